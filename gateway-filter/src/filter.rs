@@ -1,0 +1,305 @@
+//! Owns the pipeline: message -> route -> fields -> one vault call -> rewritten body. No sockets;
+//! both fronts stand on it. Yields the body that goes on, or the reason why none does.
+
+mod exchange;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use api::UnitProof;
+use api::v1::{DetokenizeRequest, Revealed, TokenizeRequest};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderName};
+use http::{HeaderMap, Method};
+
+use crate::error::{FilterError, Side, UpstreamError, VaultError};
+use crate::media::Media;
+use crate::route::{Action, CleanPath, Plan, Route};
+use crate::settings::{Rules, Unmatched};
+
+/// The header in which a unit says why it wants values back.
+pub(crate) const PURPOSE: HeaderName = HeaderName::from_static("jinku-purpose");
+
+/// What the filter needs of a vault.
+pub trait Vault: Send + Sync + 'static {
+    /// One token for each item, in the order asked.
+    fn tokenize(
+        &self,
+        request: TokenizeRequest,
+        proof: Option<&UnitProof>,
+    ) -> impl Future<Output = Result<Vec<String>, VaultError>> + Send;
+
+    /// One view for each token, in the order asked.
+    fn detokenize(
+        &self,
+        request: DetokenizeRequest,
+        proof: Option<&UnitProof>,
+    ) -> impl Future<Output = Result<Vec<Revealed>, VaultError>> + Send;
+}
+
+/// The head of a request, as the filter needs it.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// The authority that the request names; a port does not matter.
+    pub host: &'a str,
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path, with or without a query.
+    pub path: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// One request on its way: its route, and what its unit said. It has no `Debug`: it holds a proof.
+pub struct Passage {
+    route: Option<Arc<Route>>,
+    media: Media,
+    proof: Option<UnitProof>,
+    purpose: Option<String>,
+}
+
+/// What to do with a response's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Let it through unread.
+    Pass,
+    /// Read it whole, at most so many bytes, and give it to [`Filter::response_body`].
+    Whole {
+        /// The route's limit.
+        bytes_max: usize,
+        /// What its headers say.
+        media: Media,
+    },
+}
+
+/// What became of a body.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Rewriting {
+    /// It goes on as it came.
+    Unchanged(Bytes),
+    /// It goes on with other bytes: its length and digests changed.
+    Rewritten(Bytes),
+}
+
+/// The filter. Cheap to share by `Arc`.
+pub struct Filter<V> {
+    rules: Rules,
+    vault: V,
+}
+
+impl<V: Vault> Filter<V> {
+    /// A filter with these rules, over this vault.
+    pub fn new(rules: Rules, vault: V) -> Self {
+        Self { rules, vault }
+    }
+
+    /// The rules it keeps.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Finds the request's route and checks what can be checked before its body is read.
+    pub fn admit(&self, head: &RequestHead<'_>) -> Result<Passage, FilterError> {
+        let path = CleanPath::parse(head.path).ok_or(FilterError::PathAmbiguous)?;
+        let route = self
+            .rules
+            .routes()
+            .iter()
+            .find(|route| route.is_meant(head.host, head.method, &path))
+            .cloned();
+        if route.is_none() && self.rules.unmatched == Unmatched::Refuse {
+            return Err(FilterError::RouteUnmatched);
+        }
+        let media = Media::of(head.headers);
+        let mut passage = Passage {
+            route,
+            media,
+            proof: None,
+            purpose: None,
+        };
+        if passage.route.is_some() {
+            passage.proof = proof(head.headers)?;
+            passage.purpose = passage.stated_purpose(head.headers)?;
+        }
+        Ok(passage)
+    }
+
+    /// Rewrites the request's body, whole and not over [`Passage::request_bytes_max`].
+    pub async fn request_body(
+        &self,
+        passage: &Passage,
+        body: Bytes,
+    ) -> Result<Rewriting, FilterError> {
+        let Some((route, plan)) = passage.plan(Side::Request) else {
+            return Ok(Rewriting::Unchanged(body));
+        };
+        if body.len() > route.body_bytes_max {
+            return Err(FilterError::BodyTooLarge {
+                bytes_max: route.body_bytes_max,
+            });
+        }
+        if body.is_empty() {
+            return Ok(Rewriting::Unchanged(body));
+        }
+        passage.check_media()?;
+        self.exchange(passage, route, plan, Side::Request, body)
+            .await
+    }
+
+    /// Rewrites the response's body, whole, as [`Passage::response_reading`] asked for.
+    pub async fn response_body(
+        &self,
+        passage: &Passage,
+        media: Media,
+        body: Bytes,
+    ) -> Result<Rewriting, FilterError> {
+        let Some((route, plan)) = passage.plan(Side::Response) else {
+            return Ok(Rewriting::Unchanged(body));
+        };
+        if body.len() > route.body_bytes_max {
+            return Err(UpstreamError::BodyTooLarge {
+                bytes_max: route.body_bytes_max,
+            }
+            .into());
+        }
+        if body.is_empty() {
+            return Ok(Rewriting::Unchanged(body));
+        }
+        if media != Media::Json {
+            return match plan.action {
+                // Tokens reveal nothing: the unit gets them as they are.
+                Action::Detokenize => Ok(Rewriting::Unchanged(body)),
+                Action::Tokenize { .. } => Err(UpstreamError::MediaUnsupported.into()),
+            };
+        }
+        match self
+            .exchange(passage, route, plan, Side::Response, body.clone())
+            .await
+        {
+            Err(FilterError::Vault(VaultError::Denied(_))) if plan.action == Action::Detokenize => {
+                Ok(Rewriting::Unchanged(body))
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl Passage {
+    /// Whether the request's body has to be read whole before it may go on.
+    pub fn reads_request(&self) -> bool {
+        self.plan(Side::Request).is_some()
+    }
+
+    /// Whether the response may have to be read: it must not be compressed or partial then.
+    pub fn reads_response(&self) -> bool {
+        self.plan(Side::Response).is_some()
+    }
+
+    /// The largest request body of this route, in bytes.
+    pub fn request_bytes_max(&self) -> usize {
+        self.route.as_ref().map_or(0, |route| route.body_bytes_max)
+    }
+
+    /// The matched route's name.
+    pub fn route_name(&self) -> Option<&str> {
+        self.route.as_deref().map(Route::name)
+    }
+
+    /// Refuses a body by its announced length and type, before it is read.
+    pub fn check_announced(&self, body_bytes: u64) -> Result<(), FilterError> {
+        if !self.reads_request() || body_bytes == 0 {
+            return Ok(());
+        }
+        let bytes_max = self.request_bytes_max();
+        if usize::try_from(body_bytes).is_ok_and(|bytes| bytes <= bytes_max) {
+            return self.check_media();
+        }
+        Err(FilterError::BodyTooLarge { bytes_max })
+    }
+
+    /// Says what to do with the response's body, by its headers.
+    pub fn response_reading(&self, headers: &HeaderMap) -> Reading {
+        let Some((route, plan)) = self.plan(Side::Response) else {
+            return Reading::Pass;
+        };
+        match (Media::of(headers), &plan.action) {
+            (Media::Encoded | Media::Other, Action::Detokenize) => Reading::Pass,
+            (media, _) => Reading::Whole {
+                bytes_max: route.body_bytes_max,
+                media,
+            },
+        }
+    }
+
+    fn check_media(&self) -> Result<(), FilterError> {
+        match self.media {
+            Media::Json => Ok(()),
+            Media::Encoded => Err(FilterError::EncodingUnsupported),
+            Media::Other => Err(FilterError::MediaUnsupported),
+        }
+    }
+
+    fn plan(&self, side: Side) -> Option<(&Route, &Plan)> {
+        let route = self.route.as_deref()?;
+        let plan = match side {
+            Side::Request => route.request.as_ref()?,
+            Side::Response => route.response.as_ref()?,
+        };
+        Some((route, plan))
+    }
+
+    /// The unit's purpose, else the route's. It must be known before the upstream acts.
+    fn stated_purpose(&self, headers: &HeaderMap) -> Result<Option<String>, FilterError> {
+        let stated = single(headers, &PURPOSE, "jinku-purpose")?
+            .map(|value| {
+                value
+                    .to_str()
+                    .map_err(|_| FilterError::HeaderInvalid("jinku-purpose"))
+            })
+            .transpose()?
+            .map(str::trim)
+            .filter(|purpose| !purpose.is_empty())
+            .map(str::to_owned)
+            .or_else(|| self.route.as_ref().and_then(|route| route.purpose.clone()));
+        let needed = [Side::Request, Side::Response]
+            .into_iter()
+            .filter_map(|side| self.plan(side))
+            .any(|(_, plan)| plan.action == Action::Detokenize);
+        if needed && stated.is_none() {
+            Err(FilterError::PurposeMissing)
+        } else {
+            Ok(stated)
+        }
+    }
+}
+
+impl Rewriting {
+    /// The body that goes on.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Unchanged(body) | Self::Rewritten(body) => body,
+        }
+    }
+}
+
+/// The unit's own proof, as it came (invariant 10).
+fn proof(headers: &HeaderMap) -> Result<Option<UnitProof>, FilterError> {
+    single(headers, &AUTHORIZATION, "authorization")?
+        .map(|value| UnitProof::authorization(value.as_bytes()))
+        .transpose()
+        .map_err(|_| FilterError::HeaderInvalid("authorization"))
+}
+
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    text: &'static str,
+) -> Result<Option<&'a http::HeaderValue>, FilterError> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        Err(FilterError::HeaderRepeated(text))
+    } else {
+        Ok(first)
+    }
+}

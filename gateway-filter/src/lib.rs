@@ -1,0 +1,71 @@
+//! The gateway filter: swaps sensitive fields of a JSON message for tokens, or tokens for what the
+//! vault grants, on their way through a gateway. Every byte outside the fields stays identical.
+//!
+//! One core, two fronts. The core is [`Filter`]: [`Filter::admit`] finds the route of a request,
+//! [`Filter::request_body`] and [`Filter::response_body`] rewrite the bodies with one vault call
+//! per message. [`mod@ext_proc`] offers it to Envoy, [`mod@proxy`] is a reverse proxy of its own.
+//! The filter asserts no identity (invariant 10): it forwards the unit's proof, the vault decides.
+//! Whatever goes wrong, the original body does not go on: [`Problem`] names the answer.
+//!
+//! ```
+//! let text = r#"
+//!     [vault]
+//!     url = "https://127.0.0.1:8443"
+//!     ca = "ca.pem"
+//!     [[route]]
+//!     name = "payments"
+//!     method = "POST"
+//!     path = "/payments/{kind}"
+//!     domain = "city"
+//!     [[route.request]]
+//!     field = "$.payer.national_id"
+//!     class = "national-id"
+//!     action = "tokenize"
+//! "#;
+//! let settings = gateway_filter::Settings::parse(text, std::path::Path::new("/etc/jinku"))?;
+//! assert_eq!(settings.rules.routes().len(), 1);
+//! # Ok::<(), gateway_filter::SettingsError>(())
+//! ```
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `settings` | the configuration file: as written, and as meant |
+//! | `route` | which message is meant: host, method, path template |
+//! | `path` | field selectors: a subset of RFC 9535 JSONPath |
+//! | `scan`, `field` | one strict pass over the bytes, and what it selects |
+//! | `rewrite` | the splice |
+//! | `media` | whether a body is JSON that can be read |
+//! | `filter` | the pipeline, and the trait [`Vault`] |
+//! | `vault_client` | [`Vault`] over gRPC |
+//! | `error`, `problem` | what went wrong, and its one answer |
+//! | [`ext_proc`] | Envoy's external processor |
+//! | [`proxy`] | the reverse proxy |
+//! | `listen` | sockets, the address file, the end of work |
+
+mod error;
+pub mod ext_proc;
+mod field;
+mod filter;
+mod listen;
+mod media;
+mod path;
+mod problem;
+pub mod proxy;
+mod rewrite;
+mod route;
+mod scan;
+mod settings;
+mod vault_client;
+
+pub use error::{FilterError, Refusal, Side, UpstreamError, VaultError};
+pub use filter::{Filter, Passage, Reading, RequestHead, Rewriting, Vault};
+pub use listen::{ListenError, Listener, Shutdown, shutdown_on_signal};
+pub use media::Media;
+pub use path::{Path, PathError, PathFault, SEGMENTS_MAX};
+pub use problem::Problem;
+pub use route::{Route, TemplateFault};
+pub use scan::{Bounds, Fault, Position, ScanError};
+pub use settings::{
+    ExtProcSettings, ProxySettings, Rules, Settings, SettingsError, Unmatched, VaultSettings,
+};
+pub use vault_client::{VaultClient, VaultClientError};

@@ -1,0 +1,203 @@
+//! The one place where an error becomes an answer: HTTP status and RFC 9457 problem document.
+//! Matched without `_`: a new error does not compile until it has its answer. Never a value.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::error::{FilterError, Refusal, Side, UpstreamError, VaultError};
+use crate::scan::{Fault, ScanError};
+
+/// The media type of the answer's body.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+/// What `retry-after` says where trying again may help, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// An answer that the filter gives instead of the upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Stable code for programs, for example `json-invalid`.
+    pub code: Cow<'static, str>,
+    /// What happened, for people.
+    pub detail: String,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+}
+
+impl Problem {
+    /// The RFC 9457 document.
+    pub fn body(&self) -> Bytes {
+        let document = Document {
+            r#type: format!("urn:jinku:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: &self.code,
+            detail: &self.detail,
+        };
+        // A struct of strings and a number always serializes.
+        serde_json::to_vec(&document).unwrap_or_default().into()
+    }
+
+    /// The answer's headers, without its length.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("content-type", PROBLEM_JSON.to_owned()),
+            ("cache-control", "no-store".to_owned()),
+        ];
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §15.5.2 requires a challenge.
+            headers.push(("www-authenticate", "Bearer".to_owned()));
+        }
+        if matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) {
+            headers.push(("retry-after", RETRY_AFTER_SECONDS.to_string()));
+        }
+        headers
+    }
+}
+
+impl From<&FilterError> for Problem {
+    fn from(error: &FilterError) -> Self {
+        if let Some(problem) = in_the_vaults_words(error) {
+            return problem;
+        }
+        let (status, code) = meaning(error);
+        Self {
+            status,
+            code: code.into(),
+            detail: error.to_string(),
+        }
+    }
+}
+
+fn meaning(error: &FilterError) -> (StatusCode, &'static str) {
+    match error {
+        FilterError::RouteUnmatched => (StatusCode::NOT_FOUND, "route-unmatched"),
+        FilterError::PathAmbiguous => (StatusCode::BAD_REQUEST, "path-ambiguous"),
+        FilterError::HeaderRepeated(_) => (StatusCode::BAD_REQUEST, "header-repeated"),
+        FilterError::HeaderInvalid(_) => (StatusCode::BAD_REQUEST, "header-invalid"),
+        FilterError::PurposeMissing => (StatusCode::BAD_REQUEST, "purpose-missing"),
+        FilterError::MediaUnsupported => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type-unsupported")
+        }
+        FilterError::EncodingUnsupported => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content-encoding-unsupported",
+        ),
+        FilterError::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+        FilterError::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body-timeout"),
+        FilterError::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
+        FilterError::Body(Side::Request, ScanError { fault, .. }) => request_fault(fault),
+        FilterError::Body(Side::Response, ScanError { fault, .. }) => {
+            (StatusCode::BAD_GATEWAY, response_fault(fault))
+        }
+        FilterError::Vault(error) => vault(error),
+        FilterError::Upstream(error) => upstream(error),
+        FilterError::RefusedByGateway(status) => (*status, "refused-by-gateway"),
+        FilterError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+    }
+}
+
+fn request_fault(fault: &Fault) -> (StatusCode, &'static str) {
+    match fault {
+        Fault::NotUtf8 => (StatusCode::BAD_REQUEST, "json-not-utf8"),
+        Fault::Truncated
+        | Fault::Trailing
+        | Fault::Value
+        | Fault::Key
+        | Fault::Colon
+        | Fault::Separator
+        | Fault::Number
+        | Fault::Control
+        | Fault::Escape
+        | Fault::LoneSurrogate => (StatusCode::BAD_REQUEST, "json-invalid"),
+        Fault::DuplicateKey => (StatusCode::BAD_REQUEST, "json-duplicate-key"),
+        Fault::TooDeep { .. } => (StatusCode::BAD_REQUEST, "json-too-deep"),
+        Fault::TooManyNodes { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "json-nodes-exceeded"),
+        Fault::TooManyFields { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "fields-exceeded"),
+        Fault::FieldNotAString { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "field-not-a-string"),
+    }
+}
+
+fn response_fault(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::NotUtf8
+        | Fault::Truncated
+        | Fault::Trailing
+        | Fault::Value
+        | Fault::Key
+        | Fault::Colon
+        | Fault::Separator
+        | Fault::Number
+        | Fault::Control
+        | Fault::Escape
+        | Fault::LoneSurrogate
+        | Fault::DuplicateKey => "upstream-json-invalid",
+        Fault::TooDeep { .. } | Fault::TooManyNodes { .. } | Fault::TooManyFields { .. } => {
+            "upstream-json-exceeds-limits"
+        }
+        Fault::FieldNotAString { .. } => "upstream-field-not-a-string",
+    }
+}
+
+fn upstream(error: &UpstreamError) -> (StatusCode, &'static str) {
+    match error {
+        UpstreamError::Unreachable => (StatusCode::BAD_GATEWAY, "upstream-unreachable"),
+        UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "upstream-timeout"),
+        UpstreamError::BodyTooLarge { .. } => (StatusCode::BAD_GATEWAY, "upstream-body-too-large"),
+        UpstreamError::BodyBroken => (StatusCode::BAD_GATEWAY, "upstream-body-broken"),
+        UpstreamError::MediaUnsupported => {
+            (StatusCode::BAD_GATEWAY, "upstream-media-type-unsupported")
+        }
+        UpstreamError::Upgrade => (StatusCode::BAD_GATEWAY, "upstream-upgrade"),
+    }
+}
+
+fn vault(error: &VaultError) -> (StatusCode, &'static str) {
+    match error {
+        VaultError::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        VaultError::Denied(_) => (StatusCode::FORBIDDEN, "denied"),
+        VaultError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "vault-refused"),
+        VaultError::Exhausted(_) => (StatusCode::TOO_MANY_REQUESTS, "quota-exceeded"),
+        VaultError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "vault-unavailable"),
+        VaultError::DeadlineExceeded => (StatusCode::GATEWAY_TIMEOUT, "vault-timeout"),
+        VaultError::Failed => (StatusCode::BAD_GATEWAY, "vault-failed"),
+        VaultError::AnswerMismatch => (StatusCode::BAD_GATEWAY, "vault-answer-mismatch"),
+    }
+}
+
+/// A refusal that the vault itself put into words goes on in those words.
+fn in_the_vaults_words(error: &FilterError) -> Option<Problem> {
+    let FilterError::Vault(
+        VaultError::Unauthenticated(refusal)
+        | VaultError::Denied(refusal)
+        | VaultError::Invalid(refusal)
+        | VaultError::Exhausted(refusal),
+    ) = error
+    else {
+        return None;
+    };
+    let (status, own) = meaning(error);
+    let Refusal { code, detail } = refusal.clone();
+    Some(Problem {
+        status,
+        code: code.map_or(own.into(), Cow::Owned),
+        detail: detail.unwrap_or_else(|| error.to_string()),
+    })
+}

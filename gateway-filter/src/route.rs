@@ -1,0 +1,130 @@
+//! Owns the question which route a message takes: host, method, path template; the first match
+//! wins. Yields the plans for its bodies.
+
+mod address;
+
+use http::Method;
+
+pub(crate) use address::CleanPath;
+pub use address::TemplateFault;
+use address::{Host, Template};
+
+use crate::path::Path;
+
+/// One route of the settings.
+#[derive(Debug)]
+pub struct Route {
+    name: String,
+    target: Target,
+    pub(crate) domain: String,
+    pub(crate) purpose: Option<String>,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) request: Option<Plan>,
+    pub(crate) response: Option<Plan>,
+}
+
+/// Which messages a route means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    host: Host,
+    method: Option<Method>,
+    path: Template,
+}
+
+/// What happens to one body: one action for all of its fields, so that one call does it.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) action: Action,
+    pub(crate) paths: Vec<Path>,
+}
+
+/// The act that a plan asks of the vault.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Values to tokens; one class for each path of the plan.
+    Tokenize { classes: Vec<String> },
+    /// Tokens to what the vault grants.
+    Detokenize,
+}
+
+impl Target {
+    /// `host` is a name, `*` or `*.name`; `method` a method or `*`; `path` a template.
+    pub(crate) fn parse(host: &str, method: &str, path: &str) -> Result<Self, TemplateFault> {
+        let method = match method {
+            "*" => None,
+            other => Some(
+                Method::from_bytes(other.as_bytes())
+                    .ok()
+                    .filter(|_| !other.bytes().any(|byte| byte.is_ascii_lowercase()))
+                    .ok_or(TemplateFault::Method)?,
+            ),
+        };
+        Ok(Self {
+            host: Host::parse(host)?,
+            method,
+            path: Template::parse(path)?,
+        })
+    }
+}
+
+impl Route {
+    pub(crate) fn new(name: String, target: Target, domain: String) -> Self {
+        Self {
+            name,
+            target,
+            domain,
+            purpose: None,
+            body_bytes_max: 0,
+            request: None,
+            response: None,
+        }
+    }
+
+    /// The name that the settings give it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One line for people: what it matches and what it does.
+    pub fn describe(&self) -> String {
+        let method = self.target.method.as_ref().map_or("*", Method::as_str);
+        let side = |plan: &Option<Plan>| {
+            plan.as_ref().map_or_else(
+                || "-".to_owned(),
+                |plan| format!("{} {}", plan.action.name(), plan.paths.len()),
+            )
+        };
+        format!(
+            "{}\t{}\t{method}\t{}\t{}\t{}\t{}",
+            self.name,
+            self.target.host,
+            self.target.path,
+            self.domain,
+            side(&self.request),
+            side(&self.response),
+        )
+    }
+
+    pub(crate) fn is_meant(&self, host: &str, method: &Method, path: &CleanPath) -> bool {
+        self.target
+            .method
+            .as_ref()
+            .is_none_or(|wanted| wanted == method)
+            && self.target.host.takes(host)
+            && self.target.path.takes(path)
+    }
+
+    /// True where another route takes exactly the same messages.
+    pub(crate) fn shadows(&self, later: &Self) -> bool {
+        self.target == later.target
+    }
+}
+
+impl Action {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Tokenize { .. } => "tokenize",
+            Self::Detokenize => "detokenize",
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Owns the configuration: [`Settings`] as meant. `settings/raw.rs` is the file as written; after
+//! `Settings::parse` nothing checks again.
+
+mod raw;
+mod route;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+
+use crate::path::PathError;
+use crate::route::{Route, TemplateFault};
+use crate::scan::Bounds;
+use raw::{RawExtProc, RawLimits, RawProxy, RawSettings, RawUnmatched, RawVault};
+
+/// The whole configuration.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the vault is.
+    pub vault: VaultSettings,
+    /// Routes and limits.
+    pub rules: Rules,
+    /// The reverse proxy; absent where only `ext-proc` is used.
+    pub proxy: Option<ProxySettings>,
+    /// The external processor.
+    pub ext_proc: ExtProcSettings,
+}
+
+/// Where the vault is and how this machine proves itself.
+#[derive(Debug)]
+pub struct VaultSettings {
+    /// `https://host:port`.
+    pub url: String,
+    /// PEM file of the authorities that may sign the vault's certificate.
+    pub ca: PathBuf,
+    /// PEM files of this machine's certificate and key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// How long one call may take, connecting included.
+    pub timeout: Duration,
+}
+
+/// What the core keeps to.
+#[derive(Debug)]
+pub struct Rules {
+    /// Limits of one document.
+    pub bounds: Bounds,
+    /// What happens to a request that no route matches.
+    pub unmatched: Unmatched,
+    /// Most messages under way at once, in each front.
+    pub in_flight_max: usize,
+    routes: Vec<Arc<Route>>,
+}
+
+/// What happens to a request that no route matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmatched {
+    /// 404.
+    Refuse,
+    /// It goes on unread.
+    Pass,
+}
+
+/// The reverse proxy's part.
+#[derive(Debug)]
+pub struct ProxySettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// `http://host:port` of the one upstream.
+    pub upstream: Uri,
+    /// How long a request's head may take to arrive.
+    pub header_timeout: Duration,
+    /// How long a body that is read may take to arrive, in each direction.
+    pub body_timeout: Duration,
+    /// How long connecting to the upstream may take.
+    pub connect_timeout: Duration,
+    /// How long the upstream may take until its answer's head.
+    pub upstream_timeout: Duration,
+}
+
+/// The external processor's part.
+#[derive(Debug)]
+pub struct ExtProcSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+}
+
+/// Why a configuration can't be used. The text says where and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The file can't be read.
+    #[error("{}: can't be read", .file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, or not these keys.
+    #[error("not a filter configuration: {0}")]
+    Syntax(#[from] Box<toml::de::Error>),
+    /// A number outside its range.
+    #[error("`{key}` must be {min} to {max}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// Smallest value.
+        min: u64,
+        /// Largest value.
+        max: u64,
+    },
+    /// `vault.url`.
+    #[error("`vault.url` must be https://host:port")]
+    VaultUrl,
+    /// One of `vault.certificate` and `vault.key`.
+    #[error("`vault.certificate` and `vault.key` come together: set both or neither")]
+    HalfIdentity,
+    /// `proxy.upstream`.
+    #[error("`proxy.upstream` must be http://host:port, without a path")]
+    Upstream,
+    /// `listen`.
+    #[error("`{0}` must be an IP address and a port, such as 127.0.0.1:8080")]
+    Listen(&'static str),
+    /// No route at all.
+    #[error("there is no [[route]]: a filter without routes protects nothing")]
+    NoRoute,
+    /// One route can't be used.
+    #[error("route `{route}`: {fault}")]
+    Route {
+        /// Its name.
+        route: String,
+        /// What is wrong with it.
+        fault: RouteFault,
+    },
+}
+
+/// What is wrong with one route.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RouteFault {
+    /// A name twice, or none.
+    #[error("`name` must be there and differ from all others")]
+    Name,
+    /// A route that an earlier one hides.
+    #[error("route `{0}` before it already takes all of its messages: merge the two")]
+    Shadowed(String),
+    /// Host, method or path.
+    #[error(transparent)]
+    Template(#[from] TemplateFault),
+    /// A field's path.
+    #[error("field {0}")]
+    Path(#[from] PathError),
+    /// An empty domain, purpose or class.
+    #[error("`{0}` must not be empty")]
+    Empty(&'static str),
+    /// Both actions in one direction.
+    #[error("the {0} both tokenizes and detokenizes: one direction has one action")]
+    Mixed(&'static str),
+    /// No class where one is needed.
+    #[error("field `{0}` is tokenized and needs a `class`")]
+    ClassMissing(String),
+    /// A class where it means nothing.
+    #[error("field `{0}` is detokenized: remove its `class`, the vault knows it")]
+    ClassUnused(String),
+    /// One field twice.
+    #[error("field `{0}` comes twice")]
+    FieldRepeated(String),
+    /// Too many rules.
+    #[error("the {side} has more than {rules_max} fields")]
+    TooManyRules {
+        /// Which direction.
+        side: &'static str,
+        /// The limit.
+        rules_max: usize,
+    },
+    /// The route's own body limit.
+    #[error("`body_bytes_max` must be 1 to {0}")]
+    BodyLimit(u64),
+}
+
+impl Settings {
+    /// Reads the file; relative paths in it are relative to its folder.
+    pub fn load(file: &FilePath) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(file).map_err(|source| SettingsError::Unreadable {
+            file: file.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, file.parent().unwrap_or_else(|| FilePath::new("")))
+    }
+
+    /// Reads the text of a configuration file that lies in `folder`.
+    pub fn parse(text: &str, folder: &FilePath) -> Result<Self, SettingsError> {
+        let raw: RawSettings = toml::from_str(text).map_err(Box::new)?;
+        let body_bytes_max = bounded(
+            "limits.body_bytes_max",
+            raw.limits.body_bytes_max,
+            1,
+            BODY_BYTES_CEILING,
+        )?;
+        Ok(Self {
+            vault: vault(raw.vault, folder)?,
+            rules: Rules {
+                bounds: bounds(&raw.limits)?,
+                unmatched: match raw.limits.unmatched {
+                    RawUnmatched::Refuse => Unmatched::Refuse,
+                    RawUnmatched::Pass => Unmatched::Pass,
+                },
+                in_flight_max: bounded(
+                    "limits.in_flight_max",
+                    raw.limits.in_flight_max,
+                    1,
+                    1_000_000,
+                )?,
+                routes: route::routes(raw.route, body_bytes_max)?,
+            },
+            proxy: raw.proxy.as_ref().map(proxy).transpose()?,
+            ext_proc: ext_proc(&raw.ext_proc)?,
+        })
+    }
+}
+
+impl Rules {
+    /// The routes, in the order in which they are tried.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    /// The largest body that any route reads, in bytes.
+    pub fn body_bytes_max(&self) -> usize {
+        self.routes
+            .iter()
+            .map(|route| route.body_bytes_max)
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// No body limit may be larger: 256 MiB.
+const BODY_BYTES_CEILING: u64 = 256 * 1024 * 1024;
+/// The scan recurses: its stack must not depend on the sender.
+const DEPTH_CEILING: u64 = 256;
+/// No timeout may be longer: ten minutes.
+const TIMEOUT_MS_CEILING: u64 = 600_000;
+
+fn bounds(limits: &RawLimits) -> Result<Bounds, SettingsError> {
+    Ok(Bounds {
+        depth_max: bounded("limits.depth_max", limits.depth_max, 1, DEPTH_CEILING)?,
+        nodes_max: bounded("limits.nodes_max", limits.nodes_max, 1, 100_000_000)?,
+        fields_max: bounded("limits.fields_max", limits.fields_max, 1, 1_000_000)?,
+    })
+}
+
+fn vault(raw: RawVault, folder: &FilePath) -> Result<VaultSettings, SettingsError> {
+    let url: Uri = raw.url.parse().map_err(|_| SettingsError::VaultUrl)?;
+    if url.scheme_str() != Some("https") || url.host().is_none_or(str::is_empty) {
+        return Err(SettingsError::VaultUrl);
+    }
+    let identity = match (raw.certificate, raw.key) {
+        (Some(certificate), Some(key)) => Some((folder.join(certificate), folder.join(key))),
+        (None, None) => None,
+        _ => return Err(SettingsError::HalfIdentity),
+    };
+    Ok(VaultSettings {
+        url: raw.url,
+        ca: folder.join(raw.ca),
+        identity,
+        timeout: timeout("vault.timeout_ms", raw.timeout_ms)?,
+    })
+}
+
+fn proxy(raw: &RawProxy) -> Result<ProxySettings, SettingsError> {
+    let upstream: Uri = raw.upstream.parse().map_err(|_| SettingsError::Upstream)?;
+    let plain = upstream.scheme_str() == Some("http")
+        && upstream
+            .authority()
+            .is_some_and(|authority| !authority.as_str().contains('@'))
+        && upstream
+            .path_and_query()
+            .is_none_or(|path| path.as_str() == "/");
+    if !plain {
+        return Err(SettingsError::Upstream);
+    }
+    Ok(ProxySettings {
+        listen: listen("proxy.listen", &raw.listen)?,
+        upstream,
+        header_timeout: timeout("proxy.header_timeout_ms", raw.header_timeout_ms)?,
+        body_timeout: timeout("proxy.body_timeout_ms", raw.body_timeout_ms)?,
+        connect_timeout: timeout("proxy.connect_timeout_ms", raw.connect_timeout_ms)?,
+        upstream_timeout: timeout("proxy.upstream_timeout_ms", raw.upstream_timeout_ms)?,
+    })
+}
+
+fn ext_proc(raw: &RawExtProc) -> Result<ExtProcSettings, SettingsError> {
+    Ok(ExtProcSettings {
+        listen: listen("ext_proc.listen", &raw.listen)?,
+    })
+}
+
+fn listen(key: &'static str, text: &str) -> Result<SocketAddr, SettingsError> {
+    text.parse().map_err(|_| SettingsError::Listen(key))
+}
+
+fn timeout(key: &'static str, milliseconds: u64) -> Result<Duration, SettingsError> {
+    if (1..=TIMEOUT_MS_CEILING).contains(&milliseconds) {
+        return Ok(Duration::from_millis(milliseconds));
+    }
+    Err(SettingsError::OutOfRange {
+        key,
+        min: 1,
+        max: TIMEOUT_MS_CEILING,
+    })
+}
+
+fn bounded(key: &'static str, value: u64, min: u64, max: u64) -> Result<usize, SettingsError> {
+    usize::try_from(value)
+        .ok()
+        .filter(|_| (min..=max).contains(&value))
+        .ok_or(SettingsError::OutOfRange { key, min, max })
+}

@@ -1,0 +1,149 @@
+//! Owns the configuration as it is written: every key, its default, nothing unknown.
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSettings {
+    pub(super) vault: RawVault,
+    #[serde(default)]
+    pub(super) limits: RawLimits,
+    pub(super) proxy: Option<RawProxy>,
+    #[serde(default)]
+    pub(super) ext_proc: RawExtProc,
+    #[serde(default)]
+    pub(super) route: Vec<RawRoute>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVault {
+    pub(super) url: String,
+    pub(super) ca: String,
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
+    #[serde(default = "vault_timeout_ms")]
+    pub(super) timeout_ms: u64,
+}
+
+fn vault_timeout_ms() -> u64 {
+    2_000
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    pub(super) body_bytes_max: u64,
+    pub(super) depth_max: u64,
+    pub(super) nodes_max: u64,
+    pub(super) fields_max: u64,
+    pub(super) in_flight_max: u64,
+    pub(super) unmatched: RawUnmatched,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1_048_576,
+            depth_max: 64,
+            nodes_max: 100_000,
+            fields_max: 1_000,
+            in_flight_max: 1_024,
+            unmatched: RawUnmatched::Refuse,
+        }
+    }
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawUnmatched {
+    Refuse,
+    Pass,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProxy {
+    #[serde(default = "proxy_listen")]
+    pub(super) listen: String,
+    pub(super) upstream: String,
+    #[serde(default = "header_timeout_ms")]
+    pub(super) header_timeout_ms: u64,
+    #[serde(default = "body_timeout_ms")]
+    pub(super) body_timeout_ms: u64,
+    #[serde(default = "connect_timeout_ms")]
+    pub(super) connect_timeout_ms: u64,
+    #[serde(default = "upstream_timeout_ms")]
+    pub(super) upstream_timeout_ms: u64,
+}
+
+fn proxy_listen() -> String {
+    "127.0.0.1:8080".to_owned()
+}
+
+fn header_timeout_ms() -> u64 {
+    10_000
+}
+
+fn body_timeout_ms() -> u64 {
+    30_000
+}
+
+fn connect_timeout_ms() -> u64 {
+    2_000
+}
+
+fn upstream_timeout_ms() -> u64 {
+    30_000
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawExtProc {
+    pub(super) listen: String,
+}
+
+impl Default for RawExtProc {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:18080".to_owned(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    pub(super) name: String,
+    #[serde(default = "any")]
+    pub(super) host: String,
+    #[serde(default = "any")]
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) domain: String,
+    pub(super) purpose: Option<String>,
+    pub(super) body_bytes_max: Option<u64>,
+    #[serde(default)]
+    pub(super) request: Vec<RawField>,
+    #[serde(default)]
+    pub(super) response: Vec<RawField>,
+}
+
+fn any() -> String {
+    "*".to_owned()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawField {
+    pub(super) field: String,
+    pub(super) class: Option<String>,
+    pub(super) action: RawAction,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawAction {
+    Tokenize,
+    Detokenize,
+}

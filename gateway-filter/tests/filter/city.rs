@@ -1,0 +1,284 @@
+//! A small city: its settings, a vault in memory, and an upstream that remembers what it saw.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use api::UnitProof;
+use api::v1::{DetokenizeRequest, Revealed, TokenizeRequest, View};
+use bytes::Bytes;
+use gateway_filter::{Filter, Refusal, Settings, Vault, VaultError};
+use http::request::Parts;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+
+/// `LIMITS`, `PROXY` and `VAULT` are replaced by what a test needs.
+pub(crate) const SETTINGS: &str = r#"
+[vault]
+url = "https://127.0.0.1:VAULT"
+ca = "ca.pem"
+timeout_ms = 2000
+[limits]
+body_bytes_max = 2000
+LIMITS
+[proxy]
+listen = "127.0.0.1:0"
+PROXY
+[[route]]
+name = "payments"
+method = "POST"
+path = "/payments/{kind}"
+domain = "city"
+purpose = "case-handling"
+[[route.request]]
+field = "$.payer.national_id"
+class = "national-id"
+action = "tokenize"
+[[route.request]]
+field = "$.items[*].pan"
+class = "pan"
+action = "tokenize"
+[[route.response]]
+field = "$..national_id"
+action = "detokenize"
+[[route]]
+name = "look-up"
+method = "GET"
+path = "/people/{id}"
+domain = "city"
+[[route.response]]
+field = "$..national_id"
+action = "detokenize"
+[[route]]
+name = "import"
+path = "/import"
+domain = "city"
+body_bytes_max = 100
+[[route.response]]
+field = "$.name"
+class = "name"
+action = "tokenize"
+[[route]]
+name = "disclose"
+path = "/disclose"
+domain = "city"
+purpose = "court"
+[[route.request]]
+field = "$.id"
+action = "detokenize"
+"#;
+
+pub(crate) fn settings(limits: &str, proxy: &str) -> Settings {
+    let text = SETTINGS
+        .replace("LIMITS", limits)
+        .replace(
+            "PROXY",
+            &format!("upstream = \"http://127.0.0.1:1\"\n{proxy}"),
+        )
+        .replace("VAULT", "1");
+    Settings::parse(&text, Path::new("")).unwrap()
+}
+
+/// One call that the vault got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Call {
+    Tokenize {
+        domain: String,
+        items: Vec<(String, String)>,
+        proven: bool,
+    },
+    Detokenize {
+        domain: String,
+        purpose: String,
+        tokens: Vec<String>,
+        proven: bool,
+    },
+}
+
+/// A vault in memory. Clones share all.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryVault {
+    pub(crate) calls: Arc<Mutex<Vec<Call>>>,
+    pub(crate) refusal: Arc<Mutex<Option<VaultError>>>,
+    pub(crate) panics: bool,
+    pub(crate) values: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl MemoryVault {
+    pub(crate) fn refusing(error: VaultError) -> Self {
+        Self {
+            refusal: Arc::new(Mutex::new(Some(error))),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Remembers a value; its token is `text`.
+    pub(crate) fn keep(&self, token: &str, value: &str) {
+        self.values
+            .lock()
+            .unwrap()
+            .insert(token.to_owned(), value.to_owned());
+    }
+
+    fn admit(&self, call: Call, proof: Option<&UnitProof>) -> Result<(), VaultError> {
+        assert!(!self.panics, "the vault's stand-in was told to panic");
+        self.calls.lock().unwrap().push(call);
+        if let Some(error) = self.refusal.lock().unwrap().clone() {
+            return Err(error);
+        }
+        proof
+            .map(|_| ())
+            .ok_or(VaultError::Unauthenticated(Refusal::default()))
+    }
+
+    fn reveal(&self, token: String) -> Revealed {
+        let (view, value) = match self.values.lock().unwrap().get(&token) {
+            Some(value) => (View::Plain, value.clone()),
+            None if token.starts_with("mask-") => (View::Masked, "A\"****".to_owned()),
+            None if token.starts_with("view-") => (View::Token, token),
+            None => (View::NotAvailable, String::new()),
+        };
+        Revealed {
+            view: view.into(),
+            value,
+            class: String::new(),
+        }
+    }
+}
+
+impl Vault for MemoryVault {
+    async fn tokenize(
+        &self,
+        request: TokenizeRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<Vec<String>, VaultError> {
+        let items: Vec<_> = request
+            .items
+            .into_iter()
+            .map(|item| (item.class, item.value))
+            .collect();
+        let call = Call::Tokenize {
+            domain: request.domain,
+            items: items.clone(),
+            proven: proof.is_some(),
+        };
+        self.admit(call, proof)?;
+        let mut tokens = Vec::new();
+        for (class, value) in items {
+            let token = format!("tok-{class}-{}", tokens.len());
+            self.keep(&token, &value);
+            tokens.push(token);
+        }
+        Ok(tokens)
+    }
+
+    async fn detokenize(
+        &self,
+        request: DetokenizeRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<Vec<Revealed>, VaultError> {
+        let call = Call::Detokenize {
+            domain: request.domain,
+            purpose: request.purpose,
+            tokens: request.tokens.clone(),
+            proven: proof.is_some(),
+        };
+        self.admit(call, proof)?;
+        Ok(request
+            .tokens
+            .into_iter()
+            .map(|token| self.reveal(token))
+            .collect())
+    }
+}
+
+pub(crate) fn filter(vault: &MemoryVault, limits: &str) -> Filter<MemoryVault> {
+    Filter::new(settings(limits, "").rules, vault.clone())
+}
+
+/// One request that the upstream saw.
+pub(crate) struct Seen {
+    pub(crate) head: Parts,
+    pub(crate) body: Bytes,
+}
+
+/// An HTTP server that remembers requests.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+type Answer = dyn Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync;
+
+impl Upstream {
+    pub(crate) async fn start(
+        answer: impl Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = Self {
+            address: socket.local_addr().unwrap(),
+            seen: Arc::default(),
+        };
+        let (seen, answer): (_, Arc<Answer>) = (upstream.seen.clone(), Arc::new(answer));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                let (seen, answer) = (seen.clone(), answer.clone());
+                let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                    let (seen, answer) = (seen.clone(), answer.clone());
+                    async move {
+                        let (head, body) = request.into_parts();
+                        let body = body.collect().await.unwrap().to_bytes();
+                        let request = Seen { head, body };
+                        let response = answer(&request);
+                        seen.lock().unwrap().push(request);
+                        Ok::<_, Infallible>(response)
+                    }
+                });
+                tokio::spawn(async move {
+                    let server = auto::Builder::new(TokioExecutor::new());
+                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        upstream
+    }
+
+    /// Answers 200 with the request's own body, JSON, and headers that a rewrite makes untrue.
+    pub(crate) async fn echo() -> Self {
+        Self::start(|seen| {
+            Response::builder()
+                .header("content-type", "application/json")
+                .header("etag", "\"1\"")
+                .header("content-digest", "sha-256=:AAAA:")
+                .header("x-kept", "1")
+                .body(Full::new(seen.body.clone()))
+                .unwrap()
+        })
+        .await
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    pub(crate) fn last_body(&self) -> String {
+        let seen = self.seen.lock().unwrap();
+        String::from_utf8(seen.last().unwrap().body.to_vec()).unwrap()
+    }
+
+    pub(crate) fn last_header(&self, name: &str) -> Option<String> {
+        let seen = self.seen.lock().unwrap();
+        let value = seen.last().unwrap().head.headers.get(name)?;
+        Some(value.to_str().unwrap().to_owned())
+    }
+}

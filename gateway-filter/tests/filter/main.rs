@@ -1,0 +1,17 @@
+//! The filter's behaviour from outside: the pipeline over a vault in memory, and both fronts over
+//! real sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy knows `#[test]` functions, not what they call"
+)]
+
+mod binary;
+mod city;
+mod envoy;
+mod ext_proc;
+mod pipeline;
+mod proxy;
+mod vault_client;

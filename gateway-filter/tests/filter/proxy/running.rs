@@ -1,0 +1,124 @@
+//! A running proxy, and a client that reads its answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gateway_filter::{Filter, Listener, Shutdown, proxy};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::city::{MemoryVault, SETTINGS};
+
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) server: JoinHandle<()>,
+}
+
+pub(super) async fn start(
+    vault: &MemoryVault,
+    upstream: SocketAddr,
+    limits: &str,
+    proxy: &str,
+) -> Running {
+    let text = SETTINGS
+        .replace("LIMITS", limits)
+        .replace(
+            "PROXY",
+            &format!("upstream = \"http://{upstream}\"\n{proxy}"),
+        )
+        .replace("VAULT", "1");
+    let settings = gateway_filter::Settings::parse(&text, std::path::Path::new("")).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
+        .await
+        .unwrap();
+    let address = listener.address();
+    let (shutdown, begun) = Shutdown::channel();
+    let filter = Arc::new(Filter::new(settings.rules, vault.clone()));
+    let server = tokio::spawn(proxy::serve(
+        listener,
+        filter,
+        settings.proxy.unwrap(),
+        begun,
+    ));
+    Running {
+        address,
+        shutdown,
+        server,
+    }
+}
+
+pub(super) async fn running(vault: &MemoryVault, upstream: SocketAddr) -> Running {
+    start(vault, upstream, "", "").await
+}
+
+pub(super) fn client(version: Version) -> Client<HttpConnector, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .http2_only(version == Version::HTTP_2)
+        .build_http()
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn code(&self) -> String {
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        let document: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(document["status"], self.status.as_u16());
+        document["code"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(super) async fn read<B>(response: Response<B>) -> Answer
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: std::fmt::Debug,
+{
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+    }
+}
+
+pub(super) async fn send(
+    running: &Running,
+    (method, path): (&str, &str),
+    lines: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("http://{}{path}", running.address));
+    for (name, value) in lines {
+        request = request.header(*name, *value);
+    }
+    let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
+    read(
+        client(Version::HTTP_11)
+            .request(request.body(body).unwrap())
+            .await
+            .unwrap(),
+    )
+    .await
+}
+
+pub(super) const PAY: (&str, &str) = ("POST", "/payments/card?q=1");
+pub(super) const UNIT: [(&str, &str); 2] = [
+    ("content-type", "application/json"),
+    ("authorization", "Bearer unit"),
+];
+pub(super) const BODY: &str = r#"{ "payer" : {"national_id":"A123456789"}}"#;

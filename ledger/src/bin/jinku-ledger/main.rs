@@ -1,0 +1,49 @@
+//! `jinku-ledger`: the auditor's tool. It reads an archive of a ledger, offline, and writes nothing
+//! but the auditor's own state file.
+
+mod args;
+mod explain;
+mod screen;
+mod show;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+use screen::Screen;
+
+/// A wrong way of asking (BSD `sysexits.h`), apart from every verdict.
+const USAGE: u8 = 64;
+
+/// The reader of the output went away: as if ended by SIGPIPE, and no verdict.
+const READER_LEFT: u8 = 141;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let asked_for = !error.use_stderr();
+            Screen::clap(&error);
+            return if asked_for {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(USAGE)
+            };
+        }
+    };
+    let done = match &args.command {
+        Command::Verify(args) => verify::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Explain(args) => explain::run(args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if screen::reader_left(&error) => ExitCode::from(READER_LEFT),
+        Err(error) => {
+            Screen::error(&error);
+            ExitCode::from(USAGE)
+        }
+    }
+}

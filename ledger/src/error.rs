@@ -1,0 +1,79 @@
+//! What can be wrong with an entry, with a signed note, or with a statement about the tree.
+
+use thiserror::Error;
+
+/// An entry or an item that this format does not allow. Never holds its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// More bytes than an entry, an item or a batch may have.
+    #[error("too long: an entry has at most 4096 bytes, an item at most 1024")]
+    TooLong,
+    /// Text that is not in Unicode's NFC form, or has control characters.
+    #[error("text that is not NFC or has control characters: normalise it first")]
+    Text,
+    /// A field that the operation must not have.
+    #[error("only a genesis entry carries the format text")]
+    FormatOutsideGenesis,
+    /// Bytes that are not the one spelling of an entry.
+    #[error("not an entry at byte {offset}: {rule}")]
+    Spelling {
+        /// Where in the entry, from its first byte.
+        offset: usize,
+        /// The rule that is broken.
+        rule: &'static str,
+    },
+}
+
+impl EntryError {
+    /// Where in the entry the fault stands, if one place can be named.
+    pub fn offset(&self) -> usize {
+        if let Self::Spelling { offset, .. } = self {
+            *offset
+        } else {
+            0
+        }
+    }
+}
+
+/// A note, a checkpoint, a key or a name that cannot be read, or a signature that does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NoteError {
+    /// A name that notes cannot carry.
+    #[error("a name has 1 to 255 bytes, no white space, no control character, no '+', no scheme")]
+    Name,
+    /// A verifier key that is not `name+hash+base64`, or whose parts disagree.
+    #[error("not a verifier key: expected name+8 hex digits+base64 of an Ed25519 key")]
+    Key,
+    /// A note that is not text, a blank line, and signature lines.
+    #[error("not a signed note: {0}")]
+    Malformed(&'static str),
+    /// A note's text that is not a checkpoint of three lines.
+    #[error("not a checkpoint: {0}")]
+    Checkpoint(&'static str),
+    /// No signature line by the pinned key.
+    #[error("no signature by the pinned key")]
+    Unsigned,
+    /// A signature line by the pinned key that does not hold.
+    #[error("the signature by the pinned key does not hold")]
+    Signature,
+}
+
+/// A statement about the tree that is not true, or cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TreeError {
+    /// The saved hashes are not as many as a tree of that size has.
+    #[error("the number of saved hashes does not fit the size of the tree")]
+    Shape,
+    /// An index or a size outside the tree.
+    #[error("outside the tree")]
+    Bounds,
+    /// A proof with too many or too few hashes.
+    #[error("the proof has the wrong number of hashes")]
+    Length,
+    /// A proof that leads to another root.
+    #[error("the proof leads to another root")]
+    Root,
+}

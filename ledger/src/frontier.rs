@@ -1,0 +1,73 @@
+//! The right edge of the tree: enough to append leaves and to know the root, in 64 hashes at most.
+
+use crate::error::TreeError;
+use crate::hash::{Hash, node_hash};
+
+/// The roots of the perfect subtrees that make up a tree, from left (largest) to right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frontier {
+    size: u64,
+    hashes: Vec<Hash>,
+}
+
+impl Frontier {
+    /// The edge of the empty tree.
+    pub const fn new() -> Self {
+        Self {
+            size: 0,
+            hashes: Vec::new(),
+        }
+    }
+
+    /// The edge saved as [`Frontier::size`] and [`Frontier::hashes`].
+    pub fn restore(size: u64, hashes: Vec<Hash>) -> Result<Self, TreeError> {
+        let fits = hashes.len() == size.count_ones() as usize;
+        if fits {
+            Ok(Self { size, hashes })
+        } else {
+            Err(TreeError::Shape)
+        }
+    }
+
+    /// Adds a leaf by its hash ([`crate::leaf_hash`]).
+    pub fn append(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        // As many subtrees close as the size has one bits at its end.
+        for _ in 0..self.size.trailing_ones() {
+            if let Some(left) = self.hashes.pop() {
+                hash = node_hash(&left, &hash);
+            }
+        }
+        self.hashes.push(hash);
+        self.size += 1;
+    }
+
+    /// The number of leaves.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The root of the tree (RFC 6962 §2.1).
+    pub fn root(&self) -> Hash {
+        let mut right_to_left = self.hashes.iter().rev();
+        let Some(last) = right_to_left.next() else {
+            return Hash::of_empty_tree();
+        };
+        right_to_left.fold(*last, |right, left| node_hash(left, &right))
+    }
+
+    /// What [`Frontier::restore`] needs beside the size.
+    pub fn hashes(&self) -> &[Hash] {
+        &self.hashes
+    }
+}
+
+impl FromIterator<Hash> for Frontier {
+    fn from_iter<I: IntoIterator<Item = Hash>>(leaves: I) -> Self {
+        let mut tree = Self::new();
+        for leaf in leaves {
+            tree.append(leaf);
+        }
+        tree
+    }
+}

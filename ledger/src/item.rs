@@ -1,0 +1,150 @@
+//! The items of a batch, kept beside its entry: which token, of which class, and what was given.
+
+use crate::cbor::{Lines, Reader, Writer, is_clean};
+use crate::entry::Pseudonym;
+use crate::entry::decode::pseudonym;
+use crate::entry::operation::coded;
+use crate::error::EntryError;
+use crate::frontier::Frontier;
+use crate::hash::{Hash, leaf_hash};
+
+use std::fmt;
+
+/// The most bytes an encoded item may have.
+pub const ITEM_BYTES_MAX: usize = 1024;
+
+/// One token of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The token, as a pseudonym.
+    pub pseudonym: Pseudonym,
+    /// Its data class.
+    pub class: String,
+    /// What was given.
+    pub view: ItemView,
+}
+
+coded! {
+    /// What was given for an item.
+    ItemView {
+        /// A token was made for a value.
+        Issued = 0 "issued",
+        /// The value itself.
+        Plain = 1 "plain",
+        /// The value with parts hidden.
+        Masked = 2 "masked",
+        /// The token again: nothing was revealed.
+        Token = 3 "token",
+        /// Absent, or not for this unit: the two look the same.
+        NotAvailable = 4 "not-available",
+    }
+}
+
+impl Item {
+    /// Its bytes. [`encode_items`] and [`items_root`] refuse an item whose class is not clean text.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.array(3);
+        w.array(2);
+        w.uint(self.pseudonym.epoch);
+        w.bytes(&self.pseudonym.id);
+        w.text(&self.class);
+        w.uint(self.view.code());
+        w.into_bytes()
+    }
+
+    /// Reads an item, refusing every spelling but one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        if bytes.len() > ITEM_BYTES_MAX {
+            return Err(EntryError::TooLong);
+        }
+        let mut r = Reader::new(bytes);
+        r.array(3)?;
+        let pseudonym = pseudonym(&mut r)?;
+        let class = r.text(Lines::One)?;
+        let view = ItemView::from_code(r.uint()?);
+        let view = view.ok_or_else(|| r.broken("an unknown view"))?;
+        r.end()?;
+        let item = Self {
+            pseudonym,
+            class,
+            view,
+        };
+        if item.encode() == bytes {
+            Ok(item)
+        } else {
+            Err(r.broken("a second spelling"))
+        }
+    }
+
+    fn checked(&self) -> Result<Vec<u8>, EntryError> {
+        if !is_clean(&self.class, Lines::One) {
+            return Err(EntryError::Text);
+        }
+        let bytes = self.encode();
+        if bytes.len() > ITEM_BYTES_MAX {
+            Err(EntryError::TooLong)
+        } else {
+            Ok(bytes)
+        }
+    }
+}
+
+/// The RFC 6962 root over the items' bytes; the root of no items is that of the empty tree.
+pub fn items_root(items: &[Item]) -> Result<Hash, EntryError> {
+    let leaves = items
+        .iter()
+        .map(|item| item.checked().map(|bytes| leaf_hash(&bytes)));
+    Ok(leaves.collect::<Result<Frontier, _>>()?.root())
+}
+
+/// The items as they are kept beside their entry: each behind its length in two big-endian bytes.
+pub fn encode_items(items: &[Item]) -> Result<Vec<u8>, EntryError> {
+    let mut bytes = Vec::new();
+    for item in items {
+        let item = item.checked()?;
+        let length = u16::try_from(item.len()).map_err(|_| EntryError::TooLong)?;
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(&item);
+    }
+    Ok(bytes)
+}
+
+/// Reads what [`encode_items`] wrote.
+pub fn decode_items(bytes: &[u8]) -> Result<Vec<Item>, EntryError> {
+    let mut items = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let cut = EntryError::Spelling {
+            offset: at,
+            rule: "an item cut short",
+        };
+        let length = bytes.get(at..at + 2).ok_or(cut)?;
+        let end = at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+        let item = Item::decode(bytes.get(at + 2..end).ok_or(cut)?);
+        items.push(item.map_err(|error| shifted(error, at + 2))?);
+        at = end;
+    }
+    Ok(items)
+}
+
+fn shifted(error: EntryError, by: usize) -> EntryError {
+    match error {
+        EntryError::Spelling { offset, rule } => EntryError::Spelling {
+            offset: offset + by,
+            rule,
+        },
+        other => EntryError::Spelling {
+            offset: by,
+            rule: rule_of(other),
+        },
+    }
+}
+
+fn rule_of(error: EntryError) -> &'static str {
+    if error == EntryError::TooLong {
+        "an item too long"
+    } else {
+        "an item that is not clean"
+    }
+}

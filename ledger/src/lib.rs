@@ -1,0 +1,74 @@
+//! The ledger: entries linked by hash, in a log that others' tools can read and check.
+//!
+//! A log is a C2SP tiled transparency log: an RFC 6962 tree over the bytes of its entries, stored as
+//! tiles, and signed as checkpoints. Entry *n* holds the leaf hash of entry *n-1*, so that the entries
+//! alone are a chain; proofs come from the tree only. The one who writes a log encodes, appends, signs:
+//!
+//! ```
+//! use ledger::{Boot, Checkpoint, Entry, Facts, Frontier, Origin, genesis_prev, leaf_hash};
+//!
+//! let origin = Origin::parse("bank.example/vault/node-1")?;
+//! let boot = Boot { id: [7; 8], monotonic_us: 0 };
+//! let prev = genesis_prev(&origin);
+//! let entry = Entry { seq: 0, prev, time_us: 1_795_471_916_000_000, boot, facts: Facts::genesis() };
+//! let mut tree = Frontier::new();
+//! tree.append(leaf_hash(&entry.encode()?));
+//! let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root() };
+//! assert!(checkpoint.body().starts_with("bank.example/vault/node-1\n1\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The one who checks calls [`verify_archive`] with a key of his own; the tool `jinku-ledger` does that.
+//! Nothing here writes a file or reads a clock; only `verify` reads files.
+//!
+//! # An archive
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `checkpoint` | the latest signed checkpoint |
+//! | `tile/<L>/<N>[.p/<W>]` | hash tiles of C2SP tlog-tiles: up to 256 hashes |
+//! | `tile/entries/<N>[.p/<W>]` | up to 256 entries, each behind its length (2 bytes, big-endian) |
+//! | `items/<N>[.p/<W>]` | our own: for each entry of that bundle its items behind their length (4 bytes); each item behind its length (2 bytes). No file where no entry of the bundle has items |
+//! | `checkpoints/YYYY/MM/DD.notes` | every published checkpoint, each behind a line `#<bytes>` |
+//!
+//! Partial files may be removed once the full one exists. Publish in this order: bundles, items and
+//! tiles, then `checkpoint`, then its copy in `checkpoints/`.
+//!
+//! # Modules
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `entry`, `item`, `cbor` | what is recorded, in one spelling of bytes |
+//! | `hash`, `frontier`, `proof` | the tree: hashes, root, inclusion, consistency |
+//! | [`tile`] | where tiles and bundles stand, and what fills them |
+//! | `origin`, `note`, `checkpoint`, `history` | signed statements about the tree, and their archive |
+//! | [`verify`] | the auditor's judgement of a whole archive |
+
+mod cbor;
+mod checkpoint;
+mod entry;
+mod error;
+mod frontier;
+mod hash;
+mod history;
+mod item;
+mod note;
+mod origin;
+pub mod proof;
+pub mod tile;
+mod utc;
+pub mod verify;
+
+pub use checkpoint::{Checkpoint, open_checkpoint};
+pub use entry::{
+    Batch, Boot, ENTRY_BYTES_MAX, Entry, FORMAT, Facts, Operation, Outcome, Pseudonym,
+};
+pub use error::{EntryError, NoteError, TreeError};
+pub use frontier::Frontier;
+pub use hash::{Hash, genesis_prev, leaf_hash, node_hash};
+pub use history::{framed_note, notes_path};
+pub use item::{ITEM_BYTES_MAX, Item, ItemView, decode_items, encode_items, items_root};
+pub use note::{NOTE_BYTES_MAX, VerifierKey, signature_line, signed_note};
+pub use origin::Origin;
+pub use utc::Utc;
+pub use verify::{Report, Trust, verify_archive};

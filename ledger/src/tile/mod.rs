@@ -1,0 +1,108 @@
+//! Where a tree's tiles and bundles stand (C2SP tlog-tiles), and what is in them.
+
+mod edge;
+
+pub use edge::{Edge, Tile};
+
+/// How many hashes a full tile has, and how many entries a full bundle.
+pub const TILE_WIDTH: u64 = 256;
+
+/// Which tile: its level (0 holds leaf hashes) and its index in that level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileIndex {
+    /// Each level has the roots of 256 hashes of the level below.
+    pub level: u8,
+    /// From 0.
+    pub n: u64,
+}
+
+/// `tile/<L>/<N>[.p/<W>]`: a hash tile; `partial` is its width if it is not full.
+pub fn tile_path(level: u8, n: u64, partial: Option<u8>) -> String {
+    format!("tile/{level}/{}{}", index_path(n), partial_suffix(partial))
+}
+
+/// `tile/entries/<N>[.p/<W>]`: an entry bundle.
+pub fn entries_path(n: u64, partial: Option<u8>) -> String {
+    format!("tile/entries/{}{}", index_path(n), partial_suffix(partial))
+}
+
+/// `items/<N>[.p/<W>]`: the items of a bundle's entries. Our own, beside the files of C2SP.
+pub fn items_path(n: u64, partial: Option<u8>) -> String {
+    format!("items/{}{}", index_path(n), partial_suffix(partial))
+}
+
+/// The width of the last tile of a level with `count` hashes, or none if that tile is full.
+pub fn partial(count: u64) -> Option<u8> {
+    u8::try_from(count % TILE_WIDTH)
+        .ok()
+        .filter(|width| *width > 0)
+}
+
+/// An entry bundle: each entry behind its length in two big-endian bytes.
+/// Entries have at most [`crate::ENTRY_BYTES_MAX`] bytes, as [`crate::Entry::encode`] sees to.
+pub fn bundle(entries: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 2).sum());
+    for entry in entries {
+        let [.., high, low] = entry.len().to_be_bytes();
+        bytes.extend_from_slice(&[high, low]);
+        bytes.extend_from_slice(entry);
+    }
+    bytes
+}
+
+/// The items file of a bundle: for each entry its items ([`crate::encode_items`]) behind their
+/// length in four big-endian bytes; an entry without a batch has length 0.
+pub fn items_bundle(items: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(items.iter().map(|item| item.len() + 4).sum());
+    for item in items {
+        let [.., a, b, c, d] = item.len().to_be_bytes();
+        bytes.extend_from_slice(&[a, b, c, d]);
+        bytes.extend_from_slice(item);
+    }
+    bytes
+}
+
+/// An index in groups of three digits: 1234067 is `x001/x234/067`.
+fn index_path(n: u64) -> String {
+    let mut path = format!("{:03}", n % 1000);
+    let mut rest = n / 1000;
+    while rest > 0 {
+        path = format!("x{:03}/{path}", rest % 1000);
+        rest /= 1000;
+    }
+    path
+}
+
+fn partial_suffix(partial: Option<u8>) -> String {
+    partial.map_or_else(String::new, |width| format!(".p/{width}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_tlog_tiles() {
+        assert_eq!(tile_path(0, 1_234_067, None), "tile/0/x001/x234/067");
+        assert_eq!(tile_path(1, 0, Some(8)), "tile/1/000.p/8");
+        assert_eq!(entries_path(999, None), "tile/entries/999");
+        assert_eq!(items_path(1000, Some(255)), "items/x001/000.p/255");
+    }
+
+    #[test]
+    fn a_bundle_has_lengths_and_entries() {
+        assert_eq!(bundle(&[vec![7; 3], vec![]]), [0, 3, 7, 7, 7, 0, 0]);
+        assert_eq!(
+            items_bundle(&[vec![], vec![9]]),
+            [0, 0, 0, 0, 0, 0, 0, 1, 9]
+        );
+    }
+
+    #[test]
+    fn a_full_tile_has_no_partial_width() {
+        assert_eq!(
+            [partial(0), partial(255), partial(256)],
+            [None, Some(255), None]
+        );
+    }
+}

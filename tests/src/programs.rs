@@ -1,0 +1,142 @@
+//! The programs under test, and those they are tested with.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a program may take to say that it listens.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A running program; it ends with its owner.
+pub struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    /// Starts a program whose output goes to `log`.
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let output = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
+        Self {
+            child,
+            log: log.to_owned(),
+        }
+    }
+
+    /// Starts a program that takes `--address-file`, and waits until it listens.
+    pub fn listening(command: &mut Command, log: &Path) -> Self {
+        let address_file = log.with_extension("address");
+        let _ = std::fs::remove_file(&address_file);
+        command.arg("--address-file").arg(&address_file);
+        let mut program = Self::start(command, log);
+        program.wait_for(|| address_file.exists());
+        program
+    }
+
+    /// Waits for something that this program brings about.
+    pub fn wait_for(&mut self, reached: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !reached() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended early:\n{}", self.said());
+            assert!(
+                started.elapsed() < START_MAX,
+                "it does not listen:\n{}",
+                self.said()
+            );
+            // pacing: the condition above decides, this only spares the processor
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Everything it has printed.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A termination signal, and how it ended.
+    pub fn stop(mut self) -> ExitStatus {
+        let kill = Command::new("kill")
+            .arg(self.id().to_string())
+            .status()
+            .unwrap();
+        assert!(kill.success());
+        self.child.wait().unwrap()
+    }
+}
+
+/// The workspace's root.
+pub fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A binary of this workspace, built with the same profile as the running test.
+pub fn binary(name: &str) -> PathBuf {
+    let path = profile().join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build --workspace`",
+        path.display()
+    );
+    path
+}
+
+/// The HSM simulator's PKCS#11 module.
+pub fn hsm_module() -> PathBuf {
+    let name = "libhsm_sim.so";
+    let found = [profile().join(name), profile().join("deps").join(name)];
+    let found = found.into_iter().find(|path| path.is_file());
+    found.expect("libhsm_sim.so is missing: run `cargo build --workspace`")
+}
+
+fn profile() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().to_owned()
+}
+
+/// A committed sample record.
+pub fn sample(kind: &str) -> String {
+    std::fs::read_to_string(workspace().join(format!("policies/sample/{kind}.json"))).unwrap()
+}
+
+/// A port of loopback that was free a moment ago.
+pub fn free_port() -> u16 {
+    let probe = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    probe.local_addr().unwrap().port()
+}
+
+/// The real Envoy, as `tests/run.sh` provides it.
+pub fn envoy() -> PathBuf {
+    let path = std::env::var_os("JINKU_TEST_ENVOY")
+        .expect("JINKU_TEST_ENVOY names no Envoy: run `bash tests/run.sh`, which provides one");
+    PathBuf::from(path)
+}

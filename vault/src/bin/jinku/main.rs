@@ -1,0 +1,5 @@
+//! `jinku`: the vault's command line.
+
+fn main() -> std::process::ExitCode {
+    vault::cli::run()
+}

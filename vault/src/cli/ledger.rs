@@ -1,0 +1,117 @@
+//! `jinku ledger export`: the published log as an archive that needs no server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use ledger::Checkpoint;
+use ledger::tile::{Edge, TILE_WIDTH, entries_path, items_path, partial, tile_path};
+
+use super::screen;
+
+/// Subcommands of `jinku ledger`.
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Copy the published log into a new directory, for an auditor.
+    Export {
+        /// The vault's data directory.
+        #[arg(long)]
+        data: PathBuf,
+        /// A directory that does not exist yet.
+        #[arg(long)]
+        to: PathBuf,
+    },
+}
+
+pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    let Command::Export { data, to } = command;
+    let files = export(data, to)?;
+    screen::good(&format!("{files} files are in {}", to.display()));
+    screen::quiet(&format!(
+        "verify with: jinku-ledger verify {} --key-file {}",
+        to.display(),
+        data.join("ledger-key").display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Times an export is begun anew when the log grows past a partial tile meanwhile.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Copies exactly what the published checkpoint covers, also while the vault runs.
+pub(super) fn export(data: &Path, to: &Path) -> anyhow::Result<u64> {
+    let from = data.join("ledger");
+    if to.exists() {
+        bail!("`{}` exists already: name a new directory", to.display());
+    }
+    let mut attempt = 1;
+    loop {
+        match export_once(&from, to) {
+            Err(error) if attempt == ATTEMPTS_MAX => return Err(error),
+            Err(_) if to.exists() => fs::remove_dir_all(to)?,
+            done => return done,
+        }
+        attempt += 1;
+    }
+}
+
+fn export_once(from: &Path, to: &Path) -> anyhow::Result<u64> {
+    // The archive of checkpoints first: it must not know more than `checkpoint` does.
+    let mut files = copy_folder(&from.join("checkpoints"), &to.join("checkpoints"))?;
+    let note = fs::read_to_string(from.join("checkpoint"))
+        .with_context(|| format!("nothing is published under `{}` yet", from.display()))?;
+    let (body, _) = note
+        .split_once("\n\n")
+        .context("the checkpoint is malformed")?;
+    let size = Checkpoint::parse(&format!("{body}\n"))?.size;
+    for path in covered(size) {
+        copy_file(&from.join(&path), &to.join(&path))?;
+        files += 1;
+    }
+    fs::write(to.join("checkpoint"), note)?;
+    Ok(files + 1)
+}
+
+/// The files of a log of this size: full tiles and bundles, and the partial ones at its edge.
+fn covered(size: u64) -> Vec<String> {
+    let mut paths = Vec::new();
+    for n in 0..size / TILE_WIDTH {
+        paths.extend([entries_path(n, None), items_path(n, None)]);
+    }
+    if let Some(width) = partial(size) {
+        let n = size / TILE_WIDTH;
+        paths.extend([entries_path(n, Some(width)), items_path(n, Some(width))]);
+    }
+    let levels = (0..8_u8).map(|level| (level, size >> (8 * (u32::from(level) + 1))));
+    for (level, full) in levels.take_while(|(_, full)| *full > 0) {
+        paths.extend((0..full).map(|n| tile_path(level, n, None)));
+    }
+    let edge = Edge::shape(size).into_iter();
+    paths.extend(edge.map(|(index, width)| tile_path(index.level, index.n, Some(width))));
+    paths
+}
+
+fn copy_file(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::copy(from, to).with_context(|| format!("`{}` can't be copied", from.display()))?;
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<u64> {
+    fs::create_dir_all(to)?;
+    let mut files = 0;
+    for entry in fs::read_dir(from).with_context(|| format!("`{}` is missing", from.display()))? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            files += copy_folder(&source, &target)?;
+        } else {
+            copy_file(&source, &target)?;
+            files += 1;
+        }
+    }
+    Ok(files)
+}

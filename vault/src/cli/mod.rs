@@ -1,0 +1,94 @@
+//! The command line: one file a subcommand, and one file that prints.
+
+mod bench;
+mod companion;
+mod demo;
+mod init;
+mod ledger;
+mod policy;
+mod screen;
+mod serve;
+mod stage;
+mod upstream;
+mod wallet;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use serve::{Running, open};
+
+/// Jinku 金庫: swap citizens' data for random tokens, give it back only to those who may.
+#[derive(Parser)]
+#[command(name = "jinku", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  jinku demo                          play the whole story on loopback, and leave it running
+  jinku demo --once                   the same, and exit
+  jinku init DIR                      make a development installation
+  jinku serve --config DIR/jinku.toml
+  jinku policy check --policies policies --classes policies/classes.toml --units policies/units.toml
+  jinku ledger export --data DIR/data --to ARCHIVE
+  jinku bench                         rates, as ratios to the raw store";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play the whole story on real payloads: gateway, tokens, three units, ledger, auditor.
+    Demo(demo::Options),
+    /// Make a development installation: certificates, HSM token, policies, configuration.
+    Init(init::Options),
+    /// Run the vault.
+    Serve(serve::Options),
+    /// Check policies.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// The ledger's archive. Verifying it is `jinku-ledger`'s work, which trusts nothing of this.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Print the vault's rates as ratios to what the raw store can do, in one run.
+    Bench(bench::Options),
+    /// Mint a development access token for a unit of a development installation.
+    Mint {
+        /// The installation's directory.
+        directory: PathBuf,
+        /// The unit's code.
+        unit: String,
+    },
+}
+
+/// Runs the command line.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Demo(options) => demo::run(options),
+        Command::Init(options) => init::run(&options),
+        Command::Serve(options) => serve::run(&options),
+        Command::Policy(command) => policy::run(&command),
+        Command::Ledger(command) => ledger::run(&command),
+        Command::Bench(options) => bench::run(options),
+        Command::Mint { directory, unit } => mint(&directory, &unit),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            screen::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn mint(directory: &std::path::Path, unit: &str) -> anyhow::Result<ExitCode> {
+    screen::line(&wallet::Wallet::open(directory)?.access_token(unit)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
+}

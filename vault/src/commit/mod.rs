@@ -1,0 +1,109 @@
+//! The one writer: a change and its ledger entry become durable together, many requests at once.
+//!
+//! [`Committer::record`] is the only way out for what `seal` opened and `token` drew. The states an
+//! entry goes through are types: [`Sequenced`] (durable, has an index; only now may a value leave),
+//! then integrated and published by the `publish` thread.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `withheld` | [`Withheld`]: what may not leave yet |
+//! | `record` | [`Record`]: one request's change and entry |
+//! | `writer` | the thread that writes groups |
+//! | `tiles` | entries to C2SP tiles on disk |
+//! | `publish` | the thread that integrates, signs and publishes checkpoints |
+
+mod publish;
+mod record;
+mod tiles;
+mod withheld;
+mod writer;
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+pub use publish::{CheckpointSigner, PublishError, Published, Publisher};
+pub use record::Record;
+pub use withheld::Withheld;
+pub use writer::{OpenLog, WriterThread};
+
+use writer::Submission;
+
+/// Requests that may wait for the writer. More are refused at once.
+const QUEUE_MAX: usize = 1_024;
+
+/// Proof that an entry is durable and has an index. Only this room can make one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sequenced {
+    seq: u64,
+}
+
+impl Sequenced {
+    /// Index of the entry in the log.
+    pub fn seq(self) -> u64 {
+        self.seq
+    }
+}
+
+/// Why an entry is not known to be durable. What was withheld has been dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotDurable {
+    /// A token or value of the change stands already. Nothing was changed: draw again.
+    #[error("a token or value of the change stands already")]
+    Conflict,
+    /// Too many requests wait for the writer. Nothing was changed: retry later.
+    #[error("too many requests wait for the ledger")]
+    Overloaded,
+    /// The deadline passed. The change is whole or absent, and nobody was told of its tokens.
+    #[error("the ledger did not answer in time")]
+    Deadline,
+    /// The store refused or failed. Nothing was changed.
+    #[error("the ledger can't be written: check the data directory's disk")]
+    Store,
+    /// The entry can't be encoded within the format's limits. Nothing was changed.
+    #[error("the request's facts don't fit a ledger entry")]
+    Entry,
+    /// The vault is shutting down. Nothing was changed.
+    #[error("the vault is stopping")]
+    Stopped,
+}
+
+/// A handle to the writer. Clones share it.
+#[derive(Clone)]
+pub struct Committer {
+    queue: mpsc::Sender<Submission>,
+    deadline: Duration,
+}
+
+impl Committer {
+    /// Writes `record`, and gives back what was withheld once its entry is durable.
+    ///
+    /// Cancel-safe: the writer owns the record once it is sent. Dropping this future afterwards
+    /// drops what was withheld; the record is then whole in the ledger, or absent.
+    pub async fn record<T>(
+        &self,
+        record: Record,
+        withheld: Withheld<T>,
+    ) -> Result<(T, Sequenced), NotDurable> {
+        let (answer, answered) = oneshot::channel();
+        let submission = Submission { record, answer };
+        self.queue
+            .try_send(submission)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => NotDurable::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => NotDurable::Stopped,
+            })?;
+        // INVARIANT 1: nothing is released before the writer has said that the entry is durable.
+        let sequenced = tokio::time::timeout(self.deadline, answered)
+            .await
+            .map_err(|_| NotDurable::Deadline)?
+            .map_err(|_| NotDurable::Stopped)??;
+        Ok((withheld.release(), sequenced))
+    }
+
+    /// Whether the writer still takes work.
+    pub fn is_open(&self) -> bool {
+        !self.queue.is_closed()
+    }
+}

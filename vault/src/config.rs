@@ -1,0 +1,362 @@
+//! Configuration: [`RawConfig`] as written, [`Config`] as meant. After this file nothing checks again.
+//!
+//! One TOML file; every key is in `vault/examples/jinku.toml`. Paths are relative to the file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ledger::Origin;
+use serde::Deserialize;
+
+/// Largest configuration file, in bytes.
+const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Why a configuration was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("`{path}` can't be read: {cause}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is not TOML of the expected shape.
+    #[error("`{path}` is not a valid configuration: {cause}")]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        cause: toml::de::Error,
+    },
+    /// A value is out of its range.
+    #[error("`{key}` must be {range}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// The log's name can't be used.
+    #[error("`ledger.origin` can't be used: give a name such as `city.example/vault/node-1`")]
+    Origin,
+}
+
+/// The configuration file as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// Directory of the database and of the ledger's files.
+    data: PathBuf,
+    listen: RawListen,
+    hsm: RawHsm,
+    policy: RawPolicy,
+    #[serde(default)]
+    issuer: Vec<RawIssuer>,
+    ledger: RawLedger,
+    #[serde(default)]
+    limits: RawLimits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawListen {
+    address: SocketAddr,
+    certificate: PathBuf,
+    key: PathBuf,
+    client_ca: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHsm {
+    module: PathBuf,
+    token_label: String,
+    pin_file: PathBuf,
+    #[serde(default = "root_label")]
+    root_label: String,
+    #[serde(default = "signer_label")]
+    signer_label: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPolicy {
+    directory: PathBuf,
+    classes: PathBuf,
+    units: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIssuer {
+    issuer: String,
+    audience: String,
+    jwks: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLedger {
+    origin: String,
+    #[serde(default = "publish_interval_ms")]
+    publish_interval_ms: u64,
+    #[serde(default = "deadline_ms")]
+    deadline_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLimits {
+    body_bytes_max: usize,
+    header_bytes_max: u32,
+    batch_items_max: usize,
+    requests_in_flight_max: usize,
+    connections_max: usize,
+    request_timeout_ms: u64,
+    header_timeout_ms: u64,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1024 * 1024,
+            header_bytes_max: 16 * 1024,
+            batch_items_max: 1_000,
+            requests_in_flight_max: 512,
+            connections_max: 1_024,
+            request_timeout_ms: 10_000,
+            header_timeout_ms: 5_000,
+        }
+    }
+}
+
+fn root_label() -> String {
+    "jinku-root".to_owned()
+}
+
+fn signer_label() -> String {
+    "jinku-ledger".to_owned()
+}
+
+fn publish_interval_ms() -> u64 {
+    1_000
+}
+
+fn deadline_ms() -> u64 {
+    5_000
+}
+
+/// The configuration as meant: absolute paths, checked ranges.
+pub struct Config {
+    /// Directory of the database and of the ledger's files.
+    pub data: PathBuf,
+    /// Where the vault listens, and its TLS material.
+    pub listen: ListenConfig,
+    /// How the HSM is reached.
+    pub hsm: HsmConfig,
+    /// Where policies, classes and units are.
+    pub policy: PolicyConfig,
+    /// The OAuth2 issuers whose access tokens count.
+    pub issuers: Vec<IssuerConfig>,
+    /// The log.
+    pub ledger: LedgerConfig,
+    /// Every limit (invariant 14).
+    pub limits: Limits,
+}
+
+/// Where the vault listens, and its TLS material (PEM).
+pub struct ListenConfig {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Private key, PKCS#8.
+    pub key: PathBuf,
+    /// Authorities that sign units' and gateways' certificates.
+    pub client_ca: PathBuf,
+}
+
+/// How the HSM is reached.
+pub struct HsmConfig {
+    /// The PKCS#11 module.
+    pub module: PathBuf,
+    /// The token's label.
+    pub token_label: String,
+    /// File with the user PIN, one line.
+    pub pin_file: PathBuf,
+    /// Label of the root key.
+    pub root_label: String,
+    /// Label of the key that signs checkpoints.
+    pub signer_label: String,
+}
+
+/// Where policies, classes and units are.
+pub struct PolicyConfig {
+    /// Directory with `schema.cedarschema` and `policies/`.
+    pub directory: PathBuf,
+    /// The class catalogue.
+    pub classes: PathBuf,
+    /// The unit registry.
+    pub units: PathBuf,
+}
+
+/// One OAuth2 issuer.
+pub struct IssuerConfig {
+    /// The `iss` its tokens carry.
+    pub issuer: String,
+    /// The `aud` its tokens for us carry.
+    pub audience: String,
+    /// Its JWK set.
+    pub jwks: PathBuf,
+}
+
+/// The log.
+pub struct LedgerConfig {
+    /// Its name: `organisation/node`.
+    pub origin: Origin,
+    /// Time between checkpoints while there is something new.
+    pub publish_interval: Duration,
+    /// How long a request waits for its entry.
+    pub deadline: Duration,
+}
+
+/// Every limit of the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body_bytes_max: usize,
+    /// Bytes of a request's header section.
+    pub header_bytes_max: u32,
+    /// Items of a batch.
+    pub batch_items_max: usize,
+    /// Requests worked on at once.
+    pub requests_in_flight_max: usize,
+    /// Connections open at once.
+    pub connections_max: usize,
+    /// Time for one request.
+    pub request_timeout: Duration,
+    /// Time for a request's header section, and for a TLS handshake.
+    pub header_timeout: Duration,
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = read(path)?;
+        let raw: RawConfig = toml::from_str(&text).map_err(|cause| ConfigError::Syntax {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        raw.checked(folder)
+    }
+}
+
+/// Reads a text file of bounded size.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    let failed = |cause| ConfigError::File {
+        path: path.to_owned(),
+        cause,
+    };
+    if std::fs::metadata(path).map_err(failed)?.len() > CONFIG_BYTES_MAX {
+        return Err(failed(std::io::Error::other("larger than 1 MiB")));
+    }
+    std::fs::read_to_string(path).map_err(failed)
+}
+
+impl RawConfig {
+    fn checked(self, folder: &Path) -> Result<Config, ConfigError> {
+        let at = |path: PathBuf| folder.join(path);
+        let origin = Origin::parse(&self.ledger.origin).map_err(|_| ConfigError::Origin)?;
+        let issuer = |raw: RawIssuer| IssuerConfig {
+            issuer: raw.issuer,
+            audience: raw.audience,
+            jwks: at(raw.jwks),
+        };
+        Ok(Config {
+            data: at(self.data),
+            listen: ListenConfig {
+                address: self.listen.address,
+                certificate: at(self.listen.certificate),
+                key: at(self.listen.key),
+                client_ca: at(self.listen.client_ca),
+            },
+            hsm: HsmConfig {
+                module: at(self.hsm.module),
+                token_label: self.hsm.token_label,
+                pin_file: at(self.hsm.pin_file),
+                root_label: self.hsm.root_label,
+                signer_label: self.hsm.signer_label,
+            },
+            policy: PolicyConfig {
+                directory: at(self.policy.directory),
+                classes: at(self.policy.classes),
+                units: at(self.policy.units),
+            },
+            issuers: self.issuer.into_iter().map(issuer).collect(),
+            ledger: LedgerConfig {
+                origin,
+                publish_interval: millis(
+                    "ledger.publish_interval_ms",
+                    self.ledger.publish_interval_ms,
+                )?,
+                deadline: millis("ledger.deadline_ms", self.ledger.deadline_ms)?,
+            },
+            limits: self.limits.checked()?,
+        })
+    }
+}
+
+impl RawLimits {
+    fn checked(self) -> Result<Limits, ConfigError> {
+        const COUNT: &str = "between 1 and 1000000";
+        let count = |key, value: usize| {
+            if (1..=1_000_000).contains(&value) {
+                Ok(value)
+            } else {
+                Err(ConfigError::Range { key, range: COUNT })
+            }
+        };
+        if !(1_024..=64 * 1024 * 1024).contains(&self.body_bytes_max) {
+            let range = "between 1024 and 67108864 (64 MiB)";
+            return Err(ConfigError::Range {
+                key: "limits.body_bytes_max",
+                range,
+            });
+        }
+        if !(8 * 1024..=1024 * 1024).contains(&self.header_bytes_max) {
+            let range = "between 8192 and 1048576 (1 MiB)";
+            return Err(ConfigError::Range {
+                key: "limits.header_bytes_max",
+                range,
+            });
+        }
+        Ok(Limits {
+            body_bytes_max: self.body_bytes_max,
+            header_bytes_max: self.header_bytes_max,
+            batch_items_max: count("limits.batch_items_max", self.batch_items_max)?,
+            requests_in_flight_max: count(
+                "limits.requests_in_flight_max",
+                self.requests_in_flight_max,
+            )?,
+            connections_max: count("limits.connections_max", self.connections_max)?,
+            request_timeout: millis("limits.request_timeout_ms", self.request_timeout_ms)?,
+            header_timeout: millis("limits.header_timeout_ms", self.header_timeout_ms)?,
+        })
+    }
+}
+
+fn millis(key: &'static str, value: u64) -> Result<Duration, ConfigError> {
+    if (1..=3_600_000).contains(&value) {
+        Ok(Duration::from_millis(value))
+    } else {
+        Err(ConfigError::Range {
+            key,
+            range: "between 1 and 3600000 (an hour)",
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! Detokenize: tokens in, views out, each as policy grants it for the stated purpose.
+
+use std::sync::Arc;
+
+use ledger::{Item, ItemView, Operation};
+
+use super::{DomainKeys, Engine, EngineError, facts};
+use crate::commit::{Record, Sequenced, Withheld};
+use crate::model::{ClassName, Mask, Plaintext, RequestId, TokenText, View};
+use crate::policy::{Authorized, Detokenize};
+use crate::store::{Change, Fingerprint, TokenRow};
+use crate::{seal, token};
+
+/// The class that the ledger names where a token stands nowhere.
+const NO_CLASS: &str = "none";
+
+/// What a unit gets back for one token.
+pub enum Revealed {
+    /// A value, in the view that policy grants.
+    Shown(Disclosure),
+    /// No such token, another domain's, or no right to it: not told apart (invariant 8).
+    NotAvailable,
+}
+
+/// A value in a view.
+pub struct Disclosure {
+    /// Which view.
+    pub view: View,
+    /// What the value is.
+    pub class: ClassName,
+    /// The value in that view.
+    pub value: Plaintext,
+}
+
+/// The answer: one for each token, in the order asked.
+pub struct Revelation {
+    /// What was revealed.
+    pub items: Vec<Revealed>,
+    /// The entry that records it.
+    pub entry: Sequenced,
+}
+
+impl Engine {
+    /// Gives values back. The proof holds the views that policy grants the unit.
+    pub async fn detokenize(
+        self: &Arc<Self>,
+        proof: Authorized<Detokenize>,
+        tokens: Vec<TokenText>,
+        request: RequestId,
+    ) -> Result<Revelation, EngineError> {
+        self.batch_size(tokens.len())?;
+        let engine = Arc::clone(self);
+        let opening = tokio::task::spawn_blocking(move || {
+            let opened = engine.open_batch(&proof, tokens, request);
+            // The proof, and with it the slot among those in flight, is held until the answer.
+            opened.map(|opened| (opened, proof))
+        });
+        let ((record, items), _proof) = opening.await.map_err(|_| EngineError::Keys)??;
+        let (items, entry) = self.committer.record(record, items).await?;
+        Ok(Revelation { items, entry })
+    }
+
+    fn open_batch(
+        &self,
+        proof: &Authorized<Detokenize>,
+        tokens: Vec<TokenText>,
+        request: RequestId,
+    ) -> Result<(Record, Withheld<Vec<Revealed>>), EngineError> {
+        if let Some(item) = tokens
+            .iter()
+            .position(|token| token.expose().len() > TokenText::BYTES_MAX)
+        {
+            return Err(EngineError::TokenTooLong { item });
+        }
+        let keys = self.domain_keys(proof.domain())?;
+        let fingerprints: Vec<Fingerprint> =
+            tokens.iter().map(|token| keys.fingerprint(token)).collect();
+        let rows = self.reader.tokens(proof.domain(), &fingerprints)?;
+        let mut entry_items = Vec::with_capacity(tokens.len());
+        let mut revealed = Vec::with_capacity(tokens.len());
+        for ((token, row), fingerprint) in tokens.into_iter().zip(rows).zip(fingerprints) {
+            let (item, shown) = self.open_one(proof.grant(), keys, token, row, fingerprint);
+            entry_items.push(item);
+            revealed.push(shown);
+        }
+        let mut facts = facts(Operation::Detokenize, proof, request);
+        facts.purpose = Some(proof.grant().purpose().to_string());
+        let record = Record::batch(Change::none(), facts, &entry_items)?;
+        Ok((record, Withheld::gather(revealed)))
+    }
+
+    /// Every token walks these steps: a row (its own or the decoy), an opening, a mask, a choice.
+    // INVARIANT 8: absent, another domain's and not granted differ in the last step only.
+    fn open_one(
+        &self,
+        grant: &Detokenize,
+        keys: &DomainKeys,
+        token: TokenText,
+        row: Option<TokenRow>,
+        fingerprint: Fingerprint,
+    ) -> (Item, Withheld<Revealed>) {
+        let stands = row.is_some();
+        let row = row.unwrap_or_else(|| keys.decoy.clone());
+        let opened = seal::open(&keys.values, &row);
+        if opened.is_err() {
+            tracing::error!(class = %row.class, "a stored value does not open: the database was altered");
+        }
+        let view = grant.view(&row.class).filter(|_| stands && opened.is_ok());
+        let mask = self.catalogue.class(&row.class).map(|class| class.mask);
+        let class = if stands { row.class.as_str() } else { NO_CLASS };
+        let item = self.item(fingerprint, class, item_view(view));
+        let fitting = Fitting {
+            view,
+            class: row.class,
+            mask,
+            token,
+        };
+        let shown = match opened {
+            Ok(value) => value.with(fitting).map(fit),
+            Err(_) => Withheld::nothing().map(|()| Revealed::NotAvailable),
+        };
+        (item, shown)
+    }
+}
+
+struct Fitting {
+    view: Option<View>,
+    class: ClassName,
+    mask: Option<Mask>,
+    token: TokenText,
+}
+
+/// The view's shape of a value. A class without a mask shows nothing when masked.
+fn fit((value, fitting): (Plaintext, Fitting)) -> Revealed {
+    const ALL_HIDDEN: Mask = Mask {
+        keep_first: 0,
+        keep_last: 0,
+    };
+    let Fitting {
+        view,
+        class,
+        mask,
+        token,
+    } = fitting;
+    let masked = token::masked(&value, mask.unwrap_or(ALL_HIDDEN));
+    let shown = |view, value| Revealed::Shown(Disclosure { view, class, value });
+    match view {
+        Some(View::Plain) => shown(View::Plain, value),
+        Some(View::Masked) => shown(View::Masked, masked),
+        Some(View::Token) => shown(View::Token, Plaintext::new(token.expose().to_owned())),
+        None => Revealed::NotAvailable,
+    }
+}
+
+fn item_view(view: Option<View>) -> ItemView {
+    match view {
+        Some(View::Plain) => ItemView::Plain,
+        Some(View::Masked) => ItemView::Masked,
+        Some(View::Token) => ItemView::Token,
+        None => ItemView::NotAvailable,
+    }
+}

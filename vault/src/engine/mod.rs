@@ -1,0 +1,174 @@
+//! The use cases: the only room that works with store, commit, token and seal together.
+//!
+//! Each method takes the proof that `policy` made for it, and nothing leaves before
+//! `commit.record` gives it back. A batch is one change, one withheld list, one entry.
+
+mod detokenize;
+mod keys;
+mod refusal;
+mod tokenize;
+
+use std::sync::Arc;
+
+use ledger::{Facts, Item, ItemView, Operation, Outcome, Pseudonym};
+
+use crate::commit::{Committer, NotDurable};
+use crate::model::{Catalogue, ClassName, Clock, DomainName, RequestId, UnitName};
+use crate::policy::Authorized;
+use crate::seal::SealError;
+use crate::store::{Fingerprint, Reader, StoreError};
+use crate::token::TokenError;
+
+pub use detokenize::{Disclosure, Revealed, Revelation};
+pub use keys::{DomainKeys, KeyError, Keys};
+pub use refusal::Refusal;
+pub use tokenize::{Issued, TokenizeItem};
+
+/// Why a use case did not do what was asked. Nothing was changed, unless it says otherwise.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// An item's value is not what its class expects.
+    #[error("item {item} is not what class `{class}` expects: {reason}")]
+    Value {
+        /// Place in the batch, from 0.
+        item: usize,
+        /// The class that was asked for.
+        class: ClassName,
+        /// What it expects.
+        reason: TokenError,
+    },
+    /// An item's token is longer than any token.
+    #[error("item {item} is longer than any token")]
+    TokenTooLong {
+        /// Place in the batch, from 0.
+        item: usize,
+    },
+    /// The batch is empty.
+    #[error("the batch is empty: send 1 to {max} items")]
+    BatchEmpty {
+        /// Most items of a batch.
+        max: usize,
+    },
+    /// The batch is too long.
+    #[error("the batch has {found} items: send 1 to {max}")]
+    BatchTooLong {
+        /// Items sent.
+        found: usize,
+        /// Most items of a batch.
+        max: usize,
+    },
+    /// No free token of the class's format could be drawn.
+    #[error("no free token of class `{0}` could be drawn: its format's space is nearly used up")]
+    SpaceExhausted(ClassName),
+    /// The entry is not known to be durable.
+    #[error(transparent)]
+    NotDurable(#[from] NotDurable),
+    /// The store can't be read.
+    #[error("the store can't be read: {0}")]
+    Store(String),
+    /// A value can't be sealed, or the domain has no keys.
+    #[error("the vault's keys can't be used")]
+    Keys,
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl From<SealError> for EngineError {
+    fn from(_: SealError) -> Self {
+        Self::Keys
+    }
+}
+
+/// Works with all rooms on its left. Shared by all requests.
+pub struct Engine {
+    catalogue: Arc<Catalogue>,
+    keys: Keys,
+    reader: Reader,
+    committer: Committer,
+    clock: Arc<dyn Clock>,
+    batch_items_max: usize,
+}
+
+impl Engine {
+    /// From the rooms it works with. `batch_items_max` bounds every batch.
+    pub fn new(
+        catalogue: Arc<Catalogue>,
+        keys: Keys,
+        reader: Reader,
+        committer: Committer,
+        clock: Arc<dyn Clock>,
+        batch_items_max: usize,
+    ) -> Self {
+        Self {
+            catalogue,
+            keys,
+            reader,
+            committer,
+            clock,
+            batch_items_max,
+        }
+    }
+
+    /// Whether the store can be read and the ledger's writer takes work.
+    pub fn ready(&self) -> Result<(), EngineError> {
+        self.reader.last_entry()?;
+        if self.committer.is_open() {
+            Ok(())
+        } else {
+            Err(NotDurable::Stopped.into())
+        }
+    }
+
+    /// How many tokens stand.
+    pub fn token_count(&self) -> Result<u64, EngineError> {
+        Ok(self.reader.token_count()?)
+    }
+
+    fn batch_size(&self, found: usize) -> Result<(), EngineError> {
+        let max = self.batch_items_max;
+        match found {
+            0 => Err(EngineError::BatchEmpty { max }),
+            _ if found > max => Err(EngineError::BatchTooLong { found, max }),
+            _ => Ok(()),
+        }
+    }
+
+    fn domain_keys(&self, domain: &DomainName) -> Result<&DomainKeys, EngineError> {
+        self.keys.domain(domain).ok_or(EngineError::Keys)
+    }
+
+    /// An item of the entry: who looks at the ledger learns the class and the view, not the token.
+    // INVARIANT 13: a token enters the ledger as a keyed pseudonym only.
+    fn item(&self, row: Fingerprint, class: &str, view: ItemView) -> Item {
+        let pseudonym = Pseudonym {
+            epoch: 1,
+            id: self.keys.pseudonym(row),
+        };
+        Item {
+            pseudonym,
+            class: class.to_owned(),
+            view,
+        }
+    }
+}
+
+/// What every authorised act's entry says.
+fn facts<A>(operation: Operation, proof: &Authorized<A>, request: RequestId) -> Facts {
+    let caller = proof.admitted().caller();
+    let mut facts = Facts::new(operation, Outcome::Ok);
+    facts.unit = Some(caller.unit().name.to_string());
+    facts.gateway = caller.gateway().map(|gateway| gateway.name.to_string());
+    facts.policy = Some(proof.policy());
+    facts.domain = Some(proof.domain().to_string());
+    facts.request = Some(request.0);
+    facts
+}
+
+fn unit_text(unit: Option<&UnitName>) -> Option<String> {
+    unit.map(ToString::to_string)
+}

@@ -1,0 +1,19 @@
+//! The words of the house as types: names, classes, levels, purposes, views, secrets, time.
+//!
+//! Parsing happens here, at the door; every other room works with valid words only.
+
+mod class;
+mod clock;
+mod name;
+mod secret;
+mod unit;
+mod view;
+
+pub use class::{Catalogue, CatalogueError, DataClass, Domain, Format, Level, Mask, ValueKind};
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use name::{
+    ClassName, Compartment, DomainName, GatewayName, InvalidName, Purpose, RequestId, UnitName,
+};
+pub use secret::{Plaintext, TokenText};
+pub use unit::{Gateway, Registry, RegistryError, Standing, Unit};
+pub use view::View;

@@ -1,0 +1,287 @@
+//! Units and gateways as they are registered: who they are, how far they are cleared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::class::{Catalogue, Level};
+use super::clock::Timestamp;
+use super::name::{Compartment, GatewayName, UnitName};
+
+/// Whether a unit or gateway may act at all.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It may.
+    #[default]
+    Active,
+    /// It may not, until someone says otherwise.
+    Suspended,
+}
+
+/// An organisation's system that acts.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// Its code.
+    pub name: UnitName,
+    /// Its name in Chinese, for people.
+    pub title_zh: String,
+    /// Its name in English, for people.
+    pub title_en: String,
+    /// The highest level it may see.
+    pub clearance: Level,
+    /// The compartments it holds.
+    pub compartments: BTreeSet<Compartment>,
+    /// Groups that policies speak of.
+    pub groups: BTreeSet<String>,
+    /// Whether it may act.
+    pub standing: Standing,
+    /// URI in its client certificate's subject alternative name, where it uses mutual TLS.
+    pub certificate_uri: Option<String>,
+    /// `sub` of its access tokens, where it uses OAuth2.
+    pub token_subject: Option<String>,
+    /// Requests a second it may make; the burst is as large.
+    pub requests_per_second: NonZeroU32,
+    /// Networks it may call from (CIDR); empty means any.
+    pub networks: Vec<IpNet>,
+    /// First instant at which it may act.
+    pub valid_from: Option<Timestamp>,
+    /// First instant at which it may no longer act.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// A machine that carries other units' requests. It proves itself and asserts nobody.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Its code.
+    pub name: GatewayName,
+    /// URI in its client certificate's subject alternative name.
+    pub certificate_uri: String,
+    /// Whether it may act.
+    pub standing: Standing,
+}
+
+/// All units and gateways, as `units.toml` has them.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    units: BTreeMap<UnitName, Arc<Unit>>,
+    gateways: BTreeMap<GatewayName, Arc<Gateway>>,
+    unit_by_uri: BTreeMap<String, UnitName>,
+    unit_by_subject: BTreeMap<String, UnitName>,
+    gateway_by_uri: BTreeMap<String, GatewayName>,
+}
+
+/// Why a registry was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The text is not TOML of the expected shape.
+    #[error("the unit registry can't be read: {0}")]
+    Syntax(#[from] toml::de::Error),
+    /// A unit names a clearance that the catalogue's `levels` do not list.
+    #[error("unit `{0}` names a clearance that is not one of the catalogue's levels")]
+    UnknownLevel(UnitName),
+    /// Two entries share a name or a credential.
+    #[error("`{0}` is claimed twice in the unit registry")]
+    Twice(String),
+    /// A unit has neither a certificate URI nor a token subject: nobody could ever be it.
+    #[error("unit `{0}` has no credential: give it `certificate_uri` or `token_subject`")]
+    NoCredential(UnitName),
+    /// A validity bound is not RFC 3339.
+    #[error(
+        "a validity bound of unit `{0}` is not an RFC 3339 instant such as 2026-12-31T16:00:00Z"
+    )]
+    Instant(UnitName),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRegistry {
+    #[serde(default)]
+    unit: Vec<RawUnit>,
+    #[serde(default)]
+    gateway: Vec<RawGateway>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUnit {
+    name: UnitName,
+    title_zh: String,
+    title_en: String,
+    clearance: String,
+    #[serde(default)]
+    compartments: BTreeSet<Compartment>,
+    #[serde(default)]
+    groups: BTreeSet<String>,
+    #[serde(default)]
+    standing: Standing,
+    certificate_uri: Option<String>,
+    token_subject: Option<String>,
+    #[serde(default = "requests_per_second_default")]
+    requests_per_second: NonZeroU32,
+    #[serde(default)]
+    networks: Vec<IpNet>,
+    valid_from: Option<String>,
+    valid_until: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGateway {
+    name: GatewayName,
+    certificate_uri: String,
+    #[serde(default)]
+    standing: Standing,
+}
+
+fn requests_per_second_default() -> NonZeroU32 {
+    const { NonZeroU32::new(1_000).unwrap() }
+}
+
+impl Registry {
+    /// Reads `units.toml`; clearances are labels of `catalogue`.
+    pub fn parse(text: &str, catalogue: &Catalogue) -> Result<Self, RegistryError> {
+        let raw: RawRegistry = toml::from_str(text)?;
+        let mut registry = Self {
+            units: BTreeMap::new(),
+            gateways: BTreeMap::new(),
+            unit_by_uri: BTreeMap::new(),
+            unit_by_subject: BTreeMap::new(),
+            gateway_by_uri: BTreeMap::new(),
+        };
+        for unit in raw.unit {
+            registry.add_unit(unit, catalogue)?;
+        }
+        for gateway in raw.gateway {
+            registry.add_gateway(gateway)?;
+        }
+        Ok(registry)
+    }
+
+    fn add_unit(&mut self, raw: RawUnit, catalogue: &Catalogue) -> Result<(), RegistryError> {
+        let clearance = catalogue
+            .level(&raw.clearance)
+            .ok_or_else(|| RegistryError::UnknownLevel(raw.name.clone()))?;
+        if raw.certificate_uri.is_none() && raw.token_subject.is_none() {
+            return Err(RegistryError::NoCredential(raw.name));
+        }
+        claim(
+            &mut self.unit_by_uri,
+            raw.certificate_uri.as_ref(),
+            &raw.name,
+        )?;
+        claim(
+            &mut self.unit_by_subject,
+            raw.token_subject.as_ref(),
+            &raw.name,
+        )?;
+        let unit = Unit {
+            name: raw.name.clone(),
+            title_zh: raw.title_zh,
+            title_en: raw.title_en,
+            clearance,
+            compartments: raw.compartments,
+            groups: raw.groups,
+            standing: raw.standing,
+            certificate_uri: raw.certificate_uri,
+            token_subject: raw.token_subject,
+            requests_per_second: raw.requests_per_second,
+            networks: raw.networks,
+            valid_from: instant(raw.valid_from.as_deref(), &raw.name)?,
+            valid_until: instant(raw.valid_until.as_deref(), &raw.name)?,
+        };
+        match self.units.insert(raw.name, unit.into()) {
+            None => Ok(()),
+            Some(twice) => Err(RegistryError::Twice(twice.name.to_string())),
+        }
+    }
+
+    fn add_gateway(&mut self, raw: RawGateway) -> Result<(), RegistryError> {
+        if self.unit_by_uri.contains_key(&raw.certificate_uri) {
+            return Err(RegistryError::Twice(raw.certificate_uri));
+        }
+        claim(
+            &mut self.gateway_by_uri,
+            Some(&raw.certificate_uri),
+            &raw.name,
+        )?;
+        let gateway = Gateway {
+            name: raw.name.clone(),
+            certificate_uri: raw.certificate_uri,
+            standing: raw.standing,
+        };
+        match self.gateways.insert(raw.name, gateway.into()) {
+            None => Ok(()),
+            Some(twice) => Err(RegistryError::Twice(twice.name.to_string())),
+        }
+    }
+
+    /// The unit with this name.
+    pub fn unit(&self, name: &UnitName) -> Option<&Arc<Unit>> {
+        self.units.get(name)
+    }
+
+    /// All units, by name.
+    pub fn units(&self) -> impl Iterator<Item = &Arc<Unit>> {
+        self.units.values()
+    }
+
+    /// The gateway with this name.
+    pub fn gateway(&self, name: &GatewayName) -> Option<&Arc<Gateway>> {
+        self.gateways.get(name)
+    }
+
+    /// All gateways, by name.
+    pub fn gateways(&self) -> impl Iterator<Item = &Arc<Gateway>> {
+        self.gateways.values()
+    }
+
+    /// The unit whose certificate carries this URI.
+    pub fn unit_by_uri(&self, uri: &str) -> Option<&Arc<Unit>> {
+        self.unit_by_uri
+            .get(uri)
+            .and_then(|name| self.units.get(name))
+    }
+
+    /// The unit whose access tokens carry this subject.
+    pub fn unit_by_subject(&self, subject: &str) -> Option<&Arc<Unit>> {
+        self.unit_by_subject
+            .get(subject)
+            .and_then(|name| self.units.get(name))
+    }
+
+    /// The gateway whose certificate carries this URI.
+    pub fn gateway_by_uri(&self, uri: &str) -> Option<&Arc<Gateway>> {
+        self.gateway_by_uri
+            .get(uri)
+            .and_then(|name| self.gateways.get(name))
+    }
+}
+
+fn claim<N: Clone>(
+    index: &mut BTreeMap<String, N>,
+    credential: Option<&String>,
+    owner: &N,
+) -> Result<(), RegistryError> {
+    match credential {
+        Some(text) if index.insert(text.clone(), owner.clone()).is_some() => {
+            Err(RegistryError::Twice(text.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn instant(text: Option<&str>, unit: &UnitName) -> Result<Option<Timestamp>, RegistryError> {
+    let Some(text) = text else { return Ok(None) };
+    let instant: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| RegistryError::Instant(unit.clone()))?;
+    let micros = u64::try_from(instant.as_microsecond());
+    micros
+        .map(|micros| Some(Timestamp(micros)))
+        .map_err(|_| RegistryError::Instant(unit.clone()))
+}

@@ -1,0 +1,62 @@
+//! What is asked, and what is granted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{ClassName, DomainName, Purpose, View};
+
+/// What a tokenize asks for.
+pub struct TokenizeScope<'a> {
+    /// In which namespace.
+    pub domain: &'a DomainName,
+    /// Values of which classes.
+    pub classes: &'a BTreeSet<ClassName>,
+}
+
+/// What a detokenize asks for. The classes are not known before the tokens are looked up.
+pub struct DetokenizeScope<'a> {
+    /// In which namespace.
+    pub domain: &'a DomainName,
+    /// Why.
+    pub purpose: &'a Purpose,
+}
+
+/// Granted: values of these classes may be tokenized.
+pub struct Tokenize {
+    classes: BTreeSet<ClassName>,
+}
+
+impl Tokenize {
+    pub(super) fn new(classes: BTreeSet<ClassName>) -> Self {
+        Self { classes }
+    }
+
+    /// The classes.
+    pub fn classes(&self) -> &BTreeSet<ClassName> {
+        &self.classes
+    }
+}
+
+/// Granted: for this purpose, these views of these classes.
+pub struct Detokenize {
+    purpose: Purpose,
+    views: BTreeMap<ClassName, View>,
+}
+
+impl Detokenize {
+    pub(super) fn new(purpose: Purpose, views: Vec<(ClassName, View)>) -> Self {
+        Self {
+            purpose,
+            views: views.into_iter().collect(),
+        }
+    }
+
+    /// Why.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// What may be seen of a class; nothing where it is `None`.
+    pub fn view(&self, class: &ClassName) -> Option<View> {
+        self.views.get(class).copied()
+    }
+}

@@ -1,0 +1,110 @@
+//! The proof that policy said yes, and what stands where it said no.
+
+use super::Digest;
+use crate::admission::Admitted;
+use crate::model::DomainName;
+
+/// Proof that an admitted caller may do `A`, under a named policy set. Only this room makes one.
+///
+/// The engine's methods take nothing else, and one action's proof does not serve another:
+///
+/// ```compile_fail,E0308
+/// # use vault::policy::{Authorized, Detokenize, Tokenize};
+/// fn detokenize(_: Authorized<Detokenize>) {}
+/// fn other(proof: Authorized<Tokenize>) {
+///     detokenize(proof);
+/// }
+/// ```
+///
+/// The twin that compiles:
+///
+/// ```
+/// # use vault::policy::{Authorized, Detokenize};
+/// fn detokenize(_: Authorized<Detokenize>) {}
+/// fn same(proof: Authorized<Detokenize>) {
+///     detokenize(proof);
+/// }
+/// ```
+///
+/// Nobody else can make one:
+///
+/// ```compile_fail,E0451
+/// # use vault::policy::{Authorized, Tokenize};
+/// fn forged(admitted: vault::admission::Admitted, domain: vault::model::DomainName, grant: Tokenize) {
+///     let _ = Authorized { admitted, domain, policy: [0; 32], grant };
+/// }
+/// ```
+pub struct Authorized<A> {
+    admitted: Admitted,
+    domain: DomainName,
+    policy: Digest,
+    grant: A,
+}
+
+impl<A> Authorized<A> {
+    /// Who may.
+    pub fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+
+    /// In which namespace.
+    pub fn domain(&self) -> &DomainName {
+        &self.domain
+    }
+
+    /// Digest of the policy set that said so.
+    pub fn policy(&self) -> Digest {
+        self.policy
+    }
+
+    /// What exactly.
+    pub fn grant(&self) -> &A {
+        &self.grant
+    }
+}
+
+/// A refusal, with the one who was refused, for the ledger.
+pub struct Refused {
+    /// Who.
+    pub admitted: Admitted,
+    /// Why, in general terms.
+    pub denial: Denied,
+    /// Digest of the policy set that said so.
+    pub policy: Digest,
+}
+
+/// Why policy said no. It never says which rule.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Denied {
+    /// The vault has no such domain.
+    #[error("there is no such domain")]
+    UnknownDomain,
+    /// The domain has no such class.
+    #[error("a class of the request is not in the domain")]
+    UnknownClass,
+    /// No policy permits it, or one forbids it.
+    #[error("policy does not permit this unit to do this, for this purpose")]
+    NotPermitted,
+}
+
+pub(super) fn decided<A>(
+    admitted: Admitted,
+    domain: &DomainName,
+    policy: Digest,
+    granted: Result<A, Denied>,
+) -> Result<Authorized<A>, Box<Refused>> {
+    match granted {
+        Ok(grant) => Ok(Authorized {
+            admitted,
+            domain: domain.clone(),
+            policy,
+            grant,
+        }),
+        Err(denial) => Err(Box::new(Refused {
+            admitted,
+            denial,
+            policy,
+        })),
+    }
+}

@@ -1,0 +1,99 @@
+//! Decisions, kept as long as their policy set lives. Every fact a decision depends on is in its key.
+//!
+//! Units, gateways and classes do not change while the vault runs; a new policy set comes with an
+//! empty cache. What changes by the minute (time, address, rate) is for `admission`, not for Cedar.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::Asker;
+use crate::identity::Proof;
+use crate::model::{ClassName, DomainName, GatewayName, Purpose, UnitName, View};
+
+/// Decisions kept at once; beyond it the cache begins anew.
+const ENTRIES_MAX: usize = 4_096;
+
+/// The facts of a decision.
+#[derive(Eq, Hash, PartialEq)]
+pub(super) struct Key {
+    verb: Verb,
+    unit: UnitName,
+    gateway: Option<GatewayName>,
+    proof: Proof,
+    domain: DomainName,
+    purpose: Option<Purpose>,
+}
+
+#[derive(Eq, Hash, PartialEq)]
+enum Verb {
+    Tokenize,
+    Detokenize,
+}
+
+impl Key {
+    pub(super) fn tokenize(asker: Asker<'_>, domain: &DomainName) -> Self {
+        Self::new(Verb::Tokenize, asker, domain)
+    }
+
+    pub(super) fn detokenize(asker: Asker<'_>, domain: &DomainName) -> Self {
+        Self::new(Verb::Detokenize, asker, domain)
+    }
+
+    fn new(verb: Verb, asker: Asker<'_>, domain: &DomainName) -> Self {
+        Self {
+            verb,
+            unit: asker.unit.name.clone(),
+            gateway: asker.gateway.map(|gateway| gateway.name.clone()),
+            proof: asker.proof,
+            domain: domain.clone(),
+            purpose: asker.purpose.cloned(),
+        }
+    }
+}
+
+/// Decisions of one policy set.
+#[derive(Default)]
+pub(super) struct Cache {
+    classes: Mutex<HashMap<Key, Vec<ClassName>>>,
+    views: Mutex<HashMap<Key, Vec<(ClassName, View)>>>,
+}
+
+impl Cache {
+    pub(super) fn classes(
+        &self,
+        key: Key,
+        decide: impl FnOnce() -> Vec<ClassName>,
+    ) -> Vec<ClassName> {
+        kept(&self.classes, key, decide)
+    }
+
+    pub(super) fn views(
+        &self,
+        key: Key,
+        decide: impl FnOnce() -> Vec<(ClassName, View)>,
+    ) -> Vec<(ClassName, View)> {
+        kept(&self.views, key, decide)
+    }
+}
+
+/// Deciding happens outside the lock: two may decide the same once, nobody waits for Cedar.
+fn kept<T: Clone>(
+    decisions: &Mutex<HashMap<Key, Vec<T>>>,
+    key: Key,
+    decide: impl FnOnce() -> Vec<T>,
+) -> Vec<T> {
+    if let Some(known) = decisions
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&key)
+    {
+        return known.clone();
+    }
+    let decided = decide();
+    let mut decisions = decisions.lock().unwrap_or_else(PoisonError::into_inner);
+    if decisions.len() >= ENTRIES_MAX {
+        decisions.clear();
+    }
+    decisions.insert(key, decided.clone());
+    decided
+}

@@ -1,0 +1,245 @@
+//! The one corridor: limits, identify, admit, decode, authorize, engine, encode, for every face.
+//!
+//! [`enter`] runs before a body is read; the handlers of `rest` and `grpc` decode and then call
+//! [`tokenize`] or [`detokenize`]. Refusals of those who are known are entries before they are answers.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use ledger::Operation;
+use rand::TryRng;
+
+use super::Vault;
+use super::problem::{Face, Problem, REQUEST_ID};
+use crate::admission::Admitted;
+use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
+use crate::identity::{Caller, Presented, Unidentified};
+use crate::model::{DomainName, Purpose, RequestId, TokenText};
+use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
+
+/// What the connection tells of the caller.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// The client's certificate, DER; its chain was checked.
+    pub(super) certificate: Option<Arc<[u8]>>,
+}
+
+/// An admission on its way to the handler, which takes it once.
+#[derive(Clone)]
+pub(super) struct Ticket {
+    admitted: Arc<Mutex<Option<Admitted>>>,
+    request: RequestId,
+}
+
+impl Ticket {
+    fn take(&self) -> Result<Admitted, Problem> {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        admitted.take().ok_or_else(Problem::no_ticket)
+    }
+
+    pub(super) fn request(&self) -> RequestId {
+        self.request
+    }
+}
+
+/// Before anything of a body is read: who is it, and may it speak now?
+pub(super) async fn enter(
+    State(vault): State<Arc<Vault>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let face = face(request.headers());
+    let id = request_id();
+    let peer = request.extensions().get::<Peer>().cloned();
+    // Cloned: a request whose body is not read yet can't be held across an await.
+    let headers = request.headers().clone();
+    let mut response = match admitted(&vault, peer, &headers, id).await {
+        Ok(admitted) => {
+            let admitted = Arc::new(Mutex::new(Some(admitted)));
+            request.extensions_mut().insert(Ticket {
+                admitted,
+                request: id,
+            });
+            match tokio::time::timeout(vault.limits.request_timeout, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => Problem::timeout().response(face, id),
+            }
+        }
+        Err(problem) => problem.response(face, id),
+    };
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+async fn admitted(
+    vault: &Vault,
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+    id: RequestId,
+) -> Result<Admitted, Problem> {
+    let peer = peer.ok_or_else(Problem::no_ticket)?;
+    let authorization = authorization(headers)?;
+    let presented = Presented {
+        certificate: peer.certificate.as_deref(),
+        authorization,
+    };
+    let caller = match vault.identity.identify(&presented) {
+        Ok(caller) => caller,
+        Err(unidentified) => return Err(unproven(vault, id, unidentified).await?),
+    };
+    match vault.admission.admit(caller, peer.address) {
+        Ok(admitted) => Ok(admitted),
+        Err(refused) => {
+            let problem = Problem::from(refused.reason);
+            let refusal = refusal(Operation::AdmissionRefused, &problem, id, &refused.caller);
+            vault.engine.refuse(refusal).await?;
+            Err(problem)
+        }
+    }
+}
+
+/// Two `Authorization` headers are two claims: neither counts.
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => match value.to_str() {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(Problem::from(crate::identity::Unproven::InvalidToken)),
+        },
+        (Some(_), Some(_)) => Err(Problem::from(crate::identity::Unproven::InvalidToken)),
+    }
+}
+
+/// Anonymous noise is not chained; a refusal of someone whose certificate is known is.
+async fn unproven(
+    vault: &Vault,
+    request: RequestId,
+    known: Unidentified,
+) -> Result<Problem, Problem> {
+    let problem = Problem::from(known.reason);
+    if known.unit.is_some() || known.gateway.is_some() {
+        let refusal = Refusal {
+            operation: Operation::AuthRefused,
+            reason: problem.code,
+            request,
+            unit: known.unit.as_ref(),
+            gateway: known.gateway.as_ref(),
+            domain: None,
+            purpose: None,
+            policy: None,
+        };
+        vault.engine.refuse(refusal).await?;
+    }
+    tracing::info!(code = problem.code, %request, "nobody was identified");
+    Ok(problem)
+}
+
+fn refusal<'a>(
+    operation: Operation,
+    problem: &Problem,
+    request: RequestId,
+    caller: &'a Caller,
+) -> Refusal<'a> {
+    Refusal {
+        operation,
+        reason: problem.code,
+        request,
+        unit: Some(&caller.unit().name),
+        gateway: caller.gateway().map(|gateway| &gateway.name),
+        domain: None,
+        purpose: None,
+        policy: None,
+    }
+}
+
+/// From decoded items to tokens.
+pub(super) async fn tokenize(
+    vault: &Vault,
+    ticket: &Ticket,
+    domain: DomainName,
+    items: Vec<TokenizeItem>,
+) -> Result<Issued, Problem> {
+    let classes: BTreeSet<_> = items.iter().map(|item| item.class.clone()).collect();
+    let scope = TokenizeScope {
+        domain: &domain,
+        classes: &classes,
+    };
+    let proof = match vault.policies.authorize_tokenize(ticket.take()?, scope) {
+        Ok(proof) => proof,
+        Err(refused) => {
+            let denied = denied(vault, ticket, &refused, &domain, None, Operation::Tokenize);
+            return Err(denied.await?);
+        }
+    };
+    Ok(vault.engine.tokenize(proof, items, ticket.request).await?)
+}
+
+/// From decoded tokens to views.
+pub(super) async fn detokenize(
+    vault: &Vault,
+    ticket: &Ticket,
+    domain: DomainName,
+    purpose: Purpose,
+    tokens: Vec<TokenText>,
+) -> Result<Revelation, Problem> {
+    let scope = DetokenizeScope {
+        domain: &domain,
+        purpose: &purpose,
+    };
+    let proof = match vault.policies.authorize_detokenize(ticket.take()?, scope) {
+        Ok(proof) => proof,
+        Err(refused) => {
+            let operation = Operation::Detokenize;
+            let denied = denied(vault, ticket, &refused, &domain, Some(&purpose), operation);
+            return Err(denied.await?);
+        }
+    };
+    Ok(vault
+        .engine
+        .detokenize(proof, tokens, ticket.request)
+        .await?)
+}
+
+async fn denied(
+    vault: &Vault,
+    ticket: &Ticket,
+    refused: &Refused,
+    domain: &DomainName,
+    purpose: Option<&Purpose>,
+    operation: Operation,
+) -> Result<Problem, Problem> {
+    let problem = Problem::from(refused.denial);
+    let caller = refused.admitted.caller();
+    let refusal = Refusal {
+        domain: Some(domain),
+        purpose,
+        policy: Some(refused.policy),
+        ..refusal(operation, &problem, ticket.request, caller)
+    };
+    vault.engine.refuse(refusal).await?;
+    Ok(problem)
+}
+
+fn face(headers: &HeaderMap) -> Face {
+    let grpc = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if grpc { Face::Grpc } else { Face::Rest }
+}
+
+fn request_id() -> RequestId {
+    let mut id = [0; 16];
+    // An id that is not random is still an id: it proves nothing and guards nothing.
+    let _ = rand::rngs::SysRng.try_fill_bytes(&mut id);
+    RequestId(id)
+}

@@ -1,0 +1,124 @@
+//! The gRPC face: the `api` crate's contract over the same corridor.
+
+use std::sync::Arc;
+
+use api::v1::vault_server::Vault as Contract;
+use api::v1::{
+    DetokenizeRequest, DetokenizeResponse, Revealed as RevealedMessage, TokenizeRequest,
+    TokenizeResponse, View as ViewMessage,
+};
+use tonic::{Request, Response, Status};
+
+use super::corridor::{self, Ticket};
+use super::problem::Problem;
+use super::{Vault, rest};
+use crate::engine::{Revealed, TokenizeItem};
+use crate::model::{ClassName, DomainName, Plaintext, TokenText, View};
+
+/// The contract's service.
+pub(super) struct Grpc {
+    vault: Arc<Vault>,
+}
+
+impl Grpc {
+    pub(super) fn new(vault: Arc<Vault>) -> Self {
+        Self { vault }
+    }
+
+    async fn tokenized(
+        &self,
+        ticket: &Ticket,
+        message: TokenizeRequest,
+    ) -> Result<TokenizeResponse, Problem> {
+        let domain = DomainName::parse(&message.domain)?;
+        let item = |item: api::v1::TokenizeItem| {
+            let value = Plaintext::new(item.value);
+            Ok(TokenizeItem {
+                class: ClassName::parse(&item.class)?,
+                value,
+            })
+        };
+        let items = message
+            .items
+            .into_iter()
+            .map(item)
+            .collect::<Result<_, Problem>>()?;
+        let issued = corridor::tokenize(&self.vault, ticket, domain, items).await?;
+        let tokens = issued
+            .tokens
+            .iter()
+            .map(|token| token.expose().to_owned())
+            .collect();
+        Ok(TokenizeResponse {
+            tokens,
+            entry: issued.entry.seq(),
+        })
+    }
+
+    async fn detokenized(
+        &self,
+        ticket: &Ticket,
+        message: DetokenizeRequest,
+    ) -> Result<DetokenizeResponse, Problem> {
+        let domain = DomainName::parse(&message.domain)?;
+        let purpose = rest::purpose(&message.purpose)?;
+        let tokens = message.tokens.into_iter().map(TokenText::new).collect();
+        let revelation = corridor::detokenize(&self.vault, ticket, domain, purpose, tokens).await?;
+        let items = revelation.items.iter().map(revealed).collect();
+        Ok(DetokenizeResponse {
+            items,
+            entry: revelation.entry.seq(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Contract for Grpc {
+    async fn tokenize(
+        &self,
+        request: Request<TokenizeRequest>,
+    ) -> Result<Response<TokenizeResponse>, Status> {
+        let ticket = ticket(&request)?;
+        let answer = self.tokenized(&ticket, request.into_inner()).await;
+        answer
+            .map(Response::new)
+            .map_err(|problem| problem.status())
+    }
+
+    async fn detokenize(
+        &self,
+        request: Request<DetokenizeRequest>,
+    ) -> Result<Response<DetokenizeResponse>, Status> {
+        let ticket = ticket(&request)?;
+        let answer = self.detokenized(&ticket, request.into_inner()).await;
+        answer
+            .map(Response::new)
+            .map_err(|problem| problem.status())
+    }
+}
+
+fn ticket<T>(request: &Request<T>) -> Result<Ticket, Status> {
+    let ticket = request.extensions().get::<Ticket>();
+    ticket.cloned().ok_or_else(|| Problem::no_ticket().status())
+}
+
+fn revealed(item: &Revealed) -> RevealedMessage {
+    let Revealed::Shown(shown) = item else {
+        let view = ViewMessage::NotAvailable.into();
+        return RevealedMessage {
+            view,
+            value: String::new(),
+            class: String::new(),
+        };
+    };
+    let view = match shown.view {
+        View::Plain => ViewMessage::Plain,
+        View::Masked => ViewMessage::Masked,
+        View::Token => ViewMessage::Token,
+    };
+    RevealedMessage {
+        view: view.into(),
+        value: shown.value.expose().to_owned(),
+        class: shown.class.to_string(),
+    }
+}

@@ -1,0 +1,73 @@
+//! The wire: TLS, HTTP/1.1 and HTTP/2, REST and gRPC on one port, one corridor for all requests.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `corridor` | the one way through: who, may it, what, the act, the answer |
+//! | `rest`, `grpc` | decoding and encoding |
+//! | `problem` | errors to answers |
+//! | `listen` | TLS, connections, draining |
+
+mod corridor;
+mod grpc;
+mod listen;
+mod problem;
+mod rest;
+
+use std::sync::Arc;
+
+use api::v1::vault_server::VaultServer;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+pub use listen::{ListenError, Listener};
+
+use crate::admission::Admission;
+use crate::config::Limits;
+use crate::engine::Engine;
+use crate::identity::Identity;
+use crate::policy::Policies;
+
+/// Every room of a running vault. Built once, shared by all requests.
+pub struct Vault {
+    /// Who speaks.
+    pub identity: Identity,
+    /// May it speak now.
+    pub admission: Admission,
+    /// What it may do and see.
+    pub policies: Policies,
+    /// The use cases.
+    pub engine: Arc<Engine>,
+    /// Whether the HSM answers.
+    pub hsm_alive: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Every limit of the wire.
+    pub limits: Limits,
+}
+
+impl Vault {
+    /// Ready means: can read, can commit, can write the ledger, the HSM answers.
+    fn ready(&self) -> Result<(), String> {
+        self.engine.ready().map_err(|error| error.to_string())?;
+        (self.hsm_alive)()
+    }
+}
+
+/// All routes. Only the health checks lie outside the corridor.
+fn router(vault: &Arc<Vault>) -> Router {
+    let contract = VaultServer::new(grpc::Grpc::new(Arc::clone(vault)))
+        .max_decoding_message_size(vault.limits.body_bytes_max);
+    let inside = Router::new()
+        .route("/v1/tokenize", post(rest::tokenize).fallback(rest::method))
+        .route(
+            "/v1/detokenize",
+            post(rest::detokenize).fallback(rest::method),
+        )
+        .route_service("/jinku.v1.Vault/{*call}", contract)
+        .layer(from_fn_with_state(Arc::clone(vault), corridor::enter));
+    Router::new()
+        .merge(inside)
+        .route("/livez", get(rest::live))
+        .route("/readyz", get(rest::ready))
+        .fallback(rest::unknown)
+        .with_state(Arc::clone(vault))
+}

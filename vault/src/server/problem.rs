@@ -1,0 +1,326 @@
+//! Errors to answers: RFC 9457 problems on REST, statuses with details on gRPC. Nowhere else.
+//!
+//! Matched without `_`: a new error does not compile until it has an answer.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde::Serialize;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::admission::Inadmissible;
+use crate::commit::NotDurable;
+use crate::engine::EngineError;
+use crate::identity::Unproven;
+use crate::model::{InvalidName, RequestId};
+use crate::policy::Denied;
+use crate::token::TokenError;
+
+/// Which wire a request came by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Face {
+    Rest,
+    Grpc,
+}
+
+/// What went wrong, as a caller is told: a stable code, and what to do. It never holds a value.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) code: &'static str,
+    status: StatusCode,
+    grpc: Code,
+    detail: String,
+    item: Option<usize>,
+    retry_after_seconds: Option<u32>,
+}
+
+impl Problem {
+    fn new(code: &'static str, status: StatusCode, grpc: Code, detail: impl ToString) -> Self {
+        let detail = detail.to_string();
+        Self {
+            code,
+            status,
+            grpc,
+            detail,
+            item: None,
+            retry_after_seconds: None,
+        }
+    }
+
+    /// The caller sent something that can't be read.
+    pub(super) fn invalid(code: &'static str, detail: impl ToString) -> Self {
+        Self::new(code, StatusCode::BAD_REQUEST, Code::InvalidArgument, detail)
+    }
+
+    pub(super) fn no_such_path() -> Self {
+        let detail = "no such path: see /v1/tokenize and /v1/detokenize";
+        Self::new(
+            "path-unknown",
+            StatusCode::NOT_FOUND,
+            Code::Unimplemented,
+            detail,
+        )
+    }
+
+    pub(super) fn method() -> Self {
+        let detail = "this path takes POST";
+        Self::new(
+            "method",
+            StatusCode::METHOD_NOT_ALLOWED,
+            Code::Unimplemented,
+            detail,
+        )
+    }
+
+    pub(super) fn media_type() -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let detail = "send `content-type: application/json`";
+        Self::new("media-type", status, Code::InvalidArgument, detail)
+    }
+
+    pub(super) fn body_too_large(bytes_max: usize) -> Self {
+        let detail = format!("the body is larger than {bytes_max} bytes");
+        Self::new(
+            "body-too-large",
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Code::ResourceExhausted,
+            detail,
+        )
+    }
+
+    pub(super) fn timeout() -> Self {
+        let detail =
+            "the request took too long and was given up: it is whole in the ledger, or absent";
+        Self::new(
+            "timeout",
+            StatusCode::GATEWAY_TIMEOUT,
+            Code::DeadlineExceeded,
+            detail,
+        )
+    }
+
+    pub(super) fn not_ready(detail: impl ToString) -> Self {
+        Self::new(
+            "not-ready",
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Unavailable,
+            detail,
+        )
+    }
+
+    /// A request reached its handler without a ticket: a fault of ours, never of the caller's.
+    pub(super) fn no_ticket() -> Self {
+        Self::new(
+            "internal",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Code::Internal,
+            "a fault of ours",
+        )
+    }
+
+    fn at(mut self, item: usize) -> Self {
+        self.item = Some(item);
+        self
+    }
+
+    fn retry(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let mut facts = std::collections::HashMap::new();
+        if let Some(item) = self.item {
+            facts.insert("item".to_owned(), item.to_string());
+        }
+        let details = ErrorDetails::with_error_info(self.code, "jinku", facts);
+        Status::with_error_details(self.grpc, self.detail.clone(), details)
+    }
+
+    pub(super) fn response(&self, face: Face, request: RequestId) -> Response {
+        match face {
+            Face::Grpc => self
+                .status()
+                .into_http::<axum::body::Body>()
+                .into_response(),
+            Face::Rest => self.rest(request),
+        }
+    }
+
+    fn rest(&self, request: RequestId) -> Response {
+        let body = Body {
+            kind: format!("urn:jinku:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("problem"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            item: self.item,
+            instance: format!("urn:jinku:request:{request}"),
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// RFC 9457 section 3.1.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<usize>,
+    instance: String,
+}
+
+/// Names one request in its answer.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl From<Unproven> for Problem {
+    fn from(error: Unproven) -> Self {
+        let code = match error {
+            Unproven::Nothing => "credential-missing",
+            Unproven::UnknownCertificate => "certificate-unknown",
+            Unproven::GatewayAlone => "gateway-alone",
+            Unproven::InvalidToken => "token-invalid",
+            Unproven::ExpiredToken => "token-expired",
+            Unproven::Contradiction => "credentials-differ",
+            Unproven::Suspended => "suspended",
+        };
+        Self::new(code, StatusCode::UNAUTHORIZED, Code::Unauthenticated, error)
+    }
+}
+
+impl From<Inadmissible> for Problem {
+    fn from(error: Inadmissible) -> Self {
+        let forbidden = (StatusCode::FORBIDDEN, Code::PermissionDenied);
+        let (code, (status, grpc)) = match error {
+            Inadmissible::Address => ("address", forbidden),
+            Inadmissible::Validity => ("validity", forbidden),
+            Inadmissible::Rate => (
+                "rate",
+                (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
+            ),
+            Inadmissible::Busy => ("busy", (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)),
+        };
+        let problem = Self::new(code, status, grpc, error);
+        match error {
+            Inadmissible::Rate | Inadmissible::Busy => problem.retry(1),
+            Inadmissible::Address | Inadmissible::Validity => problem,
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(error: Denied) -> Self {
+        let (code, status, grpc) = match error {
+            Denied::UnknownDomain => (
+                "domain-unknown",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::InvalidArgument,
+            ),
+            Denied::UnknownClass => (
+                "class-unknown",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::InvalidArgument,
+            ),
+            Denied::NotPermitted => (
+                "not-permitted",
+                StatusCode::FORBIDDEN,
+                Code::PermissionDenied,
+            ),
+        };
+        Self::new(code, status, grpc, error)
+    }
+}
+
+impl From<InvalidName> for Problem {
+    fn from(error: InvalidName) -> Self {
+        let code = match error.what() {
+            "domain" => "domain-invalid",
+            "class" => "class-invalid",
+            "purpose" => "purpose-invalid",
+            _ => "name-invalid",
+        };
+        Self::new(
+            code,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Code::InvalidArgument,
+            error,
+        )
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let unfit = |code| {
+            Self::new(
+                code,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::InvalidArgument,
+                &error,
+            )
+        };
+        match &error {
+            EngineError::Value { item, reason, .. } => unfit(value_code(reason)).at(*item),
+            EngineError::TokenTooLong { item } => unfit("token-too-long").at(*item),
+            EngineError::BatchEmpty { .. } => unfit("batch-empty"),
+            EngineError::BatchTooLong { .. } => unfit("batch-too-long"),
+            EngineError::SpaceExhausted(_) => {
+                let status = StatusCode::INSUFFICIENT_STORAGE;
+                Self::new("space-exhausted", status, Code::ResourceExhausted, &error)
+            }
+            EngineError::NotDurable(cause) => Self::from(*cause),
+            EngineError::Store(_) => Self::not_ready("the store can't be read"),
+            EngineError::Keys => Self::not_ready("the vault's keys can't be used"),
+        }
+    }
+}
+
+fn value_code(reason: &TokenError) -> &'static str {
+    match reason {
+        TokenError::ValueInvalid { .. } => "value-invalid",
+        TokenError::ValueTooLong { .. } => "value-too-long",
+        TokenError::SpaceTooSmall { .. } => "space-too-small",
+        TokenError::SpaceUsedUp => "space-exhausted",
+        TokenError::NoRandomness => "no-randomness",
+    }
+}
+
+impl From<NotDurable> for Problem {
+    fn from(error: NotDurable) -> Self {
+        let unavailable = |code| {
+            Self::new(
+                code,
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::Unavailable,
+                error,
+            )
+            .retry(1)
+        };
+        match error {
+            NotDurable::Conflict => unavailable("contended"),
+            NotDurable::Overloaded => unavailable("overloaded"),
+            NotDurable::Deadline => unavailable("ledger-slow"),
+            NotDurable::Store => unavailable("ledger-unavailable"),
+            NotDurable::Stopped => unavailable("stopping"),
+            NotDurable::Entry => Self::invalid("entry-too-large", error),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The REST face: JSON in and out under `/v1`, problems after RFC 9457.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::to_bytes;
+use axum::extract::{Extension, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Vault;
+use super::corridor::{self, Ticket};
+use super::problem::{Face, Problem};
+use crate::engine::{Revealed, TokenizeItem};
+use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, TokenText};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenizeBody {
+    domain: String,
+    items: Vec<ItemBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemBody {
+    class: String,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct TokensBody<'a> {
+    tokens: Vec<&'a str>,
+    entry: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DetokenizeBody {
+    domain: String,
+    #[serde(default)]
+    purpose: String,
+    tokens: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ItemsBody<'a> {
+    items: Vec<RevealedBody<'a>>,
+    entry: u64,
+}
+
+#[derive(Serialize)]
+struct RevealedBody<'a> {
+    view: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+}
+
+/// `POST /v1/tokenize`
+pub(super) async fn tokenize(
+    State(vault): State<Arc<Vault>>,
+    Extension(ticket): Extension<Ticket>,
+    request: Request,
+) -> Response {
+    answer(ticket.request(), tokenized(&vault, &ticket, request).await)
+}
+
+async fn tokenized(vault: &Vault, ticket: &Ticket, request: Request) -> Result<Response, Problem> {
+    let body: TokenizeBody = decode(request, vault.limits.body_bytes_max).await?;
+    let domain = DomainName::parse(&body.domain)?;
+    let item = |item: ItemBody| {
+        let value = Plaintext::new(item.value);
+        Ok(TokenizeItem {
+            class: ClassName::parse(&item.class)?,
+            value,
+        })
+    };
+    let items = body
+        .items
+        .into_iter()
+        .map(item)
+        .collect::<Result<_, Problem>>()?;
+    let issued = corridor::tokenize(vault, ticket, domain, items).await?;
+    let tokens = issued.tokens.iter().map(TokenText::expose).collect();
+    Ok(Json(TokensBody {
+        tokens,
+        entry: issued.entry.seq(),
+    })
+    .into_response())
+}
+
+/// `POST /v1/detokenize`
+pub(super) async fn detokenize(
+    State(vault): State<Arc<Vault>>,
+    Extension(ticket): Extension<Ticket>,
+    request: Request,
+) -> Response {
+    answer(
+        ticket.request(),
+        detokenized(&vault, &ticket, request).await,
+    )
+}
+
+async fn detokenized(
+    vault: &Vault,
+    ticket: &Ticket,
+    request: Request,
+) -> Result<Response, Problem> {
+    let body: DetokenizeBody = decode(request, vault.limits.body_bytes_max).await?;
+    let domain = DomainName::parse(&body.domain)?;
+    let purpose = purpose(&body.purpose)?;
+    let tokens = body.tokens.into_iter().map(TokenText::new).collect();
+    let revelation = corridor::detokenize(vault, ticket, domain, purpose, tokens).await?;
+    let items = revelation.items.iter().map(revealed).collect();
+    Ok(Json(ItemsBody {
+        items,
+        entry: revelation.entry.seq(),
+    })
+    .into_response())
+}
+
+fn revealed(item: &Revealed) -> RevealedBody<'_> {
+    match item {
+        Revealed::Shown(shown) => RevealedBody {
+            view: shown.view.as_str(),
+            class: Some(shown.class.as_str()),
+            value: Some(shown.value.expose()),
+        },
+        Revealed::NotAvailable => RevealedBody {
+            view: "not-available",
+            class: None,
+            value: None,
+        },
+    }
+}
+
+/// A purpose is mandatory on detokenize, on every face.
+pub(super) fn purpose(text: &str) -> Result<Purpose, Problem> {
+    if text.is_empty() {
+        let detail = "state the purpose: policies decide on it and the ledger keeps it";
+        return Err(Problem::invalid("purpose-missing", detail));
+    }
+    Ok(Purpose::parse(text)?)
+}
+
+/// Reads a bounded JSON body. Errors say where, and never what: `serde_json` would print the value.
+async fn decode<T: DeserializeOwned>(request: Request, bytes_max: usize) -> Result<T, Problem> {
+    let headers = request.headers();
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") || headers.contains_key(CONTENT_ENCODING) {
+        return Err(Problem::media_type());
+    }
+    let bytes = to_bytes(request.into_body(), bytes_max)
+        .await
+        .map_err(|_| Problem::body_too_large(bytes_max))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        match error.classify() {
+            serde_json::error::Category::Data => Problem::invalid(
+                "body-shape",
+                format!("the body is not of the expected shape at {place}"),
+            ),
+            _ => Problem::invalid("body-not-json", format!("the body is not JSON at {place}")),
+        }
+    })
+}
+
+fn answer(request: RequestId, result: Result<Response, Problem>) -> Response {
+    result.unwrap_or_else(|problem| problem.response(Face::Rest, request))
+}
+
+/// `GET /livez`: the process answers.
+pub(super) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: it can read, can commit, can write the ledger, and the HSM answers.
+pub(super) async fn ready(State(vault): State<Arc<Vault>>) -> Response {
+    let check = tokio::task::spawn_blocking(move || vault.ready());
+    match check
+        .await
+        .unwrap_or_else(|_| Err("the check failed".to_owned()))
+    {
+        Ok(()) => "ready\n".into_response(),
+        Err(cause) => Problem::not_ready(cause).response(Face::Rest, RequestId([0; 16])),
+    }
+}
+
+/// Anything else.
+pub(super) async fn unknown() -> Response {
+    Problem::no_such_path().response(Face::Rest, RequestId([0; 16]))
+}
+
+/// A known path with another method.
+pub(super) async fn method() -> Response {
+    Problem::method().response(Face::Rest, RequestId([0; 16]))
+}

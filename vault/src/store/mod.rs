@@ -1,0 +1,61 @@
+//! Tables, queries and [`Change`]s. It knows neither cryptography nor policy: columns come in computed.
+//!
+//! Reading is open to every room on the right; [`Writer`] is for `commit` alone, so that nothing
+//! changes without its ledger entry.
+
+mod limit;
+mod row;
+mod sqlite;
+
+pub use limit::raw_insert_rate;
+pub use row::{
+    BlindIndex, Change, Column, Fingerprint, KeyRow, SealedValue, StoredEntry, TokenRow,
+};
+pub use sqlite::{Applied, Database, Reader, Writer};
+
+/// Why the store could not do what was asked. The text never holds a column's content.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database can't be opened, read or written: see the cause, free space, and rights on the data directory.
+    #[error(
+        "the database failed ({code}): check the disk's free space and the rights on the data directory"
+    )]
+    Database {
+        /// `SQLite`'s result code, for example `DiskFull`.
+        code: String,
+    },
+    /// The schema on disk is not one this program knows.
+    #[error("the database has schema {found}, this program knows up to {known}: use a newer jinku")]
+    NewerSchema {
+        /// Version on disk.
+        found: u32,
+        /// Newest version known here.
+        known: u32,
+    },
+    /// A migration's recorded digest differs from this program's text.
+    #[error(
+        "migration {version} on disk is not the one this program carries: the database was altered, or made by another build"
+    )]
+    ForeignSchema {
+        /// The migration's number.
+        version: u32,
+    },
+    /// A stored row has an impossible shape.
+    #[error("a row of table `{table}` is malformed: the database was altered")]
+    Malformed {
+        /// The table.
+        table: &'static str,
+    },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        // Only the result code: messages of SQLite may name schema objects, never values, but a
+        // code is all an operator needs and can't leak by a later change of its texts.
+        let code = error
+            .sqlite_error_code()
+            .map_or_else(|| "query".to_owned(), |code| format!("{code:?}"));
+        Self::Database { code }
+    }
+}
