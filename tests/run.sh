@@ -16,7 +16,7 @@ readonly WHOLE_RUN_SECONDS=5000
 readonly ALL=(prepare fmt clippy build test doc deny)
 
 # command:package, what the tests use beside Rust. `cc` compiles SQLite and ring.
-readonly DEBIAN=(cc:gcc curl:curl softhsm2-util:softhsm2)
+readonly DEBIAN=(cc:build-essential curl:curl softhsm2-util:softhsm2)
 
 scratch=$(mktemp -d)
 current=start
@@ -31,7 +31,7 @@ finish() {
     rm -rf "$scratch"
     if [ "$status" -ne 0 ]; then
         [ -z "${tests:-}" ] || echo "tests: $tests"
-        printf '\nFAILED in step `%s` after %s s (exit code %s)\n' "$current" "$SECONDS" "$status" >&2
+        printf '\nFAILED in step %s after %s s (exit code %s)\n' "$current" "$SECONDS" "$status" >&2
     fi
     exit "$status"
 }

@@ -2,7 +2,7 @@
 //! Owns the gRPC server and each stream's end; `conversation` decides, `answer` puts into words.
 //!
 //! Envoy reads a stream that ends OK before its answer as "go on with the first body". So a stream
-//! ends OK only after its client ended it: panics, overload, shutdown and confusion are gRPC errors.
+//! ends OK only after its client ended it: panics, overload, shutdown and disorder are gRPC errors.
 
 mod answer;
 mod conversation;
@@ -40,13 +40,13 @@ pub async fn serve<V: Vault>(
 ) -> Result<(), ListenError> {
     let in_flight_max = filter.rules().in_flight_max;
     let message_bytes_max = filter.rules().body_bytes_max() + ENVELOPE_BYTES_MAX;
-    let processor = Processor {
+    let service = Service {
         filter,
         slots: Arc::new(Semaphore::new(in_flight_max)),
         shutdown: shutdown.clone(),
     };
     let service =
-        ExternalProcessorServer::new(processor).max_decoding_message_size(message_bytes_max);
+        ExternalProcessorServer::new(service).max_decoding_message_size(message_bytes_max);
     tonic::transport::Server::builder()
         .add_service(service)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener.socket), shutdown.begun())
@@ -54,14 +54,14 @@ pub async fn serve<V: Vault>(
         .map_err(ListenError::Grpc)
 }
 
-struct Processor<V> {
+struct Service<V> {
     filter: Arc<Filter<V>>,
     slots: Arc<Semaphore>,
     shutdown: Shutdown,
 }
 
 #[tonic::async_trait]
-impl<V: Vault> ExternalProcessor for Processor<V> {
+impl<V: Vault> ExternalProcessor for Service<V> {
     type ProcessStream = ReceiverStream<Answer>;
 
     async fn process(

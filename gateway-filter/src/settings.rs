@@ -103,7 +103,7 @@ pub enum SettingsError {
     },
     /// Not TOML, or not these keys.
     #[error("not a filter configuration: {0}")]
-    Syntax(#[from] Box<toml::de::Error>),
+    Syntax(Box<toml::de::Error>),
     /// A number outside its range.
     #[error("`{key}` must be {min} to {max}")]
     OutOfRange {
@@ -195,7 +195,8 @@ impl Settings {
 
     /// Reads the text of a configuration file that lies in `folder`.
     pub fn parse(text: &str, folder: &FilePath) -> Result<Self, SettingsError> {
-        let raw: RawSettings = toml::from_str(text).map_err(Box::new)?;
+        let raw: RawSettings =
+            toml::from_str(text).map_err(|error| SettingsError::Syntax(Box::new(error)))?;
         let body_bytes_max = bounded(
             "limits.body_bytes_max",
             raw.limits.body_bytes_max,

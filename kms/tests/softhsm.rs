@@ -1,5 +1,10 @@
 //! The PKCS#11 contract against `SoftHSM2`, a module nobody here wrote.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the contract's steps are test code outside `#[test]`"
+)]
+
 mod contract;
 
 use std::path::Path;

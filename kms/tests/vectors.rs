@@ -1,4 +1,4 @@
-//! Two implementations against each other and against Wycheproof: `ring` works here, RustCrypto in
+//! Two implementations against each other and against Wycheproof: `ring` works here, `RustCrypto` in
 //! the HSM simulator. Neither may be wrong alone.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};

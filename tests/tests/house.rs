@@ -413,14 +413,15 @@ fn an_invariant_needs_its_keeper_and_its_test() {
 
 #[test]
 fn a_source_is_taken_apart_as_the_compiler_would() {
-    let text = "let a = '\"'; /* b /* */ let c: &'x str = r##\"d\"# e\"##; // \"f\"";
+    let text = "let a = '\"'; /* b /* c */ d */ let c: &'x str = r##\"d\"# e\"##; // \"f\"";
     let source = Source::new("kms/src/a.rs", text);
     assert_eq!(
         source.literals,
         [(0, "\"".to_owned()), (0, "d\"# e".to_owned())]
     );
     assert!(source.comments[0].trim().starts_with("/* b") && source.comments[0].ends_with("\"f\""));
-    assert_eq!(source.code[0].split_whitespace().last(), Some("\"##;"));
+    let code: Vec<&str> = source.code[0].split_whitespace().collect();
+    assert_eq!(code.join(" "), "let a = ' '; let c: &'x str = r##\" \"##;");
     let lines = Source::new("kms/src/a.rs", "a\n#[cfg(test)]\nfn b() {\n{}\n}\nc\n").test_item;
     assert_eq!(lines, [false, true, true, true, true, false]);
 }

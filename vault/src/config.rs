@@ -312,6 +312,7 @@ impl RawConfig {
 }
 
 impl RawLimits {
+    // INVARIANT 14: every limit has a range, and what lies outside is refused by its name.
     fn checked(self) -> Result<Limits, ConfigError> {
         const COUNT: &str = "between 1 and 1000000";
         let count = |key, value: usize| {

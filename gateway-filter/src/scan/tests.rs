@@ -1,4 +1,4 @@
-//! The scan against two oracles: `serde_json` for the grammar, a naive walk over its tree for paths.
+//! The scan against two oracles: `serde_json` for the grammar, a naive walk of its tree for paths.
 
 use std::collections::BTreeSet;
 
@@ -169,6 +169,7 @@ fn each_fault_is_named() {
     assert_eq!(fault("\"a"), Fault::Truncated);
     assert_eq!(fault("\"\\ud800\""), Fault::LoneSurrogate);
     assert_eq!(fault("\"\\ud800\\u0041\""), Fault::LoneSurrogate);
+    assert_eq!(fault("\"\\ud800\\ue000\""), Fault::LoneSurrogate);
     assert_eq!(fault("\"\\udc00\""), Fault::LoneSurrogate);
     assert_eq!(fault("\"\\x\""), Fault::Escape);
     assert_eq!(fault("\"\\u00g0\""), Fault::Escape);
@@ -401,7 +402,10 @@ proptest! {
     fn a_damaged_document_is_judged_as_serde_json_does(
         text in document(),
         at in any::<prop::sample::Index>(),
-        byte in prop_oneof![prop::sample::select(b"\"\\{}[]:,0eE+-.u\x00 \xff\xc3\xef".to_vec()), any::<u8>()],
+        byte in prop_oneof![
+            prop::sample::select(b"\"\\{}[]:,0eE+-.u\x00 \xff\xc3\xef".to_vec()),
+            any::<u8>(),
+        ],
         damage in 0..3u8,
     ) {
         let mut body = text.into_bytes();

@@ -27,7 +27,7 @@ fn the_example_is_a_configuration() {
     assert_eq!(settings.rules.body_bytes_max(), 262_144);
     assert_eq!(
         settings.rules.routes()[0].describe(),
-        "payments\t*\tPOST\t/payments/{}\tcity\ttokenize 2\tdetokenize 1"
+        "payments\t*\tPOST\t/payments/{kind}\tcity\ttokenize 2\tdetokenize 1"
     );
     assert_eq!(settings.proxy.unwrap().upstream, "http://127.0.0.1:9000");
     assert_eq!(settings.ext_proc.listen.port(), 18080);
@@ -110,6 +110,10 @@ fn routes_are_checked() {
     assert!(refusal(&with(&again)).contains("`name` must be there and differ"));
     let hidden = ROUTE.replace("\"a\"", "\"b\"");
     assert!(refusal(&with(&hidden)).contains("route `b`: route `a` before it"));
+    let one = ROUTE.replace("\"/a\"", "\"/{x}\"");
+    let renamed = one.replace("\"a\"", "\"b\"").replace("{x}", "{y}");
+    let text = format!("{VAULT}{one}{renamed}");
+    assert!(refusal(&text).contains("route `b`: route `a` before it"));
     let route = |from: &str, to: &str| refusal(&with("").replace(from, to));
     assert!(route("\"/a\"", "\"a\"").contains("`path` starts with `/`"));
     assert!(route("domain = \"city\"", "domain = \" \"").contains("`domain` must not be empty"));

@@ -137,7 +137,7 @@ async fn check_prints_the_routes_or_says_what_is_wrong() {
     assert_eq!(lines[0][0], "ROUTE");
     assert_eq!(
         lines[1][..5],
-        ["payments", "*", "POST", "/payments/{}", "city"]
+        ["payments", "*", "POST", "/payments/{kind}", "city"]
     );
     assert_eq!(lines[1][5..], ["tokenize", "2", "detokenize", "1"]);
 

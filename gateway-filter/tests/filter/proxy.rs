@@ -2,6 +2,8 @@
 
 mod running;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use gateway_filter::{Refusal, VaultError};
 use http::{Request, Response, Version};
@@ -236,7 +238,10 @@ async fn an_answer_is_rewritten_kept_or_refused() {
         (502, "upstream-json-invalid")
     );
     let import = ("GET", "/import");
-    let long = r#"{"name":"Li","x":"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234"}"#;
+    let long = concat!(
+        r#"{"name":"Li","x":"01234567890123456789012345678901234567890123456789"#,
+        r#"01234567890123456789012345678901234"}"#
+    );
     let answer = answered(&vault, import, json, long).await;
     assert_eq!(
         (answer.status.as_u16(), answer.code().as_str()),
@@ -324,8 +329,12 @@ async fn a_slow_head_and_a_slow_body_are_cut_off() {
         .await
         .unwrap();
     let mut answer = Vec::new();
-    // The connection is closed, with or without a 408.
-    stream.read_to_end(&mut answer).await.unwrap();
+    // The connection is closed, with or without a 408, long before hyper's own 30 seconds.
+    let closed = stream.read_to_end(&mut answer);
+    tokio::time::timeout(Duration::from_secs(10), closed)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"));
 
     let mut stream = TcpStream::connect(running.address).await.unwrap();
@@ -337,6 +346,24 @@ async fn a_slow_head_and_a_slow_body_are_cut_off() {
     let mut answer = vec![0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer, b"HTTP/1.1 408");
+    assert_eq!(upstream.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_head_over_its_limit_is_refused() {
+    let vault = MemoryVault::default();
+    let upstream = Upstream::echo().await;
+    let running = running(&vault, upstream.address).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let head = format!(
+        "GET /import HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
+        "x".repeat(70_000)
+    );
+    // The proxy may answer before it has read all: then the rest can't be written.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 431");
     assert_eq!(upstream.requests(), 0);
 }
 

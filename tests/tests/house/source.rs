@@ -104,7 +104,7 @@ fn parts(bytes: &[u8]) -> Vec<Part> {
                 .unwrap_or(rest.len());
             (Part::Comment, 0, length)
         } else if rest.starts_with(b"/*") {
-            (Part::Comment, 0, find(rest, b"*/", 2) + 2)
+            (Part::Comment, 0, block_comment(rest))
         } else if let Some((start, close)) = raw_string(rest) {
             (Part::Literal, start, find(rest, &close, start))
         } else if rest[0] == b'"' {
@@ -120,6 +120,24 @@ fn parts(bytes: &[u8]) -> Vec<Part> {
         at += if part == Part::Comment { end } else { end + 1 };
     }
     parts
+}
+
+/// The end of a block comment; they nest.
+fn block_comment(rest: &[u8]) -> usize {
+    let (mut at, mut depth) = (0, 0);
+    while at < rest.len() {
+        let step = match &rest[at..] {
+            [b'/', b'*', ..] => 1,
+            [b'*', b'/', ..] => -1,
+            _ => 0,
+        };
+        depth += step;
+        at += if step == 0 { 1 } else { 2 };
+        if depth == 0 {
+            break;
+        }
+    }
+    at
 }
 
 fn find(bytes: &[u8], wanted: &[u8], from: usize) -> usize {

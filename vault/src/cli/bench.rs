@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::stage::Stage;
-use super::{screen, serve};
+use super::{open, screen};
 use crate::config::Config;
 use crate::engine::TokenizeItem;
 use crate::identity::Presented;
@@ -21,7 +21,7 @@ use crate::server::Vault;
 use crate::store::raw_insert_rate;
 
 /// Items of a batch in the measured calls.
-const BATCH: usize = 64;
+const BATCH: u32 = 64;
 /// Callers at once: what group commit gathers.
 const CALLERS: u32 = 16;
 /// Bytes of a sealed value of ten characters: header 65, value 10, tag 16.
@@ -40,7 +40,7 @@ pub(super) struct Options {
     inside: Option<PathBuf>,
 }
 
-pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let time = Duration::from_secs(options.seconds.max(1));
     super::runtime()?.block_on(async {
         match &options.inside {
@@ -66,7 +66,7 @@ async fn all(time: Duration) -> anyhow::Result<()> {
     screen::headline(&format!(
         "Items a second, with full durability: batches of {BATCH}, {CALLERS} callers at once"
     ));
-    let rows = BATCH as u32 * CALLERS;
+    let rows = BATCH * CALLERS;
     let path = directory.join("raw.db");
     let limit =
         tokio::task::spawn_blocking(move || raw_insert_rate(&path, rows, SEALED_BYTES, time))
@@ -141,7 +141,7 @@ fn measured_inside(
 }
 
 /// Runs callers until the time is over. Each call does `items` items.
-async fn measure<F, C>(time: Duration, items: usize, call: C) -> anyhow::Result<Rate>
+async fn measure<F, C>(time: Duration, items: u32, call: C) -> anyhow::Result<Rate>
 where
     C: Fn(u32) -> F + Send + Sync + 'static,
     F: Future<Output = anyhow::Result<()>> + Send,
@@ -173,7 +173,8 @@ where
             .copied()
             .unwrap_or_default()
     };
-    let items = times.len() as f64 * items as f64 / elapsed;
+    let calls = u32::try_from(times.len())?;
+    let items = f64::from(calls) * f64::from(items) / elapsed;
     Ok(Rate {
         items,
         p50: at(50),
@@ -184,7 +185,7 @@ where
 // === The engine, in this process
 
 async fn inside(directory: &Path, time: Duration) -> anyhow::Result<()> {
-    let running = serve::open(&Config::load(&directory.join("jinku.toml"))?).await?;
+    let running = open(&Config::load(&directory.join("jinku.toml"))?).await?;
     let certificate = CertificateDer::from_pem_file(directory.join("tls/tax-bureau.pem"))?;
     let desk = Arc::new(Desk {
         vault: Arc::clone(&running.vault),
@@ -251,7 +252,7 @@ impl Desk {
             .policies
             .authorize_tokenize(self.admitted()?, scope)
             .map_err(|refused| anyhow::Error::from(refused.denial))?;
-        let item = |n: usize| TokenizeItem {
+        let item = |n: u32| TokenizeItem {
             class: class.clone(),
             value: Plaintext::new(format!("{n:010}")),
         };
@@ -339,7 +340,7 @@ async fn through_filter(stage: &Stage, time: Duration) -> anyhow::Result<(Rate, 
         );
     }
     let swapped = super::demo::tokens_in(&String::from_utf8(stage.received.last().to_vec())?)?;
-    let fields = swapped.len();
+    let fields = u32::try_from(swapped.len())?;
     let (post, get) = (door.clone(), door);
     let (post_token, get_token) = (token.clone(), token);
     let tokenize = measure(time, fields, move |_| {

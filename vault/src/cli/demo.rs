@@ -129,9 +129,15 @@ pub(super) fn tokens_in(record: &str) -> anyhow::Result<Vec<String>> {
             serde_json::Value::String(text) if crate::token::plausible(text) => {
                 found.push(text.clone());
             }
-            serde_json::Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
+            serde_json::Value::Array(items) => {
+                for item in items {
+                    walk(item, found);
+                }
+            }
             serde_json::Value::Object(fields) => {
-                fields.values().for_each(|field| walk(field, found));
+                for field in fields.values() {
+                    walk(field, found);
+                }
             }
             _ => {}
         }
@@ -150,7 +156,9 @@ async fn redeem(stage: &Stage, tokens: &[String]) -> anyhow::Result<u64> {
         ));
         match ask(&stage.client(unit)?, tokens, purpose).await {
             Ok((lines, entry)) => {
-                lines.iter().for_each(|line| screen::block(line));
+                for line in &lines {
+                    screen::block(line);
+                }
                 screen::good(&format!(
                     "recorded as ledger entry {entry} before the values left"
                 ));
@@ -285,11 +293,12 @@ fn first_bundle(folder: &Path) -> anyhow::Result<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path)
+            let found = if path.is_dir() {
+                &mut folders
             } else {
-                files.push(path)
-            }
+                &mut files
+            };
+            found.push(path);
         }
     }
     files.sort();

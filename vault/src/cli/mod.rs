@@ -5,6 +5,7 @@ mod companion;
 mod demo;
 mod init;
 mod ledger;
+mod open;
 mod policy;
 mod screen;
 mod serve;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use serve::{Running, open};
+pub use open::{Running, open};
 
 /// Jinku 金庫: swap citizens' data for random tokens, give it back only to those who may.
 #[derive(Parser)]
@@ -70,7 +71,7 @@ pub fn run() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => ledger::run(&command),
-        Command::Bench(options) => bench::run(options),
+        Command::Bench(options) => bench::run(&options),
         Command::Mint { directory, unit } => mint(&directory, &unit),
     };
     match result {

@@ -19,7 +19,7 @@ use super::upstream::{self, Received};
 use super::wallet::Wallet;
 
 /// How long a program may take to say that it listens.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// Everything that runs. Dropping it ends what it started.
 pub(super) struct Stage {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-pub use publish::{CheckpointSigner, PublishError, Published, Publisher};
+pub use publish::{CheckpointSigner, PublishError, Published, Publisher, Sign};
 pub use record::Record;
 pub use withheld::Withheld;
 pub use writer::{OpenLog, WriterThread};

@@ -18,12 +18,15 @@ use crate::store::{Reader, StoreError};
 /// Entries read from the store at a time.
 const CHUNK: u32 = 1_024;
 
+/// Signs bytes with Ed25519 (RFC 8032); an error is the HSM's, in words without secrets.
+pub type Sign = Box<dyn Fn(&[u8]) -> Result<[u8; 64], String> + Send>;
+
 /// Signs checkpoint bodies: the key stays in the HSM.
 pub struct CheckpointSigner {
     /// The public half, under the log's name.
     pub key: VerifierKey,
-    /// Signs with Ed25519 (RFC 8032); an error is the HSM's, in words without secrets.
-    pub sign: Box<dyn Fn(&[u8]) -> Result<[u8; 64], String> + Send>,
+    /// Its private half, by way of the HSM.
+    pub sign: Sign,
 }
 
 /// Proof that a checkpoint over `size` entries is signed and in its place.

@@ -133,16 +133,12 @@ fn run(
 fn write_genesis(log: &OpenLog, head: Head) -> Result<Head, StoreError> {
     log.writer.begin()?;
     let written = write_one(log, head, Record::single(Change::none(), Facts::genesis()));
-    match written {
-        Ok(next) => {
-            log.writer.commit()?;
-            Ok(next)
-        }
-        Err(_) => {
-            log.writer.rollback();
-            Err(StoreError::Malformed { table: "entry" })
-        }
-    }
+    let Ok(next) = written else {
+        log.writer.rollback();
+        return Err(StoreError::Malformed { table: "entry" });
+    };
+    log.writer.commit()?;
+    Ok(next)
 }
 
 /// Writes all of `group` in one transaction and answers each. On failure the head stays.

@@ -45,7 +45,16 @@ impl Engine {
 
     /// Records that the vault has started, with the policy set it starts under.
     pub async fn started(&self, policy: [u8; 32]) -> Result<Sequenced, EngineError> {
-        let mut facts = Facts::new(Operation::NodeStart, Outcome::Ok);
+        self.note(Operation::NodeStart, policy).await
+    }
+
+    /// Records that another policy set decides from now on.
+    pub async fn policy_set(&self, policy: [u8; 32]) -> Result<Sequenced, EngineError> {
+        self.note(Operation::PolicySet, policy).await
+    }
+
+    async fn note(&self, operation: Operation, policy: [u8; 32]) -> Result<Sequenced, EngineError> {
+        let mut facts = Facts::new(operation, Outcome::Ok);
         facts.policy = Some(policy);
         let record = Record::single(Change::none(), facts);
         let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;

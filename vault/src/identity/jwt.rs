@@ -23,7 +23,7 @@ const ALGORITHMS: [Algorithm; 2] = [Algorithm::EdDSA, Algorithm::ES256];
 
 /// An OAuth2 issuer whose access tokens count.
 pub struct Issuer {
-    issuer: String,
+    name: String,
     audience: String,
     keys: Vec<(String, Algorithm, DecodingKey)>,
 }
@@ -65,7 +65,7 @@ impl Issuer {
             return Err(IssuerError::Empty(issuer.to_owned()));
         }
         Ok(Self {
-            issuer: issuer.to_owned(),
+            name: issuer.to_owned(),
             audience: audience.to_owned(),
             keys,
         })
@@ -112,7 +112,7 @@ pub(super) fn subject(token: &str, issuers: &[Issuer], now: Timestamp) -> Result
 fn claims(token: &str, issuer: &Issuer, algorithm: Algorithm, key: &DecodingKey) -> Option<Claims> {
     let mut validation = Validation::new(algorithm);
     validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
-    validation.set_issuer(&[&issuer.issuer]);
+    validation.set_issuer(&[&issuer.name]);
     validation.set_audience(&[&issuer.audience]);
     // Times are compared above, with the vault's own clock.
     validation.validate_exp = false;
@@ -137,10 +137,12 @@ fn install_provider() {
     });
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the seam's signature")]
 fn no_signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     Err(ErrorKind::InvalidAlgorithm.into())
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the seam's signature")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     let scheme: &'static dyn VerificationAlgorithm = match algorithm {
         Algorithm::EdDSA => &ED25519,

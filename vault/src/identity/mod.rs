@@ -174,15 +174,10 @@ impl Identity {
                 gateway: Some(gateway),
                 proof: Proof::AccessToken,
             },
-            (Some(Holder::Unit(unit)), None) => Caller {
-                unit,
-                gateway: None,
-                proof: Proof::MutualTls,
-            },
             (Some(Holder::Unit(unit)), Some(named)) if unit.name != named.name => {
                 return Err(Unproven::Contradiction);
             }
-            (Some(Holder::Unit(unit)), Some(_)) => Caller {
+            (Some(Holder::Unit(unit)), _) => Caller {
                 unit,
                 gateway: None,
                 proof: Proof::MutualTls,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{ClassName, DomainName, Purpose, View};
 
 /// What a tokenize asks for.
+#[derive(Clone, Copy)]
 pub struct TokenizeScope<'a> {
     /// In which namespace.
     pub domain: &'a DomainName,
@@ -13,6 +14,7 @@ pub struct TokenizeScope<'a> {
 }
 
 /// What a detokenize asks for. The classes are not known before the tokens are looked up.
+#[derive(Clone, Copy)]
 pub struct DetokenizeScope<'a> {
     /// In which namespace.
     pub domain: &'a DomainName,

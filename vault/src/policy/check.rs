@@ -133,7 +133,7 @@ fn answer(policies: &Policies, registry: &Registry, case: &Case) -> Option<Strin
                 domain: &case.domain,
                 classes: &classes,
             };
-            let grant = policies.tokenize_grant(&live, asker, &scope);
+            let grant = policies.tokenize_grant(&live, asker, scope);
             Some(grant.map_or_else(word, |_| "permitted".to_owned()))
         }
         Verb::Detokenize => {
@@ -148,7 +148,7 @@ fn answer(policies: &Policies, registry: &Registry, case: &Case) -> Option<Strin
                 domain: &case.domain,
                 purpose,
             };
-            let view = policies.detokenize_grant(&live, asker, &scope);
+            let view = policies.detokenize_grant(&live, asker, scope);
             let view = view.map(|grant| grant.view(&case.class));
             Some(view.map_or_else(word, |view| {
                 view.map_or_else(|| "denied".to_owned(), |view| view.to_string())

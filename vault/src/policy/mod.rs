@@ -116,7 +116,7 @@ impl Policies {
     ) -> Result<Authorized<Tokenize>, Box<Refused>> {
         let live = self.live();
         let asker = Asker::of(admitted.caller(), None);
-        let granted = self.tokenize_grant(&live, asker, &scope);
+        let granted = self.tokenize_grant(&live, asker, scope);
         authorized::decided(admitted, scope.domain, live.set.digest(), granted)
     }
 
@@ -128,7 +128,7 @@ impl Policies {
     ) -> Result<Authorized<Detokenize>, Box<Refused>> {
         let live = self.live();
         let asker = Asker::of(admitted.caller(), Some(scope.purpose));
-        let granted = self.detokenize_grant(&live, asker, &scope);
+        let granted = self.detokenize_grant(&live, asker, scope);
         authorized::decided(admitted, scope.domain, live.set.digest(), granted)
     }
 
@@ -136,7 +136,7 @@ impl Policies {
         &self,
         live: &Live,
         asker: Asker<'_>,
-        scope: &TokenizeScope<'_>,
+        scope: TokenizeScope<'_>,
     ) -> Result<Tokenize, Denied> {
         let domain = self.domain(scope.domain)?;
         let known = |class: &ClassName| domain.classes.contains(class);
@@ -158,7 +158,7 @@ impl Policies {
         &self,
         live: &Live,
         asker: Asker<'_>,
-        scope: &DetokenizeScope<'_>,
+        scope: DetokenizeScope<'_>,
     ) -> Result<Detokenize, Denied> {
         let domain = self.domain(scope.domain)?;
         let key = Key::detokenize(asker, &domain.name);

@@ -55,7 +55,7 @@ impl Room {
         };
         let grant = self
             .policies
-            .detokenize_grant(&self.policies.live(), asker, &scope)?;
+            .detokenize_grant(&self.policies.live(), asker, scope)?;
         Ok(grant.view(&ClassName::parse(class).unwrap()))
     }
 
@@ -74,7 +74,7 @@ impl Room {
             classes: &classes,
         };
         self.policies
-            .tokenize_grant(&self.policies.live(), asker, &scope)
+            .tokenize_grant(&self.policies.live(), asker, scope)
             .map(drop)
     }
 }

@@ -37,8 +37,8 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    fn new(code: &'static str, status: StatusCode, grpc: Code, detail: impl ToString) -> Self {
-        let detail = detail.to_string();
+    fn new(code: &'static str, status: StatusCode, grpc: Code, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
         Self {
             code,
             status,
@@ -50,7 +50,7 @@ impl Problem {
     }
 
     /// The caller sent something that can't be read.
-    pub(super) fn invalid(code: &'static str, detail: impl ToString) -> Self {
+    pub(super) fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(code, StatusCode::BAD_REQUEST, Code::InvalidArgument, detail)
     }
 
@@ -101,7 +101,7 @@ impl Problem {
         )
     }
 
-    pub(super) fn not_ready(detail: impl ToString) -> Self {
+    pub(super) fn not_ready(detail: impl Into<String>) -> Self {
         Self::new(
             "not-ready",
             StatusCode::SERVICE_UNAVAILABLE,
@@ -203,7 +203,12 @@ impl From<Unproven> for Problem {
             Unproven::Contradiction => "credentials-differ",
             Unproven::Suspended => "suspended",
         };
-        Self::new(code, StatusCode::UNAUTHORIZED, Code::Unauthenticated, error)
+        Self::new(
+            code,
+            StatusCode::UNAUTHORIZED,
+            Code::Unauthenticated,
+            error.to_string(),
+        )
     }
 }
 
@@ -219,7 +224,7 @@ impl From<Inadmissible> for Problem {
             ),
             Inadmissible::Busy => ("busy", (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)),
         };
-        let problem = Self::new(code, status, grpc, error);
+        let problem = Self::new(code, status, grpc, error.to_string());
         match error {
             Inadmissible::Rate | Inadmissible::Busy => problem.retry(1),
             Inadmissible::Address | Inadmissible::Validity => problem,
@@ -246,7 +251,7 @@ impl From<Denied> for Problem {
                 Code::PermissionDenied,
             ),
         };
-        Self::new(code, status, grpc, error)
+        Self::new(code, status, grpc, error.to_string())
     }
 }
 
@@ -262,7 +267,7 @@ impl From<InvalidName> for Problem {
             code,
             StatusCode::UNPROCESSABLE_ENTITY,
             Code::InvalidArgument,
-            error,
+            error.to_string(),
         )
     }
 }
@@ -274,7 +279,7 @@ impl From<EngineError> for Problem {
                 code,
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::InvalidArgument,
-                &error,
+                error.to_string(),
             )
         };
         match &error {
@@ -284,7 +289,12 @@ impl From<EngineError> for Problem {
             EngineError::BatchTooLong { .. } => unfit("batch-too-long"),
             EngineError::SpaceExhausted(_) => {
                 let status = StatusCode::INSUFFICIENT_STORAGE;
-                Self::new("space-exhausted", status, Code::ResourceExhausted, &error)
+                Self::new(
+                    "space-exhausted",
+                    status,
+                    Code::ResourceExhausted,
+                    error.to_string(),
+                )
             }
             EngineError::NotDurable(cause) => Self::from(*cause),
             EngineError::Store(_) => Self::not_ready("the store can't be read"),
@@ -310,7 +320,7 @@ impl From<NotDurable> for Problem {
                 code,
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::Unavailable,
-                error,
+                error.to_string(),
             )
             .retry(1)
         };
@@ -320,7 +330,7 @@ impl From<NotDurable> for Problem {
             NotDurable::Deadline => unavailable("ledger-slow"),
             NotDurable::Store => unavailable("ledger-unavailable"),
             NotDurable::Stopped => unavailable("stopping"),
-            NotDurable::Entry => Self::invalid("entry-too-large", error),
+            NotDurable::Entry => Self::invalid("entry-too-large", error.to_string()),
         }
     }
 }

@@ -25,6 +25,9 @@ pub enum StoreError {
         /// `SQLite`'s result code, for example `DiskFull`.
         code: String,
     },
+    /// Another process has the database open: one log has one writer.
+    #[error("the database is in use by another vault: stop it first")]
+    InUse,
     /// The schema on disk is not one this program knows.
     #[error("the database has schema {found}, this program knows up to {known}: use a newer jinku")]
     NewerSchema {

@@ -1,5 +1,6 @@
 //! The embedded store: one `SQLite` file in WAL mode, one writer, readers beside it.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -26,9 +27,10 @@ const SELECT_TOKEN: &str = "SELECT fingerprint, domain, class, created_us, seale
 /// How long a connection waits for another's lock before it reports `DatabaseBusy`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The file, and how connections to it are made.
+/// The file, and how connections to it are made. One process at a time.
 pub struct Database {
     path: PathBuf,
+    _lock: File,
 }
 
 /// Reads. Connections are pooled; each query sees the last commit.
@@ -54,10 +56,12 @@ pub enum Applied {
 impl Database {
     /// Opens or creates the file and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = lock(&path.with_extension("lock"))?;
         let mut connection = connect(path)?;
         migrate(&mut connection)?;
         Ok(Self {
             path: path.to_owned(),
+            _lock: lock,
         })
     }
 
@@ -74,6 +78,23 @@ impl Database {
         Ok(Writer {
             connection: connect(&self.path)?,
         })
+    }
+}
+
+/// The kernel gives the lock back however the process ends.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let failed = |_| StoreError::Database {
+        code: "lock file".to_owned(),
+    };
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

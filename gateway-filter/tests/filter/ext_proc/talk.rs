@@ -34,12 +34,12 @@ pub(super) enum Rest {
     Nothing,
 }
 
-pub(super) struct Processor {
+pub(super) struct Running {
     pub(super) client: ExternalProcessorClient<tonic::transport::Channel>,
     pub(super) shutdown: watch::Sender<bool>,
 }
 
-pub(super) async fn processor(vault: &MemoryVault, limits: &str) -> Processor {
+pub(super) async fn processor(vault: &MemoryVault, limits: &str) -> Running {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
         .await
         .unwrap();
@@ -51,10 +51,10 @@ pub(super) async fn processor(vault: &MemoryVault, limits: &str) -> Processor {
         begun,
     ));
     let client = ExternalProcessorClient::connect(url).await.unwrap();
-    Processor { client, shutdown }
+    Running { client, shutdown }
 }
 
-impl Processor {
+impl Running {
     pub(super) async fn talk(&self) -> Result<Talk, Status> {
         let (messages, stream) = mpsc::channel(8);
         let answers = self

@@ -1,0 +1,208 @@
+//! Opens a vault's rooms from left to right, and closes them in order.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use kms::{Envelope, Hsm, HsmSettings, Pin, RootKey, Signer};
+use ledger::VerifierKey;
+use rand::TryRng;
+
+use crate::admission::Admission;
+use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread};
+use crate::config::{self, Config, HsmConfig};
+use crate::engine::{Engine, Keys};
+use crate::identity::{Identity, Issuer};
+use crate::model::{Catalogue, Clock, Registry, SystemClock};
+use crate::policy::Policies;
+use crate::server::Vault;
+use crate::store::{Database, Reader};
+
+/// A vault with its threads.
+pub struct Running {
+    /// The rooms.
+    pub vault: Arc<Vault>,
+    /// The ledger's public key, as an auditor pins it.
+    pub key: VerifierKey,
+    /// The log's publisher.
+    pub publisher: Publisher,
+    writer: WriterThread,
+    /// Holds the lock that keeps a second vault away.
+    _database: Database,
+}
+
+impl Running {
+    /// Publishes what is sequenced, and ends the threads.
+    pub fn close(self) {
+        if let Err(error) = self.publisher.publish() {
+            tracing::error!(%error, "the last checkpoint could not be published");
+        }
+        drop(self.publisher);
+        // Whoever holds the vault still keeps the writer; then the process's end is its end.
+        if Arc::into_inner(self.vault).is_some() {
+            self.writer.join();
+        }
+    }
+}
+
+/// Whether the database has been written to before.
+#[derive(Clone, Copy, PartialEq)]
+enum Age {
+    New,
+    Standing,
+}
+
+/// Opens every room.
+pub async fn open(config: &Config) -> anyhow::Result<Running> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let catalogue = Arc::new(Catalogue::parse(&config::read(&config.policy.classes)?)?);
+    let registry = Arc::new(Registry::parse(
+        &config::read(&config.policy.units)?,
+        &catalogue,
+    )?);
+    let identity = Identity::new(Arc::clone(&registry), issuers(config)?, Arc::clone(&clock));
+    let in_flight = config.limits.requests_in_flight_max;
+    let admission = Admission::new(&registry, in_flight, Arc::clone(&clock));
+    let policies = Policies::load(&config.policy.directory, Arc::clone(&catalogue))?;
+
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("`{}` can't be made", config.data.display()))?;
+    let database = Database::open(&config.data.join("vault.db"))?;
+    let reader = database.reader();
+    let age = if reader.last_entry()?.is_none() {
+        Age::New
+    } else {
+        Age::Standing
+    };
+    let hsm = Arc::new(open_hsm(&config.hsm)?);
+    let envelope = Envelope::new(Arc::clone(&hsm), root(&hsm, &config.hsm, age)?);
+    let signer = signer(&hsm, &config.hsm, age)?;
+    let key = VerifierKey::new(config.ledger.origin.as_str(), signer.public_key())?;
+
+    // The publisher looks first: a database that was rolled back must not be written to.
+    let signer = checkpoint_signer(&hsm, signer, &key);
+    let publisher = publisher(config, signer, database.reader(), &clock)?;
+    let (committer, writer) = start_writer(config, &database, &reader, &clock)?;
+    let keys = Keys::open(&catalogue, &envelope, &reader, &committer, &clock).await?;
+    let batch = config.limits.batch_items_max;
+    let engine = Arc::new(Engine::new(
+        catalogue, keys, reader, committer, clock, batch,
+    ));
+    engine.started(policies.digest()).await?;
+    write_key(&config.data.join("ledger-key"), &key)?;
+    let hsm_alive = Box::new(move || hsm.alive().map_err(|error| error.to_string()));
+    let limits = config.limits;
+    let vault = Arc::new(Vault {
+        identity,
+        admission,
+        policies,
+        engine,
+        hsm_alive,
+        limits,
+    });
+    Ok(Running {
+        vault,
+        key,
+        publisher,
+        writer,
+        _database: database,
+    })
+}
+
+fn issuers(config: &Config) -> anyhow::Result<Vec<Issuer>> {
+    let open = |known: &config::IssuerConfig| {
+        let jwks = config::read(&known.jwks)?;
+        Ok(Issuer::parse(&known.issuer, &known.audience, &jwks)?)
+    };
+    config.issuers.iter().map(open).collect()
+}
+
+fn open_hsm(config: &HsmConfig) -> anyhow::Result<Hsm> {
+    let pin = config::read(&config.pin_file).context("the HSM's PIN file can't be read")?;
+    let settings = HsmSettings {
+        module: config.module.clone(),
+        token_label: config.token_label.clone(),
+        pin: Pin::new(pin.trim_end_matches(['\r', '\n']).to_owned()),
+    };
+    Ok(Hsm::open(&settings)?)
+}
+
+/// A new root is made for a new database only: another HSM must not be taken for the old one.
+fn root(hsm: &Hsm, config: &HsmConfig, age: Age) -> anyhow::Result<RootKey> {
+    match hsm.root(&config.root_label)? {
+        Some(root) => Ok(root),
+        None if age == Age::New => Ok(hsm.generate_root(&config.root_label)?),
+        None => bail!(
+            "the HSM's token `{}` has no root key `{}`, and the database needs one: \
+             is this the HSM that the database was made with?",
+            config.token_label,
+            config.root_label
+        ),
+    }
+}
+
+fn signer(hsm: &Hsm, config: &HsmConfig, age: Age) -> anyhow::Result<Signer> {
+    match hsm.signer(&config.signer_label)? {
+        Some(signer) => Ok(signer),
+        None if age == Age::New => Ok(hsm.generate_signer(&config.signer_label)?),
+        None => bail!(
+            "the HSM's token `{}` has no signing key `{}`, and the ledger needs it",
+            config.token_label,
+            config.signer_label
+        ),
+    }
+}
+
+fn checkpoint_signer(hsm: &Arc<Hsm>, signer: Signer, key: &VerifierKey) -> CheckpointSigner {
+    let hsm = Arc::clone(hsm);
+    let sign = move |body: &[u8]| hsm.sign(&signer, body).map_err(|error| error.to_string());
+    CheckpointSigner {
+        key: key.clone(),
+        sign: Box::new(sign),
+    }
+}
+
+fn publisher(
+    config: &Config,
+    signer: CheckpointSigner,
+    reader: Reader,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Publisher> {
+    let directory = config.data.join("ledger");
+    let origin = config.ledger.origin.clone();
+    let interval = config.ledger.publish_interval;
+    Ok(Publisher::start(
+        &directory,
+        origin,
+        signer,
+        reader,
+        Arc::clone(clock),
+        interval,
+    )?)
+}
+
+fn start_writer(
+    config: &Config,
+    database: &Database,
+    reader: &Reader,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Committer, WriterThread)> {
+    let mut boot = [0; 8];
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut boot)
+        .context("the system's random numbers failed")?;
+    let log = OpenLog {
+        origin: config.ledger.origin.clone(),
+        writer: database.writer()?,
+        clock: Arc::clone(clock),
+        boot,
+        deadline: config.ledger.deadline,
+    };
+    Ok(WriterThread::start(log, reader)?)
+}
+
+/// The public key, for the operator to hand to auditors; they pin their own copy.
+fn write_key(path: &Path, key: &VerifierKey) -> anyhow::Result<()> {
+    std::fs::write(path, format!("{key}\n"))
+        .with_context(|| format!("`{}` can't be written", path.display()))
+}
