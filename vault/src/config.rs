@@ -9,6 +9,8 @@ use std::time::Duration;
 use ledger::Origin;
 use serde::Deserialize;
 
+use crate::server::{Limits, ListenConfig};
+
 /// Largest configuration file, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -168,18 +170,6 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Where the vault listens, and its TLS material (PEM).
-pub struct ListenConfig {
-    /// Address and port.
-    pub address: SocketAddr,
-    /// Certificate chain.
-    pub certificate: PathBuf,
-    /// Private key, PKCS#8.
-    pub key: PathBuf,
-    /// Authorities that sign units' and gateways' certificates.
-    pub client_ca: PathBuf,
-}
-
 /// How the HSM is reached.
 pub struct HsmConfig {
     /// The PKCS#11 module.
@@ -222,25 +212,6 @@ pub struct LedgerConfig {
     pub publish_interval: Duration,
     /// How long a request waits for its entry.
     pub deadline: Duration,
-}
-
-/// Every limit of the wire.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes of a request body.
-    pub body_bytes_max: usize,
-    /// Bytes of a request's header section.
-    pub header_bytes_max: u32,
-    /// Items of a batch.
-    pub batch_items_max: usize,
-    /// Requests worked on at once.
-    pub requests_in_flight_max: usize,
-    /// Connections open at once.
-    pub connections_max: usize,
-    /// Time for one request.
-    pub request_timeout: Duration,
-    /// Time for a request's header section, and for a TLS handshake.
-    pub header_timeout: Duration,
 }
 
 impl Config {

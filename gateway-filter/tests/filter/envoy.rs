@@ -61,7 +61,8 @@ async fn city(vault: MemoryVault, answer: fn(&Seen) -> Response<Full<Bytes>>) ->
 
 /// Starts Envoy and asks it where it listens.
 async fn start(file: &std::path::Path, admin: &std::path::Path) -> (Child, SocketAddr) {
-    let program = std::env::var_os("JINKU_TEST_ENVOY").expect("JINKU_TEST_ENVOY names no Envoy: run `bash tests/run.sh`, which provides one");
+    let program = std::env::var_os("JINKU_TEST_ENVOY")
+        .expect("JINKU_TEST_ENVOY names no Envoy: run `bash tests/run.sh`, which provides one");
     let mut envoy = Command::new(program)
         .args([
             "--concurrency",

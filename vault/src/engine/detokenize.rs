@@ -8,8 +8,9 @@ use super::{DomainKeys, Engine, EngineError, facts};
 use crate::commit::{Record, Sequenced, Withheld};
 use crate::model::{ClassName, Mask, Plaintext, RequestId, TokenText, View};
 use crate::policy::{Authorized, Detokenize};
+use crate::seal;
 use crate::store::{Change, Fingerprint, TokenRow};
-use crate::{seal, token};
+use crate::token;
 
 /// The class that the ledger names where a token stands nowhere.
 const NO_CLASS: &str = "none";

@@ -10,8 +10,9 @@ use super::{DomainKeys, Engine, EngineError, facts};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
 use crate::model::{ClassName, DataClass, DomainName, Plaintext, RequestId, TokenText};
 use crate::policy::{Authorized, Tokenize};
+use crate::seal;
 use crate::store::{Change, Fingerprint, TokenRow};
-use crate::{seal, token};
+use crate::token;
 
 /// Spaces of fewer bits are looked up before the commit: their draws do meet.
 const SMALL_SPACE_BITS: f64 = 64.0;

@@ -20,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::corridor::Peer;
+use super::limits::{Limits, ListenConfig};
 use super::{Vault, router};
-use crate::config::{Limits, ListenConfig};
 
 /// Why the vault can't listen.
 #[derive(Debug, thiserror::Error)]

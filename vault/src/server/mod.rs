@@ -5,10 +5,12 @@
 //! | `corridor` | the one way through: who, may it, what, the act, the answer |
 //! | `rest`, `grpc` | decoding and encoding |
 //! | `problem` | errors to answers |
+//! | `limits` | how much, and how long |
 //! | `listen` | TLS, connections, draining |
 
 mod corridor;
 mod grpc;
+mod limits;
 mod listen;
 mod problem;
 mod rest;
@@ -20,10 +22,10 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
+pub use limits::{Limits, ListenConfig};
 pub use listen::{ListenError, Listener};
 
 use crate::admission::Admission;
-use crate::config::Limits;
 use crate::engine::Engine;
 use crate::identity::Identity;
 use crate::policy::Policies;

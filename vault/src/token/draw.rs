@@ -43,8 +43,8 @@ mod tests {
     use rand::rngs::StdRng;
     use rand::{SeedableRng, TryRng};
 
-    use super::super::tests::chi_square;
     use super::*;
+    use crate::token::tests::chi_square;
 
     #[test]
     fn every_choice_comes_equally_often() {

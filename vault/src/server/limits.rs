@@ -1,0 +1,36 @@
+//! What the wire may take: where it listens, how much and how long. `config` reads it, ranges and all.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the vault listens, and its TLS material (PEM).
+pub struct ListenConfig {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Certificate chain.
+    pub certificate: PathBuf,
+    /// Private key, PKCS#8.
+    pub key: PathBuf,
+    /// Authorities that sign units' and gateways' certificates.
+    pub client_ca: PathBuf,
+}
+
+/// Every limit of the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body_bytes_max: usize,
+    /// Bytes of a request's header section.
+    pub header_bytes_max: u32,
+    /// Items of a batch.
+    pub batch_items_max: usize,
+    /// Requests worked on at once.
+    pub requests_in_flight_max: usize,
+    /// Connections open at once.
+    pub connections_max: usize,
+    /// Time for one request.
+    pub request_timeout: Duration,
+    /// Time for a request's header section, and for a TLS handshake.
+    pub header_timeout: Duration,
+}
