@@ -224,6 +224,7 @@ mod tests {
         }
     }
 
+    // Invariant 5
     #[test]
     fn another_context_key_or_version_does_not_open() {
         let key = AeadKey::new(1, &[9; 32]).unwrap();

@@ -70,6 +70,13 @@ impl Locked {
         self.state
     }
 
+    // INVARIANT 12: key material is wiped before its memory is given back.
+    fn wipe(&mut self) {
+        // SAFETY: the page is mapped and writable, and `&mut self` is the only way to it.
+        let key = unsafe { &mut *self.page().cast::<[u8; KEY_BYTES]>() };
+        key.zeroize();
+    }
+
     fn page(&self) -> *mut c_void {
         self.map.as_ptr().wrapping_byte_add(PAGE_BYTES)
     }
@@ -102,10 +109,7 @@ impl Locked {
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        // SAFETY: the page is mapped and writable, and `&mut self` is the only way to it.
-        let key = unsafe { &mut *self.page().cast::<[u8; KEY_BYTES]>() };
-        // INVARIANT 12: key material is wiped before its memory is given back.
-        key.zeroize();
+        self.wipe();
         // SAFETY: unmaps exactly what `new` mapped, once; no reference outlives `self`.
         let _ = unsafe { rustix::mm::munmap(self.map.as_ptr(), 3 * PAGE_BYTES) };
     }
@@ -131,6 +135,15 @@ mod tests {
         assert!(lines[place + 1].contains("---p"), "{}", lines[place + 1]);
     }
 
+    // Invariant 12: what `drop` calls leaves nothing of the key.
+    #[test]
+    fn a_wiped_key_is_gone() {
+        let mut locked = Locked::new(&[7; 32]).unwrap();
+        locked.wipe();
+        assert_eq!(locked.bytes(), &[0; 32]);
+    }
+
+    // Invariant 11: a core dump has no page of a key.
     #[test]
     fn a_key_is_left_out_of_dumps() {
         let locked = Locked::new(&[7; 32]).unwrap();

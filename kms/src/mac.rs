@@ -45,6 +45,7 @@ mod tests {
     use super::MacKey;
     use crate::Binding;
 
+    // Invariant 12
     #[test]
     fn a_tag_verifies_for_its_message_and_key_only() {
         let key = MacKey::new(1, &[5; 32]).unwrap();

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use api::v1::{DetokenizeRequest, View};
 use api::{Client, ClientError};
 use http::Method;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::stage::Stage;
 use super::{ledger, screen};
@@ -55,21 +56,49 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
         None => std::env::temp_dir().join(format!("jinku-demo-{}", std::process::id())),
     };
     super::runtime()?.block_on(async {
-        screen::headline("Jinku 金庫: a citizen's record goes through the gateway, and only tokens arrive");
-        let stage = Stage::set(&directory).await?;
-        screen::good("HSM simulator (PKCS#11), KMS, vault (SQLite), gateway filter and a sample upstream run");
-        let tokens = send(&stage).await?;
-        let entry = redeem(&stage, &tokens).await?;
-        through_gateway(&stage).await?;
-        audit(&stage, entry)?;
-        if options.once {
-            screen::headline("Done. Everything has been stopped.");
-        } else {
-            leave_running(&stage).await?;
+        // Ended early, the story is dropped, and with it every program it started.
+        tokio::select! {
+            told = story(&directory, options.once) => told,
+            interrupted = stopped() => interrupted.map(|()| ExitCode::from(130)),
         }
-        screen::quiet(&format!("the data lies in {}", stage.directory.display()));
-        Ok(ExitCode::SUCCESS)
     })
+}
+
+async fn story(directory: &Path, once: bool) -> anyhow::Result<ExitCode> {
+    screen::headline(
+        "Jinku 金庫: a citizen's record goes through the gateway, and only tokens arrive",
+    );
+    let stage = Stage::set(directory).await?;
+    screen::good(
+        "HSM simulator (PKCS#11), KMS, vault (SQLite), gateway filter and a sample upstream run",
+    );
+    let tokens = send(&stage).await?;
+    let entry = redeem(&stage, &tokens).await?;
+    through_gateway(&stage).await?;
+    audit(&stage, entry)?;
+    let data = stage.directory.display().to_string();
+    if once {
+        drop(stage);
+        screen::headline("Done. Everything has been stopped.");
+        screen::quiet(&format!("the data lies in {data}"));
+    } else {
+        hand_over(&stage)?;
+        screen::quiet(&format!("the data lies in {data}; Ctrl-C stops everything"));
+        std::future::pending::<()>().await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An interrupt, a termination signal, or the terminal's end.
+async fn stopped() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
 }
 
 /// Part 1: three records through the gateway. Yields the tokens that the tax record became.
@@ -97,16 +126,56 @@ async fn send(stage: &Stage) -> anyhow::Result<Vec<String>> {
             ));
         }
         screen::good(&format!(
-            "{} lines carry tokens; every other byte of the {} is identical",
-            swapped.len(),
-            arrived.len()
+            "{} values became tokens; every other byte is identical",
+            swapped_strings(record, &arrived)?
         ));
         tokens = tokens_in(&arrived)?;
     }
     Ok(tokens)
 }
 
-/// The lines that differ. Line count and all other lines must be the same.
+/// How many string literals became tokens. Fails where any other byte differs.
+fn swapped_strings(sent: &str, arrived: &str) -> anyhow::Result<usize> {
+    let (sent, arrived) = (literals(sent), literals(arrived));
+    let mut swapped = 0;
+    if sent.len() != arrived.len() {
+        bail!("the record arrived in another shape");
+    }
+    for (sent, arrived) in sent
+        .iter()
+        .zip(&arrived)
+        .filter(|(sent, arrived)| sent != arrived)
+    {
+        let token = arrived
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'));
+        if !sent.starts_with('"') || !token.is_some_and(crate::token::plausible) {
+            bail!("a byte outside the tokens arrived changed");
+        }
+        swapped += 1;
+    }
+    Ok(swapped)
+}
+
+/// A JSON text cut into its string literals, quotes and all, and what stands between them.
+fn literals(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut inside, mut escaped) = (Vec::new(), 0, false, false);
+    for (place, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' if !escaped => {
+                let end = if inside { place + 1 } else { place };
+                parts.push(&text[start..end]);
+                (start, inside) = (end, !inside);
+            }
+            _ => {}
+        }
+        escaped = inside && byte == b'\\' && !escaped;
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// The lines that differ, for people to look at. Line count and all other lines must be the same.
 fn swapped_lines(sent: &str, arrived: &str) -> anyhow::Result<Vec<(String, String)>> {
     let (sent, arrived): (Vec<_>, Vec<_>) =
         (sent.split('\n').collect(), arrived.split('\n').collect());
@@ -308,7 +377,7 @@ fn first_bundle(folder: &Path) -> anyhow::Result<PathBuf> {
         .context("the archive has no entries")
 }
 
-async fn leave_running(stage: &Stage) -> anyhow::Result<()> {
+fn hand_over(stage: &Stage) -> anyhow::Result<()> {
     let token = stage.wallet.access_token(SENDER)?;
     let tax = stage.wallet.access_token("tax-bureau")?;
     let directory = stage.directory.display();
@@ -330,7 +399,5 @@ async fn leave_running(stage: &Stage) -> anyhow::Result<()> {
         gateway = stage.gateway_url,
         vault = stage.vault_url,
     ));
-    screen::quiet("Ctrl-C stops it");
-    tokio::signal::ctrl_c().await?;
     Ok(())
 }

@@ -100,7 +100,11 @@ fn copy_file(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A folder that is not there yet holds nothing: the first checkpoint is archived after it stands.
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<u64> {
+    if !from.is_dir() {
+        return Ok(0);
+    }
     fs::create_dir_all(to)?;
     let mut files = 0;
     for entry in fs::read_dir(from).with_context(|| format!("`{}` is missing", from.display()))? {
