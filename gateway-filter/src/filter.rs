@@ -13,8 +13,8 @@ use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Method};
 
 use crate::error::{FilterError, Side, UpstreamError, VaultError};
-use crate::media::Media;
-use crate::route::{Action, CleanPath, Plan, Route};
+use crate::media::{HIDING_THE_ANSWER, Media};
+use crate::route::{Action, CleanPath, Plan, ProofBeyond, Route};
 use crate::settings::{Rules, Unmatched};
 
 /// The header in which a unit says why it wants values back.
@@ -185,6 +185,19 @@ impl<V: Vault> Filter<V> {
 }
 
 impl Passage {
+    /// The request's headers that do not go on to the upstream.
+    pub fn stays_here(&self) -> Vec<HeaderName> {
+        let mut names = Vec::new();
+        if self.reads_response() {
+            names.extend(HIDING_THE_ANSWER);
+        }
+        let proof = self.route.as_ref().map(|route| route.proof);
+        if proof == Some(ProofBeyond::Withheld) {
+            names.push(AUTHORIZATION);
+        }
+        names
+    }
+
     /// Whether the request's body has to be read whole before it may go on.
     pub fn reads_request(&self) -> bool {
         self.plan(Side::Request).is_some()

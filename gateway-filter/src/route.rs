@@ -19,8 +19,18 @@ pub struct Route {
     pub(crate) domain: String,
     pub(crate) purpose: Option<String>,
     pub(crate) body_bytes_max: usize,
+    pub(crate) proof: ProofBeyond,
     pub(crate) request: Option<Plan>,
     pub(crate) response: Option<Plan>,
+}
+
+/// Whether the upstream gets the unit's proof. It opens the vault, and the upstream is not to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProofBeyond {
+    /// The header `authorization` ends at the filter.
+    Withheld,
+    /// The upstream needs it and is trusted with it.
+    Forwarded,
 }
 
 /// Which messages a route means.
@@ -75,6 +85,7 @@ impl Route {
             domain,
             purpose: None,
             body_bytes_max: 0,
+            proof: ProofBeyond::Withheld,
             request: None,
             response: None,
         }

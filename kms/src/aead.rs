@@ -170,6 +170,16 @@ impl AeadKeyring {
         self.current
     }
 
+    /// Whether every version's memory is locked.
+    pub fn lock_state(&self) -> LockState {
+        let open = |key: &AeadKey| key.lock_state() == LockState::NotLocked;
+        if self.versions.values().any(open) {
+            LockState::NotLocked
+        } else {
+            LockState::Locked
+        }
+    }
+
     /// Seals with the current version.
     pub fn seal(&self, context: &Binding, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
         self.versions

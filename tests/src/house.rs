@@ -1,6 +1,6 @@
 //! An installation in a temporary directory, and the clients that speak to it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,24 +15,8 @@ pub struct House {
     port: u16,
     gateway_port: u16,
     upstream_port: u16,
+    environment: Vec<(&'static str, PathBuf)>,
     vault: Option<Program>,
-}
-
-/// What `curl` got.
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// Body.
-    pub body: String,
-}
-
-impl Reply {
-    /// The stable code of a problem.
-    pub fn code(&self) -> String {
-        let body: serde_json::Value = serde_json::from_str(&self.body)
-            .unwrap_or_else(|_| panic!("no problem: {} {}", self.status, self.body));
-        body["code"].as_str().unwrap_or_default().to_owned()
-    }
 }
 
 impl House {
@@ -54,11 +38,13 @@ impl House {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        let hsm = folder.path().join("house/hsm");
         Self {
             folder,
             port,
             gateway_port,
             upstream_port,
+            environment: vec![("JINKU_HSM_DIR", hsm)],
             vault: None,
         }
     }
@@ -85,28 +71,85 @@ impl House {
         self.upstream_port
     }
 
-    /// Runs the vault and waits until it is ready.
-    pub fn serve(&mut self) {
+    /// The vault's own port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sets a variable of the vault's environment.
+    pub fn set_environment(&mut self, name: &'static str, value: PathBuf) {
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value));
+    }
+
+    /// Replaces `from`, which must be there, in a file of the installation.
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.directory().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "`{file}` has no `{from}`");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    fn jinku_serve(&self) -> Command {
         let mut command = Command::new(binary("jinku"));
         command
             .arg("serve")
             .arg("--config")
-            .arg(self.directory().join("jinku.toml"));
-        command.env("JINKU_HSM_DIR", self.directory().join("hsm"));
-        self.vault = Some(Program::listening(
-            &mut command,
-            &self.directory().join("vault.log"),
-        ));
+            .arg(self.directory().join("jinku.toml"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs the vault and waits until it is ready.
+    pub fn serve(&mut self) {
+        let log = self.directory().join("vault.log");
+        self.vault = Some(Program::listening(&mut self.jinku_serve(), &log));
+    }
+
+    /// Runs a vault that must refuse to serve, and gives what it said.
+    pub fn refuses_to_serve(&self) -> String {
+        let log = self.folder.path().join("refused.log");
+        let _ = std::fs::remove_file(&log);
+        Program::refusing(&mut self.jinku_serve(), &log)
     }
 
     /// Runs the gateway filter as a reverse proxy.
     pub fn proxy(&self) -> Program {
+        self.filter("proxy", "filter.toml", "filter").0
+    }
+
+    /// Runs the gateway filter on a free port; gives where it listens. Its log is `NAME.log`.
+    pub fn filter(&self, front: &str, config: &str, name: &str) -> (Program, String) {
         let mut command = Command::new(binary("jinku-filter"));
         command
-            .arg("proxy")
+            .arg(front)
             .arg("--config")
-            .arg(self.directory().join("filter.toml"));
-        Program::listening(&mut command, &self.directory().join("filter.log"))
+            .arg(self.directory().join(config));
+        if config != "filter.toml" || front != "proxy" {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let log = self.directory().join(format!("{name}.log"));
+        let program = Program::listening(&mut command, &log);
+        let address = std::fs::read_to_string(log.with_extension("address")).unwrap();
+        (program, address.trim().to_owned())
+    }
+
+    /// What the `sqlite3` shell prints for a statement on the vault's database.
+    pub fn sql(&self, statement: &str) -> String {
+        let output = Command::new("sqlite3")
+            .args(["-cmd", ".timeout 10000"])
+            .arg(self.directory().join("data/vault.db"))
+            .arg(statement)
+            .output()
+            .expect("`sqlite3` is missing: install Debian's package sqlite3");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{said}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Rows of the table `token`.
+    pub fn rows(&self) -> u64 {
+        self.sql("select count(*) from token").parse().unwrap()
     }
 
     /// The running vault.
@@ -157,95 +200,6 @@ impl House {
     pub fn proof(&self, unit: &str) -> UnitProof {
         let header = format!("Bearer {}", self.access_token(unit));
         UnitProof::authorization(header.as_bytes()).unwrap()
-    }
-
-    /// `curl` against the vault with a unit's certificate, or with none.
-    pub fn curl(&self, name: Option<&str>, path: &str, arguments: &[&str]) -> Reply {
-        let tls = self.directory().join("tls");
-        let mut command = Command::new("curl");
-        command.args(["--silent", "--show-error", "--max-time", "20", "--cacert"]);
-        command.arg(tls.join("ca.pem"));
-        if let Some(name) = name {
-            command.arg("--cert").arg(tls.join(format!("{name}.pem")));
-            command
-                .arg("--key")
-                .arg(tls.join(format!("{name}-key.pem")));
-        }
-        command.arg(format!("https://localhost:{}{path}", self.port));
-        curl(&mut command, arguments)
-    }
-
-    /// `curl` against any address.
-    pub fn curl_plain(url: &str, arguments: &[&str]) -> Reply {
-        let mut command = Command::new("curl");
-        command.args(["--silent", "--show-error", "--max-time", "20", url]);
-        curl(&mut command, arguments)
-    }
-
-    /// Exports the ledger and gives its directory.
-    pub fn export(&self, name: &str) -> PathBuf {
-        let to = self.directory().join(name);
-        let output = Command::new(binary("jinku"))
-            .args(["ledger", "export", "--data"])
-            .arg(self.directory().join("data"))
-            .arg("--to")
-            .arg(&to)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        to
-    }
-
-    /// The auditor's verdict on an archive: exit code and report.
-    pub fn verify(&self, archive: &Path) -> (i32, String) {
-        let output = Command::new(binary("jinku-ledger"))
-            .arg("verify")
-            .arg(archive)
-            .arg("--key-file")
-            .arg(self.directory().join("data/ledger-key"))
-            .output()
-            .unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (
-            output.status.code().unwrap(),
-            String::from_utf8_lossy(&said).into_owned(),
-        )
-    }
-
-    /// The exported entries, as `jinku-ledger show --json` prints them.
-    pub fn entries(&self, archive: &Path) -> String {
-        let output = Command::new(binary("jinku-ledger"))
-            .arg("show")
-            .arg(archive)
-            .arg("--json")
-            .output();
-        String::from_utf8(output.unwrap().stdout).unwrap()
-    }
-}
-
-fn curl(command: &mut Command, arguments: &[&str]) -> Reply {
-    command
-        .args(["--write-out", "\n%{http_code}"])
-        .args(arguments);
-    let output = command
-        .output()
-        .expect("`curl` is missing: install Debian's package curl");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (body, status) = text.rsplit_once('\n').unwrap();
-    let status = status.parse().unwrap();
-    assert_ne!(
-        status,
-        0,
-        "curl: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Reply {
-        status,
-        body: body.to_owned(),
     }
 }
 

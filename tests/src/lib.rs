@@ -2,10 +2,20 @@
 //!
 //! [`House::install`] makes a development installation with `jinku init`; [`House::serve`] runs the
 //! vault, [`House::kill`] ends it as a power cut would. Clients are the `api` crate over mutual TLS,
-//! and `curl` for REST.
+//! and `curl` for REST. [`Upstream`] records what a gateway lets through.
 
+mod curl;
+mod forge;
 mod house;
+mod leaks;
+mod ledger;
 mod programs;
+mod upstream;
 
-pub use house::{House, Reply, detokenize, refusal, tokenize, values};
+pub use curl::{Reply, post_to};
+pub use forge::{TokenParts, now};
+pub use house::{House, detokenize, refusal, tokenize, values};
+pub use leaks::leaks;
+pub use ledger::has_entry;
 pub use programs::{Program, binary, envoy, free_port, hsm_module, sample, workspace};
+pub use upstream::{Seen, Upstream};

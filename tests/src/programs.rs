@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
+
 /// How long a program may take to say that it listens.
 const START_MAX: Duration = Duration::from_secs(60);
 
@@ -49,6 +51,28 @@ impl Program {
         let mut program = Self::start(command, log);
         program.wait_for(|| address_file.exists());
         program
+    }
+
+    /// Starts a program that takes `--address-file` and must end with an error instead of listening.
+    pub fn refusing(command: &mut Command, log: &Path) -> String {
+        let address_file = log.with_extension("address");
+        command.arg("--address-file").arg(&address_file);
+        let mut program = Self::start(command, log);
+        let started = Instant::now();
+        loop {
+            assert!(!address_file.exists(), "it listens:\n{}", program.said());
+            assert!(
+                started.elapsed() < START_MAX,
+                "it does not end:\n{}",
+                program.said()
+            );
+            if let Some(status) = program.child.try_wait().unwrap() {
+                assert!(!status.success(), "it ended well:\n{}", program.said());
+                return program.said();
+            }
+            // pacing: the conditions above decide, this only spares the processor
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits for something that this program brings about.
@@ -129,9 +153,15 @@ pub fn sample(kind: &str) -> String {
 }
 
 /// A port of loopback that was free a moment ago.
+///
+/// Below the range from which Linux takes ports of outgoing connections: none of those gets it meanwhile.
 pub fn free_port() -> u16 {
-    let probe = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    probe.local_addr().unwrap().port()
+    loop {
+        let port = rand::rng().random_range(12_000..32_000);
+        if TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The real Envoy, as `tests/run.sh` provides it.

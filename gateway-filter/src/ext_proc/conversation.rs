@@ -16,7 +16,6 @@ use super::answer::{self, Head};
 use super::modes::Modes;
 use crate::error::{FilterError, Side};
 use crate::filter::{Filter, Passage, Reading, RequestHead, Rewriting, Vault};
-use crate::media::HIDING_THE_ANSWER;
 use crate::problem::Problem;
 
 /// Where the message is on its way.
@@ -136,12 +135,7 @@ impl<V: Vault> Conversation<V> {
             Err(error) => return Ok(Err(error)),
         };
         self.modes.check(&passage)?;
-        let without: &[_] = if passage.reads_response() {
-            &HIDING_THE_ANSWER
-        } else {
-            &[]
-        };
-        let answer = answer::head_goes_on(Side::Request, without);
+        let answer = answer::head_goes_on(Side::Request, &passage.stays_here());
         let no_body = message.end_of_stream || self.modes.skips_request_body();
         let next = if no_body {
             Stage::Upstream

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::headers;
 use crate::error::{FilterError, UpstreamError};
 use crate::filter::{Filter, Passage, Reading, RequestHead, Rewriting, Vault};
-use crate::media::{HIDING_THE_ANSWER, Media, OF_THE_FIRST_BODY};
+use crate::media::{Media, OF_THE_FIRST_BODY};
 use crate::problem::Problem;
 use crate::settings::ProxySettings;
 
@@ -89,9 +89,7 @@ impl<V: Vault> Exchange<V> {
         head.uri = self.upstream_uri(&head.uri)?;
         head.version = http::Version::HTTP_11;
         headers::strip_hop_by_hop(&mut head.headers);
-        if passage.reads_response() {
-            headers::strip(&mut head.headers, &HIDING_THE_ANSWER);
-        }
+        headers::strip(&mut head.headers, &passage.stays_here());
         if !passage.reads_request() {
             return Ok(Request::from_parts(head, body.boxed_unsync()));
         }

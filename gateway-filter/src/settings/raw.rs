@@ -124,6 +124,8 @@ pub(super) struct RawRoute {
     pub(super) purpose: Option<String>,
     pub(super) body_bytes_max: Option<u64>,
     #[serde(default)]
+    pub(super) forward_authorization: bool,
+    #[serde(default)]
     pub(super) request: Vec<RawField>,
     #[serde(default)]
     pub(super) response: Vec<RawField>,

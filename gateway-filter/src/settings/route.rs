@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::raw::{RawAction, RawField, RawRoute};
 use super::{BODY_BYTES_CEILING, RouteFault, SettingsError};
 use crate::path::Path;
-use crate::route::{Action, Plan, Route, Target};
+use crate::route::{Action, Plan, ProofBeyond, Route, Target};
 
 /// Most field rules of one direction: each costs a little at every node of a body.
 const RULES_MAX: usize = 64;
@@ -49,6 +49,9 @@ fn route(
         Some(own) => own_limit(own)?,
         None => body_bytes_max,
     };
+    if raw.forward_authorization {
+        route.proof = ProofBeyond::Forwarded;
+    }
     route.request = plan("request", raw.request)?;
     route.response = plan("response", raw.response)?;
     Ok(route)

@@ -69,6 +69,7 @@ name = "disclose"
 path = "/disclose"
 domain = "city"
 purpose = "court"
+forward_authorization = true
 [[route.request]]
 field = "$.id"
 action = "detokenize"

@@ -196,10 +196,8 @@ async fn the_upstream_sees_tokens_and_the_unit_its_values() {
         assert_eq!(city.upstream.last_body(), TOKENS);
         let length = TOKENS.len().to_string();
         assert_eq!(city.upstream.last_header("content-length"), Some(length));
-        assert_eq!(
-            city.upstream.last_header("authorization").as_deref(),
-            Some("Bearer unit")
-        );
+        // The unit's proof opens the vault: it ends here.
+        assert_eq!(city.upstream.last_header("authorization"), None);
         assert_eq!(city.upstream.last_header("accept-encoding"), None);
         assert_eq!(city.upstream.last_header("content-digest"), None);
     }

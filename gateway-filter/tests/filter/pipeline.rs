@@ -481,3 +481,14 @@ async fn a_request_fails_closed_whatever_the_vault_says() {
         assert_eq!(waits, matches!(status, 429 | 503));
     }
 }
+
+#[test]
+fn the_units_proof_ends_here_unless_the_route_forwards_it() {
+    let vault = MemoryVault::default();
+    let stays = |path| {
+        let passage = admit(&vault, "", ("POST", path), &[JSON, PROOF]).unwrap();
+        passage.stays_here().contains(&http::header::AUTHORIZATION)
+    };
+    assert!(stays("/payments/card"));
+    assert!(!stays("/disclose"));
+}

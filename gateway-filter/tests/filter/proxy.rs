@@ -38,10 +38,8 @@ async fn the_upstream_sees_tokens_and_the_unit_its_values() {
     );
     let length = upstream.last_body().len().to_string();
     assert_eq!(upstream.last_header("content-length"), Some(length));
-    assert_eq!(
-        upstream.last_header("authorization").as_deref(),
-        Some("Bearer unit")
-    );
+    // The unit's proof opens the vault: it ends here.
+    assert_eq!(upstream.last_header("authorization"), None);
     assert_eq!(
         upstream.last_header("host"),
         Some(running.address.to_string())

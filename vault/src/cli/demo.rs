@@ -287,11 +287,10 @@ async fn through_gateway(stage: &Stage) -> anyhow::Result<()> {
         for (_, line) in &fitted {
             screen::block(line.trim());
         }
-        screen::good(&format!(
-            "{}, {} lines were detokenized",
-            answer.status(),
-            fitted.len()
-        ));
+        match fitted.len() {
+            0 => screen::quiet("not permitted: the tokens stay as they are"),
+            lines => screen::good(&format!("{}, {lines} lines are shown", answer.status())),
+        }
     }
     Ok(())
 }
@@ -385,7 +384,7 @@ fn hand_over(stage: &Stage) -> anyhow::Result<()> {
     screen::block(&format!(
         "# send a record through the gateway (as {SENDER})\n\
          curl -X POST {gateway}/payments/tax -H 'content-type: application/json' \\\n  \
-           -H 'authorization: Bearer {token}' -d @policies/sample/tax.json\n\n\
+           -H 'authorization: Bearer {token}' --data-binary @{directory}/policies/sample/tax.json\n\n\
          # read it back as the tax bureau\n\
          curl {gateway}/payments/tax -H 'jinku-purpose: tax-assessment' \\\n  \
            -H 'authorization: Bearer {tax}'\n\n\

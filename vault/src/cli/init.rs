@@ -15,7 +15,7 @@ use super::wallet::{AUDIENCE, ISSUER, Wallet};
 use crate::model::{Catalogue, Registry};
 
 /// What ships with the program: the sample policies, classes, units, routes and records.
-const POLICY_FILES: [(&str, &str); 7] = [
+const POLICY_FILES: [(&str, &str); 11] = [
     (
         "schema.cedarschema",
         include_str!("../../../policies/schema.cedarschema"),
@@ -38,6 +38,22 @@ const POLICY_FILES: [(&str, &str); 7] = [
     ),
     ("units.toml", include_str!("../../../policies/units.toml")),
     ("routes.toml", include_str!("../../../policies/routes.toml")),
+    (
+        "tests/city.toml",
+        include_str!("../../../policies/tests/city.toml"),
+    ),
+    (
+        "sample/parking-fee.json",
+        include_str!("../../../policies/sample/parking-fee.json"),
+    ),
+    (
+        "sample/medical-fee.json",
+        include_str!("../../../policies/sample/medical-fee.json"),
+    ),
+    (
+        "sample/tax.json",
+        include_str!("../../../policies/sample/tax.json"),
+    ),
 ];
 
 /// The HSM token's label in a development installation.
@@ -108,7 +124,9 @@ pub(super) fn install(options: &Options, companions: &Companions) -> anyhow::Res
             directory.display()
         );
     }
-    fs::create_dir_all(directory.join("policies/policies"))?;
+    for folder in ["policies/policies", "policies/tests", "policies/sample"] {
+        fs::create_dir_all(directory.join(folder))?;
+    }
     fs::create_dir_all(directory.join("hsm"))?;
     let (wallet, authority) = Wallet::create(directory)?;
     wallet.server(&authority)?;

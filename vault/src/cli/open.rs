@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use kms::{Envelope, Hsm, HsmSettings, Pin, RootKey, Signer};
 use ledger::VerifierKey;
 use rand::TryRng;
+use zeroize::Zeroizing;
 
 use crate::admission::Admission;
 use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread};
@@ -55,15 +56,15 @@ enum Age {
 /// Opens every room.
 pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let catalogue = Arc::new(Catalogue::parse(&config::read(&config.policy.classes)?)?);
-    let registry = Arc::new(Registry::parse(
-        &config::read(&config.policy.units)?,
-        &catalogue,
-    )?);
+    let classes = config::read(&config.policy.classes)?;
+    let units = config::read(&config.policy.units)?;
+    let catalogue = Arc::new(Catalogue::parse(&classes)?);
+    let registry = Arc::new(Registry::parse(&units, &catalogue)?);
     let identity = Identity::new(Arc::clone(&registry), issuers(config)?, Arc::clone(&clock));
     let in_flight = config.limits.requests_in_flight_max;
     let admission = Admission::new(&registry, in_flight, Arc::clone(&clock));
-    let policies = Policies::load(&config.policy.directory, Arc::clone(&catalogue))?;
+    let ground = [classes, units];
+    let policies = Policies::load(&config.policy.directory, Arc::clone(&catalogue), ground)?;
 
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("`{}` can't be made", config.data.display()))?;
@@ -89,6 +90,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         catalogue, keys, reader, committer, clock, batch,
     ));
     engine.started(policies.digest()).await?;
+    // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
+    publisher.publish()?;
     write_key(&config.data.join("ledger-key"), &key)?;
     let hsm_alive = Box::new(move || hsm.alive().map_err(|error| error.to_string()));
     let limits = config.limits;
@@ -118,7 +121,8 @@ fn issuers(config: &Config) -> anyhow::Result<Vec<Issuer>> {
 }
 
 fn open_hsm(config: &HsmConfig) -> anyhow::Result<Hsm> {
-    let pin = config::read(&config.pin_file).context("the HSM's PIN file can't be read")?;
+    let pin =
+        Zeroizing::new(config::read(&config.pin_file).context("the HSM's PIN file can't be read")?);
     let settings = HsmSettings {
         module: config.module.clone(),
         token_label: config.token_label.clone(),

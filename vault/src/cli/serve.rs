@@ -39,6 +39,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn harden() {
     // INVARIANT 11: a crash writes no memory to disk.
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    // What the vault writes is for its own user alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),

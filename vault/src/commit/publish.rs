@@ -60,6 +60,11 @@ pub enum PublishError {
         "the published checkpoint is not signed by this vault's key: restore the ledger directory, or open a new log under another origin"
     )]
     ForeignCheckpoint,
+    /// The database holds tokens, and no checkpoint was ever published here.
+    #[error(
+        "the ledger directory is missing, and the database is in use: restore it, auditors compare what comes next with it"
+    )]
+    Missing,
     /// The database holds fewer entries than were published, or others.
     #[error(
         "the database does not hold the entries that were published: it was restored from a backup or altered; restore the newest database, or open a new log under another origin"
@@ -140,7 +145,11 @@ fn resume(
     let note = match fs::read_to_string(directory.join("checkpoint")) {
         Ok(note) => note,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Integrator::new(directory));
+            // Tokens are served only after the first checkpoint stands: then it was taken away.
+            return match reader.token_count()? {
+                0 => Ok(Integrator::new(directory)),
+                _ => Err(PublishError::Missing),
+            };
         }
         Err(error) => return Err(error.into()),
     };
@@ -152,7 +161,8 @@ fn resume(
     let first = checkpoint.size - checkpoint.size % TILE_WIDTH;
     let limit = u32::try_from(checkpoint.size - first).unwrap_or(u32::MAX);
     let tail = reader.entries(first, limit)?;
-    let tree = Integrator::resume(directory, checkpoint.size, &tail)?;
+    let tree =
+        Integrator::resume(directory, checkpoint.size, &tail)?.ok_or(PublishError::Rollback)?;
     // A database older than what witnesses may have seen must not go on under the same name.
     if tree.size() != checkpoint.size || tree.root() != checkpoint.root {
         return Err(PublishError::Rollback);

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kms::{AeadKeyring, Binding, Envelope, KeyId, MacKey, Usage, WrappedKey};
+use kms::{AeadKeyring, Binding, Envelope, KeyId, LockState, MacKey, Usage, WrappedKey};
 use ledger::{Facts, Operation, Outcome};
 
 use crate::commit::{Committer, NotDurable, Record, Withheld};
 use crate::model::{Catalogue, Clock, DomainName, Plaintext, TokenText};
 use crate::seal;
 use crate::store::{BlindIndex, Change, Fingerprint, KeyRow, Reader, StoreError, TokenRow};
+
+/// Hashes tokens for the ledger, in its first epoch.
+const PSEUDONYM_KEY: &str = "pseudonym.1";
 
 /// Length of the decoy's value: about that of a name or an identifier.
 const DECOY_CHARACTERS: usize = 16;
@@ -35,6 +38,11 @@ pub enum KeyError {
     /// A stored key has a usage this program does not know.
     #[error("key `{0}` is stored with a usage that is not its own: the database was altered")]
     Usage(String),
+    /// A key is gone that standing rows need. Making it anew would hide the loss.
+    #[error(
+        "key `{0}` is missing, and tokens need it: restore the database from its newest backup"
+    )]
+    Lost(String),
 }
 
 /// One domain's keys. One purpose each.
@@ -83,13 +91,14 @@ impl Keys {
             envelope,
             committer,
             clock,
+            reader,
             rows: reader.keys()?,
         };
         let mut domains = BTreeMap::new();
         for domain in catalogue.domains() {
             domains.insert(domain.name.clone(), shelf.domain(domain).await?);
         }
-        let pseudonyms = shelf.mac("pseudonym.1").await?;
+        let pseudonyms = shelf.mac(PSEUDONYM_KEY).await?;
         Ok(Self {
             domains,
             pseudonyms,
@@ -116,6 +125,7 @@ struct Shelf<'a> {
     envelope: &'a Envelope,
     committer: &'a Committer,
     clock: &'a Arc<dyn Clock>,
+    reader: &'a Reader,
     rows: Vec<KeyRow>,
 }
 
@@ -123,6 +133,11 @@ impl Shelf<'_> {
     async fn domain(&self, domain: &crate::model::Domain) -> Result<DomainKeys, KeyError> {
         let name = &domain.name;
         let values = self.aead(&format!("value.{name}")).await?;
+        if values.lock_state() == LockState::NotLocked {
+            tracing::warn!(
+                "keys can't be locked into memory: raise RLIMIT_MEMLOCK, or forbid swapping"
+            );
+        }
         let fingerprints = self.mac(&format!("fingerprint.{name}")).await?;
         let indexes = self.mac(&format!("index.{name}")).await?;
         let decoy =
@@ -162,6 +177,9 @@ impl Shelf<'_> {
     async fn versions(&self, id: &str, usage: Usage) -> Result<Vec<WrappedKey>, KeyError> {
         let key_id = KeyId::parse(id).map_err(|cause| failed(id, cause))?;
         let known: Vec<&KeyRow> = self.rows.iter().filter(|row| row.id == id).collect();
+        if known.is_empty() && self.is_needed(id)? {
+            return Err(KeyError::Lost(id.to_owned()));
+        }
         if known.is_empty() {
             return Ok(vec![self.make(&key_id, usage).await?]);
         }
@@ -172,6 +190,18 @@ impl Shelf<'_> {
             WrappedKey::from_parts(key_id.clone(), row.version, usage, row.wrapped.clone())
         };
         Ok(known.iter().map(wrap).collect())
+    }
+
+    /// A key's id ends in its domain; a key of no domain serves them all.
+    // INVARIANT 15: a key that a row still needs is never replaced by a new one.
+    fn is_needed(&self, id: &str) -> Result<bool, StoreError> {
+        let domain = id
+            .split_once('.')
+            .and_then(|(_, name)| DomainName::parse(name).ok());
+        match domain {
+            Some(domain) if id != PSEUDONYM_KEY => self.reader.has_tokens(&domain),
+            _ => Ok(self.reader.token_count()? > 0),
+        }
     }
 
     async fn make(&self, id: &KeyId, usage: Usage) -> Result<WrappedKey, KeyError> {

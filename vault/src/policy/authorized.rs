@@ -34,6 +34,24 @@ use crate::model::DomainName;
 ///     let _ = Authorized { admitted, domain, policy: [0; 32], grant };
 /// }
 /// ```
+///
+/// nor widen a grant:
+///
+/// ```compile_fail,E0451
+/// # use vault::policy::Tokenize;
+/// fn widened(classes: std::collections::BTreeSet<vault::model::ClassName>) {
+///     let _ = Tokenize { classes };
+/// }
+/// ```
+///
+/// The twin of both reads what the others write:
+///
+/// ```
+/// # use vault::policy::{Authorized, Tokenize};
+/// fn read(proof: &Authorized<Tokenize>) {
+///     let _ = (proof.admitted(), proof.domain(), proof.policy(), proof.grant().classes());
+/// }
+/// ```
 pub struct Authorized<A> {
     admitted: Admitted,
     domain: DomainName,

@@ -97,3 +97,43 @@ fn kept<T: Clone>(
     decisions.insert(key, decided.clone());
     decided
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(purpose: usize) -> Key {
+        Key {
+            verb: Verb::Detokenize,
+            unit: UnitName::parse("unit").unwrap(),
+            gateway: None,
+            proof: Proof::MutualTls,
+            domain: DomainName::parse("domain").unwrap(),
+            purpose: Some(Purpose::parse(&format!("p{purpose}")).unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_decision_is_made_once() {
+        let cache = Cache::default();
+        let mut asked = 0;
+        for _ in 0..2 {
+            cache.views(key(0), || {
+                asked += 1;
+                Vec::new()
+            });
+        }
+        assert_eq!(asked, 1);
+    }
+
+    // A purpose is what the unit says: whoever varies it must not fill the memory.
+    #[test]
+    fn the_cache_stays_within_its_bound() {
+        let cache = Cache::default();
+        for purpose in 0..=ENTRIES_MAX {
+            cache.views(key(purpose), Vec::new);
+            assert!(cache.views.lock().unwrap().len() <= ENTRIES_MAX);
+        }
+        assert_eq!(cache.views.lock().unwrap().len(), 1);
+    }
+}

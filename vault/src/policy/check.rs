@@ -70,7 +70,7 @@ pub fn check(
     catalogue: Arc<Catalogue>,
     registry: &Registry,
 ) -> Result<CheckReport, PolicyError> {
-    let policies = Policies::load(directory, catalogue)?;
+    let policies = Policies::load(directory, catalogue, Vec::new())?;
     let mut report = CheckReport {
         passed: 0,
         failed: Vec::new(),

@@ -45,6 +45,12 @@ pub enum PolicyError {
         /// Which file.
         path: PathBuf,
     },
+    /// A policy has slots. Nothing here fills them, so it would decide nothing, forbids included.
+    #[error("`{path}` holds a policy with slots (`?principal`, `?resource`): name whom it means")]
+    Slots {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A policy speaks of what the schema does not know.
     #[error("the policies don't fit the schema: {0}")]
     Invalid(String),
@@ -67,8 +73,11 @@ pub(super) struct PolicySetAtRest {
 
 impl PolicySetAtRest {
     /// Reads `schema.cedarschema` and `policies/*.cedar`, in the order of their names.
-    pub(super) fn read(directory: &Path) -> Result<Self, PolicyError> {
+    pub(super) fn read(directory: &Path, ground: &[String]) -> Result<Self, PolicyError> {
         let mut digest = Context::new(&SHA256);
+        for text in ground {
+            enter(&mut digest, text.as_bytes());
+        }
         let path = directory.join("schema.cedarschema");
         let text = digested(&path, &mut digest)?;
         let (schema, _) =
@@ -122,6 +131,12 @@ fn add(policies: &mut PolicySet, text: &str, path: &Path) -> Result<(), PolicyEr
     let missing = || PolicyError::Id {
         path: path.to_owned(),
     };
+    // `policies()` passes over templates: a forbid among them would be lost without a word.
+    if parsed.num_of_templates() > 0 {
+        return Err(PolicyError::Slots {
+            path: path.to_owned(),
+        });
+    }
     for policy in parsed.policies() {
         let id = policy
             .annotation("id")
@@ -168,8 +183,12 @@ fn digested(path: &Path, digest: &mut Context) -> Result<String, PolicyError> {
     let text = text(path)?;
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     for part in [name, text.as_bytes()] {
-        digest.update(&(part.len() as u64).to_be_bytes());
-        digest.update(part);
+        enter(digest, part);
     }
     Ok(text)
+}
+
+fn enter(digest: &mut Context, part: &[u8]) {
+    digest.update(&(part.len() as u64).to_be_bytes());
+    digest.update(part);
 }

@@ -46,6 +46,7 @@ pub type Digest = [u8; 32];
 pub struct Policies {
     directory: PathBuf,
     catalogue: Arc<Catalogue>,
+    ground: Vec<String>,
     live: RwLock<Arc<Live>>,
 }
 
@@ -77,8 +78,16 @@ impl<'a> Asker<'a> {
 
 impl Policies {
     /// Reads `schema.cedarschema` and `policies/*.cedar` below `directory`, and validates them.
-    pub fn load(directory: &Path, catalogue: Arc<Catalogue>) -> Result<Self, PolicyError> {
-        let set = PolicySetAtRest::read(directory)?;
+    ///
+    /// `ground` is what the policies stand on, as text: the catalogue and the registry. It enters the
+    /// digest, so that a raised clearance shows in every entry as a changed policy does.
+    pub fn load(
+        directory: &Path,
+        catalogue: Arc<Catalogue>,
+        ground: impl Into<Vec<String>>,
+    ) -> Result<Self, PolicyError> {
+        let ground = ground.into();
+        let set = PolicySetAtRest::read(directory, &ground)?;
         let live = RwLock::new(Arc::new(Live {
             set,
             cache: Cache::default(),
@@ -86,6 +95,7 @@ impl Policies {
         Ok(Self {
             directory: directory.to_owned(),
             catalogue,
+            ground,
             live,
         })
     }
@@ -93,7 +103,7 @@ impl Policies {
     /// Reads the files again. On any error the last good set stays.
     // INVARIANT 9: an unreadable or invalid set is refused whole, and the last good one decides on.
     pub fn reload(&self) -> Result<Digest, PolicyError> {
-        let set = PolicySetAtRest::read(&self.directory)?;
+        let set = PolicySetAtRest::read(&self.directory, &self.ground)?;
         let digest = set.digest();
         let fresh = Arc::new(Live {
             set,

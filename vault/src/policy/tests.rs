@@ -1,5 +1,9 @@
 //! The room's rules, over policy sets made for each.
 
+mod city;
+mod decisions;
+mod door;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -30,7 +34,7 @@ fn room(text: &str) -> Result<Room, PolicyError> {
     write(folder.path(), text);
     let catalogue = Arc::new(Catalogue::parse(CLASSES).unwrap());
     let registry = Registry::parse(UNITS, &catalogue).unwrap();
-    let policies = Policies::load(folder.path(), catalogue)?;
+    let policies = Policies::load(folder.path(), catalogue, [UNITS.to_owned()])?;
     Ok(Room {
         folder,
         policies,
@@ -144,6 +148,61 @@ fn a_policy_that_does_not_fit_the_schema_is_refused() {
     ));
 }
 
+// Invariant 9: nobody fills a template's slots, so a forbid in one would be lost.
+#[test]
+fn a_policy_with_slots_is_refused() {
+    let slots = r#"@id("no") forbid(principal == ?principal, action, resource);"#;
+    assert!(matches!(
+        room(&format!("{PLAIN}{slots}")),
+        Err(PolicyError::Slots { .. })
+    ));
+}
+
+// Invariant 9: a forbid that fails to evaluate (here an overflow) might have been the one that holds.
+#[test]
+fn a_policy_that_fails_to_evaluate_denies() {
+    let fails = r#"@id("no") forbid(principal, action, resource)
+        when { principal.clearance * 9223372036854775807 < 0 };"#;
+    let room = room(&format!("{PLAIN}{fails}")).unwrap();
+    assert_eq!(room.view("tax-bureau", "name"), Err(Denied::NotPermitted));
+    // Clearance 0 does not overflow.
+    assert_eq!(room.view("service-counter", "name"), Ok(Some(View::Plain)));
+}
+
+#[test]
+fn an_unknown_attribute_leaves_the_last_good_set() {
+    let room = room(PLAIN).unwrap();
+    write(
+        room.folder.path(),
+        r#"@id("w") permit(principal, action, resource) when { principal.nonsense == 1 };"#,
+    );
+    assert!(matches!(
+        room.policies.reload(),
+        Err(PolicyError::Invalid(_))
+    ));
+    assert_eq!(room.view("tax-bureau", "name"), Ok(Some(View::Plain)));
+}
+
+#[test]
+fn the_digest_tells_file_names_and_borders_apart() {
+    let room = room(PLAIN).unwrap();
+    let policies = room.folder.path().join("policies");
+    let first = room.policies.digest();
+    assert_eq!(room.policies.reload().unwrap(), first);
+
+    fs::rename(policies.join("only.cedar"), policies.join("other.cedar")).unwrap();
+    let renamed = room.policies.reload().unwrap();
+    assert_ne!(renamed, first);
+
+    // Strung together without lengths, these two sets are the same bytes.
+    fs::write(policies.join("other.cedar"), format!("{PLAIN}//")).unwrap();
+    fs::write(policies.join("rest.cedar"), "").unwrap();
+    let two = room.policies.reload().unwrap();
+    fs::write(policies.join("other.cedar"), format!("{PLAIN}//rest.cedar")).unwrap();
+    fs::remove_file(policies.join("rest.cedar")).unwrap();
+    assert_ne!(room.policies.reload().unwrap(), two);
+}
+
 // Invariant 9: an unreadable set is refused and the last good one stays.
 #[test]
 fn the_last_good_set_stays_when_a_reload_fails() {
@@ -163,4 +222,14 @@ fn a_reload_forgets_decisions_and_changes_the_digest() {
     write(room.folder.path(), MASKED);
     assert_ne!(room.policies.reload().unwrap(), digest);
     assert_eq!(room.view("tax-bureau", "name"), Ok(Some(View::Masked)));
+}
+
+#[test]
+fn a_raised_clearance_changes_the_digest() {
+    let room = room(PLAIN).unwrap();
+    let raised = UNITS.replace("clearance = \"internal\"", "clearance = \"restricted\"");
+    assert_ne!(raised, UNITS);
+    let catalogue = Arc::new(Catalogue::parse(CLASSES).unwrap());
+    let other = Policies::load(room.folder.path(), catalogue, [raised]).unwrap();
+    assert_ne!(other.digest(), room.policies.digest());
 }

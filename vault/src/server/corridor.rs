@@ -237,7 +237,7 @@ fn face(headers: &HeaderMap) -> Face {
     if grpc { Face::Grpc } else { Face::Rest }
 }
 
-fn request_id() -> RequestId {
+pub(super) fn request_id() -> RequestId {
     let mut id = [0; 16];
     // An id that is not random is still an id: it proves nothing and guards nothing.
     let _ = rand::rngs::SysRng.try_fill_bytes(&mut id);

@@ -190,16 +190,16 @@ pub(super) async fn ready(State(vault): State<Arc<Vault>>) -> Response {
         .unwrap_or_else(|_| Err("the check failed".to_owned()))
     {
         Ok(()) => "ready\n".into_response(),
-        Err(cause) => Problem::not_ready(cause).response(Face::Rest, RequestId([0; 16])),
+        Err(cause) => Problem::not_ready(cause).response(Face::Rest, corridor::request_id()),
     }
 }
 
 /// Anything else.
 pub(super) async fn unknown() -> Response {
-    Problem::no_such_path().response(Face::Rest, RequestId([0; 16]))
+    Problem::no_such_path().response(Face::Rest, corridor::request_id())
 }
 
 /// A known path with another method.
 pub(super) async fn method() -> Response {
-    Problem::method().response(Face::Rest, RequestId([0; 16]))
+    Problem::method().response(Face::Rest, corridor::request_id())
 }

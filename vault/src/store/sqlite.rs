@@ -270,6 +270,14 @@ impl Reader {
         })
     }
 
+    /// Whether any token stands in a domain.
+    pub fn has_tokens(&self, domain: &DomainName) -> Result<bool, StoreError> {
+        self.query(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM token WHERE domain = ?1)";
+            Ok(connection.query_row(sql, [domain.as_str()], |row| row.get(0))?)
+        })
+    }
+
     /// How many tokens stand.
     pub fn token_count(&self) -> Result<u64, StoreError> {
         self.query(|connection| {

@@ -1,0 +1,29 @@
+//! The search for what must not lie on disk.
+
+use std::path::Path;
+
+/// Every file below `folder` whose bytes hold one of the secrets, or its hexadecimal spelling.
+pub fn leaks(folder: &Path, secrets: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            for secret in secrets {
+                let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+                for spelling in [secret.as_bytes(), hex.as_bytes()] {
+                    let mut windows = bytes.windows(spelling.len());
+                    if windows.any(|window| window == spelling) {
+                        found.push(format!("{} holds {secret}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    found
+}

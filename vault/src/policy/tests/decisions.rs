@@ -1,0 +1,127 @@
+//! A kept decision serves only who asked for it: each fact of a request is in the cache's key.
+
+use super::super::{Asker, Denied, DetokenizeScope, TokenizeScope};
+use super::{Room, room};
+use crate::identity::Proof;
+use crate::model::{ClassName, DomainName, GatewayName, Purpose, Unit, UnitName, View};
+
+use std::collections::BTreeSet;
+
+/// Permits exactly [`Facts::permitted`].
+const NARROW: &str = r#"
+@id("detokenize") permit(
+  principal == Jinku::Unit::"tax-bureau", action == Jinku::Action::"DetokenizePlain", resource)
+when { context.purpose == "tax-assessment" && context.proof == "access-token" &&
+  resource.domain == "city" && context has gateway && context.gateway == "city-gateway" };
+@id("tokenize") permit(
+  principal == Jinku::Unit::"tax-bureau", action == Jinku::Action::"Tokenize", resource)
+when { context.proof == "access-token" && resource.domain == "city" &&
+  context has gateway && context.gateway == "city-gateway" };
+"#;
+
+#[derive(Clone)]
+struct Facts {
+    unit: &'static str,
+    through_gateway: bool,
+    proof: Proof,
+    domain: &'static str,
+    purpose: &'static str,
+}
+
+impl Facts {
+    fn permitted() -> Self {
+        Self {
+            unit: "tax-bureau",
+            through_gateway: true,
+            proof: Proof::AccessToken,
+            domain: "city",
+            purpose: "tax-assessment",
+        }
+    }
+
+    /// The permitted request with one fact changed, for each fact that tokenize knows too.
+    fn others() -> [Self; 4] {
+        let mut others = [(); 4].map(|()| Self::permitted());
+        others[0].unit = "treasury";
+        others[1].through_gateway = false;
+        others[2].proof = Proof::MutualTls;
+        others[3].domain = "bank";
+        others
+    }
+}
+
+impl Room {
+    fn asker<'a>(&'a self, facts: &Facts, purpose: Option<&'a Purpose>) -> Asker<'a> {
+        let unit: &Unit = self
+            .registry
+            .unit(&UnitName::parse(facts.unit).unwrap())
+            .unwrap();
+        let gateway = GatewayName::parse("city-gateway").unwrap();
+        let gateway = self.registry.gateway(&gateway).unwrap();
+        Asker {
+            unit,
+            gateway: facts.through_gateway.then_some(gateway),
+            proof: facts.proof,
+            purpose,
+        }
+    }
+
+    fn detokenizes(&self, facts: &Facts) -> Result<Option<View>, Denied> {
+        let purpose = Purpose::parse(facts.purpose).unwrap();
+        let scope = DetokenizeScope {
+            domain: &DomainName::parse(facts.domain).unwrap(),
+            purpose: &purpose,
+        };
+        let live = self.policies.live();
+        let asker = self.asker(facts, Some(&purpose));
+        let grant = self.policies.detokenize_grant(&live, asker, scope)?;
+        Ok(grant.view(&ClassName::parse("name").unwrap()))
+    }
+
+    fn tokenizes(&self, facts: &Facts) -> Result<(), Denied> {
+        let scope = TokenizeScope {
+            domain: &DomainName::parse(facts.domain).unwrap(),
+            classes: &BTreeSet::from([ClassName::parse("name").unwrap()]),
+        };
+        let live = self.policies.live();
+        let asker = self.asker(facts, None);
+        self.policies
+            .tokenize_grant(&live, asker, scope)
+            .map(|_| ())
+    }
+}
+
+#[test]
+fn a_view_granted_to_one_request_does_not_serve_another() {
+    let room = room(NARROW).unwrap();
+    let permitted = Facts::permitted();
+    // Twice: the second answer is the kept one.
+    assert_eq!(room.detokenizes(&permitted), Ok(Some(View::Plain)));
+    assert_eq!(room.detokenizes(&permitted), Ok(Some(View::Plain)));
+    for (place, other) in Facts::others().iter().enumerate() {
+        let found = room.detokenizes(other);
+        assert_eq!(found, Err(Denied::NotPermitted), "{place}");
+    }
+    let mut other = permitted;
+    other.purpose = "curiosity";
+    assert_eq!(room.detokenizes(&other), Err(Denied::NotPermitted));
+}
+
+#[test]
+fn a_permit_to_tokenize_does_not_serve_another() {
+    let room = room(NARROW).unwrap();
+    assert_eq!(room.tokenizes(&Facts::permitted()), Ok(()));
+    for (place, other) in Facts::others().iter().enumerate() {
+        let found = room.tokenizes(other);
+        assert_eq!(found, Err(Denied::NotPermitted), "{place}");
+    }
+}
+
+#[test]
+fn a_domain_that_is_not_there_has_an_answer_of_its_own() {
+    let room = room(NARROW).unwrap();
+    let mut facts = Facts::permitted();
+    facts.domain = "nowhere";
+    assert_eq!(room.detokenizes(&facts), Err(Denied::UnknownDomain));
+    assert_eq!(room.tokenizes(&facts), Err(Denied::UnknownDomain));
+}

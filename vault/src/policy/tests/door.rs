@@ -1,0 +1,130 @@
+//! The room's door, as the corridor walks it: an admitted caller in, a proof or a refusal out.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, KeyPair, SanType};
+
+use super::super::{Denied, Detokenize, DetokenizeScope, TokenizeScope};
+use super::{PLAIN, Room, TOKENIZE, room};
+use crate::admission::{Admission, Admitted, Inadmissible};
+use crate::identity::{Identity, Presented};
+use crate::model::{ClassName, DomainName, Purpose, Registry, SystemClock, View};
+
+/// Identity and admission with one slot, so that a test sees who holds it.
+struct Way {
+    identity: Identity,
+    admission: Admission,
+}
+
+impl Way {
+    fn to(room: &Room) -> Self {
+        let registry: Registry = room.registry.clone();
+        let clock = Arc::new(SystemClock::new());
+        Self {
+            admission: Admission::new(&registry, NonZeroUsize::MIN.get(), clock.clone()),
+            identity: Identity::new(Arc::new(registry), Vec::new(), clock),
+        }
+    }
+
+    fn walk(&self, unit: &str) -> Result<Admitted, Inadmissible> {
+        let mut params = CertificateParams::default();
+        let uri = format!("spiffe://jinku.example/unit/{unit}");
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let presented = Presented {
+            certificate: Some(certificate.der()),
+            authorization: None,
+        };
+        let caller = self.identity.identify(&presented).unwrap();
+        self.admission
+            .admit(caller, Ipv4Addr::LOCALHOST.into())
+            .map_err(|refused| refused.reason)
+    }
+}
+
+fn class(name: &str) -> ClassName {
+    ClassName::parse(name).unwrap()
+}
+
+fn city() -> DomainName {
+    DomainName::parse("city").unwrap()
+}
+
+fn purpose() -> Purpose {
+    Purpose::parse("tax-assessment").unwrap()
+}
+
+#[test]
+fn a_proof_says_what_for_and_under_which_set_and_holds_the_slot() {
+    let room = room(PLAIN).unwrap();
+    let way = Way::to(&room);
+    let (domain, purpose) = (city(), purpose());
+    let scope = DetokenizeScope {
+        domain: &domain,
+        purpose: &purpose,
+    };
+    let admitted = way.walk("tax-bureau").unwrap();
+    let Ok(proof) = room.policies.authorize_detokenize(admitted, scope) else {
+        panic!("policy said no");
+    };
+    let grant: &Detokenize = proof.grant();
+    assert_eq!(grant.purpose(), &purpose);
+    assert_eq!(grant.view(&class("name")), Some(View::Plain));
+    assert_eq!(proof.domain(), &domain);
+    assert_eq!(proof.policy(), room.policies.digest());
+    let caller = proof.admitted().caller();
+    assert_eq!(caller.unit().name.as_str(), "tax-bureau");
+
+    assert_eq!(way.walk("treasury").err(), Some(Inadmissible::Busy));
+    drop(proof);
+    assert!(way.walk("treasury").is_ok());
+}
+
+#[test]
+fn a_refusal_gives_back_who_was_refused_with_the_slot() {
+    let room = room(PLAIN).unwrap();
+    let way = Way::to(&room);
+    let (domain, classes) = (city(), BTreeSet::from([class("name")]));
+    let scope = TokenizeScope {
+        domain: &domain,
+        classes: &classes,
+    };
+    let admitted = way.walk("public-library").unwrap();
+    let Err(refused) = room.policies.authorize_tokenize(admitted, scope) else {
+        panic!("policy said yes");
+    };
+    assert_eq!(refused.denial, Denied::NotPermitted);
+    assert_eq!(refused.policy, room.policies.digest());
+    let caller = refused.admitted.caller();
+    assert_eq!(caller.unit().name.as_str(), "public-library");
+
+    assert_eq!(way.walk("treasury").err(), Some(Inadmissible::Busy));
+    drop(refused);
+    assert!(way.walk("treasury").is_ok());
+}
+
+#[test]
+fn all_classes_of_a_request_are_permitted_or_none() {
+    let name_only = TOKENIZE.replace("resource)", r#"resource == Jinku::DataClass::"name")"#);
+    let room = room(&name_only).unwrap();
+    let way = Way::to(&room);
+    let domain = city();
+    let ask = |names: &[&str]| {
+        let classes: BTreeSet<ClassName> = names.iter().map(|name| class(name)).collect();
+        let scope = TokenizeScope {
+            domain: &domain,
+            classes: &classes,
+        };
+        let admitted = way.walk("tax-bureau").unwrap();
+        match room.policies.authorize_tokenize(admitted, scope) {
+            Ok(proof) => Ok(proof.grant().classes() == &classes),
+            Err(refused) => Err(refused.denial),
+        }
+    };
+    assert_eq!(ask(&["name"]), Ok(true));
+    assert_eq!(ask(&["name", "pan"]), Err(Denied::NotPermitted));
+    assert_eq!(ask(&["name", "nothing"]), Err(Denied::UnknownClass));
+}
