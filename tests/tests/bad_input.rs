@@ -37,13 +37,17 @@ fn expect_problem(what: &str, reply: &Reply, status: u16, code: &str) {
 #[track_caller]
 fn expect_silence(what: &str, text: &str) {
     for sent in [ID, WRONG_ID, NAME, "4111111111111111", "456788", "\\u738b"] {
-        assert!(!text.contains(sent), "{what}: the answer holds `{sent}`: {text}");
+        assert!(
+            !text.contains(sent),
+            "{what}: the answer holds `{sent}`: {text}"
+        );
     }
 }
 
 /// One token of a value, over REST.
 fn token(house: &House, domain: &str, class: &str, value: &str) -> String {
-    let body = serde_json::json!({ "domain": domain, "items": [{ "class": class, "value": value }] });
+    let body =
+        serde_json::json!({ "domain": domain, "items": [{ "class": class, "value": value }] });
     let reply = rest::post(house, "/v1/tokenize", &body.to_string());
     assert_eq!(reply.status, 200, "{reply:?}");
     reply.json()["tokens"][0].as_str().unwrap().to_owned()

@@ -1,5 +1,6 @@
 //! `jinku serve`: opens the vault, listens, reloads policies on `SIGHUP`, and ends in order.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
         .from_env_lossy();
     tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_env_filter(filter)
         .init();

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::{CheckReport, PolicyError, check};
 use super::{CLASSES, UNITS};
 use crate::model::{Catalogue, Registry};
+use crate::policy::{CheckReport, PolicyError, check};
 
 fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies")

@@ -1,11 +1,11 @@
 //! A kept decision serves only who asked for it: each fact of a request is in the cache's key.
 
-use super::super::{Asker, Denied, DetokenizeScope, TokenizeScope};
+use std::collections::BTreeSet;
+
 use super::{Room, room};
 use crate::identity::Proof;
 use crate::model::{ClassName, DomainName, GatewayName, Purpose, Unit, UnitName, View};
-
-use std::collections::BTreeSet;
+use crate::policy::{Asker, Denied, DetokenizeScope, TokenizeScope};
 
 /// Permits exactly [`Facts::permitted`].
 const NARROW: &str = r#"

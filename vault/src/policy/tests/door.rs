@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair, SanType};
 
-use super::super::{Denied, Detokenize, DetokenizeScope, TokenizeScope};
 use super::{PLAIN, Room, TOKENIZE, room};
 use crate::admission::{Admission, Admitted, Inadmissible};
 use crate::identity::{Identity, Presented};
 use crate::model::{ClassName, DomainName, Purpose, Registry, SystemClock, View};
+use crate::policy::{Denied, Detokenize, DetokenizeScope, TokenizeScope};
 
 /// Identity and admission with one slot, so that a test sees who holds it.
 struct Way {
