@@ -1,5 +1,6 @@
 //! An installation in a temporary directory, and the clients that speak to it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -15,7 +16,7 @@ pub struct House {
     port: u16,
     gateway_port: u16,
     upstream_port: u16,
-    environment: Vec<(&'static str, PathBuf)>,
+    environment: Vec<(&'static str, OsString)>,
     vault: Option<Program>,
 }
 
@@ -44,7 +45,7 @@ impl House {
             port,
             gateway_port,
             upstream_port,
-            environment: vec![("JINKU_HSM_DIR", hsm)],
+            environment: vec![("JINKU_HSM_DIR", hsm.into())],
             vault: None,
         }
     }
@@ -77,9 +78,9 @@ impl House {
     }
 
     /// Sets a variable of the vault's environment.
-    pub fn set_environment(&mut self, name: &'static str, value: PathBuf) {
+    pub fn set_environment(&mut self, name: &'static str, value: impl Into<OsString>) {
         self.environment.retain(|(known, _)| *known != name);
-        self.environment.push((name, value));
+        self.environment.push((name, value.into()));
     }
 
     /// Replaces `from`, which must be there, in a file of the installation.
@@ -116,6 +117,11 @@ impl House {
     /// Runs the gateway filter as a reverse proxy.
     pub fn proxy(&self) -> Program {
         self.filter("proxy", "filter.toml", "filter").0
+    }
+
+    /// Runs the gateway filter as a reverse proxy that logs all it can.
+    pub fn verbose_proxy(&self) -> Program {
+        self.filter("--log=debug", "filter.toml", "filter").0
     }
 
     /// Runs the gateway filter on a free port; gives where it listens. Its log is `NAME.log`.
@@ -155,6 +161,18 @@ impl House {
     /// The running vault.
     pub fn vault(&self) -> &Program {
         self.vault.as_ref().expect("the vault does not run")
+    }
+
+    /// Tells the vault to read its policies again, and waits until its log says `outcome`.
+    pub fn hang_up(&mut self, outcome: &str) {
+        let vault = self.vault.as_mut().expect("the vault does not run");
+        let before = vault.said().matches(outcome).count();
+        vault.signal("HUP");
+        let log = vault.log().to_owned();
+        vault.wait_for(|| {
+            let said = std::fs::read_to_string(&log).unwrap();
+            said.matches(outcome).count() > before
+        });
     }
 
     /// `kill -9` of the vault.

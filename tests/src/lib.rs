@@ -9,6 +9,7 @@ mod forge;
 mod house;
 mod leaks;
 mod ledger;
+mod lock;
 mod programs;
 mod upstream;
 
@@ -17,5 +18,6 @@ pub use forge::{TokenParts, now};
 pub use house::{House, detokenize, refusal, tokenize, values};
 pub use leaks::leaks;
 pub use ledger::has_entry;
+pub use lock::WriteLock;
 pub use programs::{Program, binary, envoy, free_port, hsm_module, sample, workspace};
 pub use upstream::{Seen, Upstream};

@@ -109,12 +109,20 @@ impl Program {
 
     /// A termination signal, and how it ended.
     pub fn stop(mut self) -> ExitStatus {
-        let kill = Command::new("kill")
-            .arg(self.id().to_string())
-            .status()
-            .unwrap();
-        assert!(kill.success());
+        self.signal("TERM");
         self.child.wait().unwrap()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        let kill = kill.args(["-s", name, &self.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Where its output goes.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 }
 
