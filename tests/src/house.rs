@@ -77,7 +77,7 @@ impl House {
         self.port
     }
 
-    /// Sets a variable of the vault's environment.
+    /// Sets a variable of the vault's and the filter's environment.
     pub fn set_environment(&mut self, name: &'static str, value: impl Into<OsString>) {
         self.environment.retain(|(known, _)| *known != name);
         self.environment.push((name, value.into()));
@@ -119,18 +119,14 @@ impl House {
         self.filter("proxy", "filter.toml", "filter").0
     }
 
-    /// Runs the gateway filter as a reverse proxy that logs all it can.
-    pub fn verbose_proxy(&self) -> Program {
-        self.filter("--log=debug", "filter.toml", "filter").0
-    }
-
     /// Runs the gateway filter on a free port; gives where it listens. Its log is `NAME.log`.
     pub fn filter(&self, front: &str, config: &str, name: &str) -> (Program, String) {
         let mut command = Command::new(binary("jinku-filter"));
         command
             .arg(front)
             .arg("--config")
-            .arg(self.directory().join(config));
+            .arg(self.directory().join(config))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         if config != "filter.toml" || front != "proxy" {
             command.args(["--listen", "127.0.0.1:0"]);
         }

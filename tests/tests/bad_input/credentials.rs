@@ -129,7 +129,7 @@ fn forgeries(house: &House) -> Vec<(&'static str, String, &'static str)> {
     ]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_proves_nobody_is_refused_on_every_face() {
     let mut house = House::open();
     let upstream = Upstream::start(house.upstream_port());
@@ -184,7 +184,7 @@ async fn a_token_that_proves_nobody_is_refused_on_every_face() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_and_a_gateway_alone_are_refused_on_every_face() {
     let mut house = House::open();
     let upstream = Upstream::start(house.upstream_port());

@@ -134,7 +134,7 @@ async fn refuse_detokenize(client: &Client, token: &str) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_message_is_a_status_with_its_code_and_stores_nothing() {
     let mut house = House::open();
     let client = house.client(Some("tax-bureau"));
@@ -225,7 +225,7 @@ fn too_large() -> TokenizeRequest {
     tokenize("name", &[NAME.repeat(400).as_str(); 400])
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_message_is_refused_and_stores_nothing() {
     let house = House::open();
     for (what, answer, _) in no_messages(&house) {
@@ -240,8 +240,7 @@ async fn what_is_no_message_is_refused_and_stores_nothing() {
     assert_eq!(house.rows(), 0);
 }
 
-#[tokio::test]
-#[ignore = "tonic answers these by itself, Internal or OutOfRange, and without details"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_message_is_a_status_with_details() {
     let house = House::open();
     for (what, answer, code) in no_messages(&house) {

@@ -199,7 +199,13 @@ fn a_bad_tokenize_body_is_a_problem_and_stores_nothing() {
 
 #[test]
 fn a_request_that_is_too_large_or_of_another_kind_is_a_problem() {
-    let house = House::open();
+    let mut house = House::install();
+    house.edit(
+        "jinku.toml",
+        "[ledger]",
+        "[limits]\nheader_bytes_max = 8192\n\n[ledger]",
+    );
+    house.serve();
     let good = items("name", &[NAME]);
     let send = |arguments: &[&str], body: &[u8]| house.post(UNIT, "/v1/tokenize", arguments, body);
     for kind in [
@@ -220,30 +226,28 @@ fn a_request_that_is_too_large_or_of_another_kind_is_a_problem() {
         good.as_bytes(),
     );
     expect_problem("gzip", &packed, 415, "media-type");
-    let large = items("name", &[&NAME.repeat(200_000)]);
-    assert!(large.len() > 1_048_576);
-    expect_problem(
-        "over the limit",
-        &send(&["--header", JSON], large.as_bytes()),
-        413,
-        "body-too-large",
-    );
+    // Just over: a sender that is refused while it still sends may miss the answer.
+    let fitting = [good.as_bytes(), &vec![b' '; 1_048_576 - good.len()]].concat();
+    let large = [&fitting[..], b" "].concat();
     let chunked = ["--header", JSON, "--header", "transfer-encoding: chunked"];
-    let reply = send(&chunked, large.as_bytes());
-    expect_problem(
-        "over the limit, of unknown length",
-        &reply,
-        413,
-        "body-too-large",
-    );
-    let long = format!("x-long: {}", "x".repeat(40_000));
+    for arguments in [&["--header", JSON][..], &chunked] {
+        expect_problem(
+            "over the limit",
+            &send(arguments, &large),
+            413,
+            "body-too-large",
+        );
+        assert_eq!(house.rows(), 0);
+    }
+    // In one TLS record, so that it was sent whole when it is refused.
+    let long = format!("x-long: {}", "x".repeat(10_000));
     for version in ["--http1.1", "--http2"] {
         let arguments = ["--request", "POST", "--header", &long, version];
         let reply = house.curl(UNIT, "/v1/tokenize", &arguments);
         assert_eq!(reply.status, 431, "{version}: {reply:?}");
     }
-    let rows = house.rows();
-    assert_eq!(rows, 0);
+    assert_eq!(house.rows(), 0);
+    assert_eq!(send(&chunked, &fitting).status, 200);
     assert_eq!(
         send(
             &["--header", "content-type: Application/JSON; charset=utf-8"],
@@ -255,7 +259,6 @@ fn a_request_that_is_too_large_or_of_another_kind_is_a_problem() {
 }
 
 #[test]
-#[ignore = "serde reads structs from arrays too: a second spelling of the same request"]
 fn a_body_has_one_spelling() {
     let house = House::open();
     let body = format!(r#"["city",[["name","{NAME}"]]]"#);

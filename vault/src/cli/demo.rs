@@ -50,7 +50,19 @@ const SENDER: &str = "service-counter";
 /// How long a checkpoint may take to cover what the story did.
 const PUBLISH_MAX: Duration = Duration::from_secs(30);
 
+/// What happens when the story is told.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Stop,
+    LeaveRunning,
+}
+
 pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let end = if options.once {
+        End::Stop
+    } else {
+        End::LeaveRunning
+    };
     let directory = match options.data {
         Some(directory) => directory,
         None => std::env::temp_dir().join(format!("jinku-demo-{}", std::process::id())),
@@ -58,13 +70,13 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         // Ended early, the story is dropped, and with it every program it started.
         tokio::select! {
-            told = story(&directory, options.once) => told,
+            told = story(&directory, end) => told,
             interrupted = stopped() => interrupted.map(|()| ExitCode::from(130)),
         }
     })
 }
 
-async fn story(directory: &Path, once: bool) -> anyhow::Result<ExitCode> {
+async fn story(directory: &Path, end: End) -> anyhow::Result<ExitCode> {
     screen::headline(
         "Jinku 金庫: a citizen's record goes through the gateway, and only tokens arrive",
     );
@@ -77,7 +89,7 @@ async fn story(directory: &Path, once: bool) -> anyhow::Result<ExitCode> {
     through_gateway(&stage).await?;
     audit(&stage, entry)?;
     let data = stage.directory.display().to_string();
-    if once {
+    if end == End::Stop {
         drop(stage);
         screen::headline("Done. Everything has been stopped.");
         screen::quiet(&format!("the data lies in {data}"));

@@ -68,7 +68,12 @@ pub(super) async fn enter(
                 request: id,
             });
             match tokio::time::timeout(vault.limits.request_timeout, next.run(request)).await {
-                Ok(response) => response,
+                Ok(response) => {
+                    match Problem::of_the_wire(&response, vault.limits.body_bytes_max) {
+                        Some(problem) => problem.response(face, id),
+                        None => response,
+                    }
+                }
                 Err(_) => Problem::timeout().response(face, id),
             }
         }

@@ -12,6 +12,7 @@ mod corridor;
 mod grpc;
 mod limits;
 mod listen;
+mod object;
 mod problem;
 mod rest;
 

@@ -110,6 +110,21 @@ impl Problem {
         )
     }
 
+    /// What the gRPC library refused by itself, in our words: its statuses have no details.
+    pub(super) fn of_the_wire(response: &Response, bytes_max: usize) -> Option<Self> {
+        let status = Status::from_header_map(response.headers())?;
+        match status.code() {
+            _ if !status.details().is_empty() => None,
+            Code::Ok => None,
+            Code::Unimplemented => Some(Self::no_such_path()),
+            Code::OutOfRange | Code::ResourceExhausted => Some(Self::body_too_large(bytes_max)),
+            _ => Some(Self::invalid(
+                "message-invalid",
+                "the message can't be read: see vault.proto",
+            )),
+        }
+    }
+
     /// A request reached its handler without a ticket: a fault of ours, never of the caller's.
     pub(super) fn no_ticket() -> Self {
         Self::new(

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Vault;
 use super::corridor::{self, Ticket};
+use super::object::Object;
 use super::problem::{Face, Problem};
 use crate::engine::{Revealed, TokenizeItem};
 use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, TokenText};
@@ -20,7 +21,7 @@ use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, TokenTe
 #[serde(deny_unknown_fields)]
 struct TokenizeBody {
     domain: String,
-    items: Vec<ItemBody>,
+    items: Vec<Object<ItemBody>>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +73,7 @@ pub(super) async fn tokenize(
 async fn tokenized(vault: &Vault, ticket: &Ticket, request: Request) -> Result<Response, Problem> {
     let body: TokenizeBody = decode(request, vault.limits.body_bytes_max).await?;
     let domain = DomainName::parse(&body.domain)?;
-    let item = |item: ItemBody| {
+    let item = |Object(item): Object<ItemBody>| {
         let value = Plaintext::new(item.value);
         Ok(TokenizeItem {
             class: ClassName::parse(&item.class)?,
@@ -161,7 +162,8 @@ async fn decode<T: DeserializeOwned>(request: Request, bytes_max: usize) -> Resu
     let bytes = to_bytes(request.into_body(), bytes_max)
         .await
         .map_err(|_| Problem::body_too_large(bytes_max))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    let object: Result<Object<T>, _> = serde_json::from_slice(&bytes);
+    object.map(|object| object.0).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         match error.classify() {
             serde_json::error::Category::Data => Problem::invalid(

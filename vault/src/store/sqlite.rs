@@ -24,8 +24,9 @@ const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2
 const SELECT_TOKEN: &str = "SELECT fingerprint, domain, class, created_us, sealed, blind_index, \
     sealed_token FROM token";
 
-/// How long a connection waits for another's lock before it reports `DatabaseBusy`.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection waits for another's lock (a backup's, a person's) before it reports
+/// `DatabaseBusy`: shorter than a request's deadline, so that the answer names the cause.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The file, and how connections to it are made. One process at a time.
 pub struct Database {
