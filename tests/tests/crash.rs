@@ -91,6 +91,18 @@ async fn an_acknowledged_token_survives_twenty_power_cuts() {
     assert!(recorded >= everything.len() as u64);
 }
 
+// Readiness is announced once signals are taken: who stops a vault that listens sees it end in order.
+#[test]
+fn a_vault_that_listens_ends_in_order() {
+    let mut house = House::install();
+    for _ in 0..ROUNDS {
+        house.serve();
+        house.stop();
+    }
+    house.serve();
+    house.audited();
+}
+
 async fn all_open(house: &House, everything: &[(String, String)]) {
     let client = house.client(Some("tax-bureau"));
     for chunk in everything.chunks(500) {

@@ -150,11 +150,12 @@ async fn inv_06_the_database_opens_with_its_own_hsm_only() {
 
     // An HSM with a root and a signer of its own, in use elsewhere.
     let mut other = House::open();
+    tokens(&bureau(&other), "name", &[NAME]).await;
     other.stop();
     house.set_environment("JINKU_HSM_DIR", other.directory().join("hsm"));
     std::fs::copy(other.directory().join("hsm-pin"), &pin).unwrap();
     let said = house.refuses_to_serve();
-    assert!(said.contains("is not signed by this vault's key"), "{said}");
+    assert!(said.contains("is not signed by this HSM's key"), "{said}");
     // The rows and wrapped keys alone, in another's installation with its own ledger.
     let database = house.directory().join("data/vault.db");
     other.sql(&format!(

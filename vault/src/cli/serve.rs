@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{open, screen};
 use crate::config::Config;
@@ -58,6 +58,12 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     let listener = Listener::bind(&config.listen).await?;
     let address = listener.address().context("the bound address is unknown")?;
     let running = open(&config).await?;
+    // Before readiness is announced: a signal that comes at once must find its handler.
+    let hangups = signal(SignalKind::hangup())?;
+    let stopped = stopped(
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     if let Some(file) = address_file {
         // Whole or absent: who waits for the file must not read half of it.
         let fresh = file.with_extension("new");
@@ -67,8 +73,8 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     let log = config.ledger.origin.as_str();
     tracing::info!(%address, log, key = %running.key, "the vault is ready");
     screen::line(&format!("listening on https://{address}"));
-    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&running.vault)));
-    listener.serve(Arc::clone(&running.vault), stopped()).await;
+    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&running.vault), hangups));
+    listener.serve(Arc::clone(&running.vault), stopped).await;
     reloading.abort();
     running.close();
     tracing::info!("the vault has stopped");
@@ -76,25 +82,16 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
 }
 
 /// An interrupt or a termination signal.
-async fn stopped() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
+async fn stopped(mut interrupt: Signal, mut terminate: Signal) {
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 
 /// Each hang-up reads the policy files again. A set that does not validate changes nothing.
-async fn reload_on_hangup(vault: Arc<Vault>) {
-    let Ok(mut signals) = signal(SignalKind::hangup()) else {
-        return;
-    };
-    while signals.recv().await.is_some() {
+async fn reload_on_hangup(vault: Arc<Vault>, mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
         match vault.policies.reload() {
             Err(error) => tracing::error!(%error, "the policies stay as they were"),
             Ok(digest) => match vault.engine.policy_set(digest).await {

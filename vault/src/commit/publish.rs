@@ -57,7 +57,7 @@ pub enum PublishError {
     Signer(String),
     /// The checkpoint on disk is not this log's, or not this key's.
     #[error(
-        "the published checkpoint is not signed by this vault's key: restore the ledger directory, or open a new log under another origin"
+        "the published checkpoint is not signed by this HSM's key: check that this HSM and this ledger directory belong together"
     )]
     ForeignCheckpoint,
     /// The database holds tokens, and no checkpoint was ever published here.
