@@ -6,8 +6,10 @@ mod encrypt;
 mod general;
 mod key;
 mod list;
+mod message;
 mod object;
 mod output;
+mod parameter;
 mod random;
 mod raw;
 mod session;
@@ -16,3 +18,6 @@ mod sign;
 mod slot;
 mod state;
 mod unsupported;
+mod wall;
+
+pub(crate) use list::lists;

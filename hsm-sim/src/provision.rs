@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::faults::Faults;
 use crate::token::module::Module;
-use crate::token::pin::Role;
+pub use crate::token::pin::Role;
 use crate::token::record::TRIES_MAX;
 use crate::token::session::Access;
 
@@ -35,6 +36,8 @@ pub struct SlotReport {
     pub label: Option<String>,
     /// The token's serial number; empty if it is not initialised.
     pub serial: String,
+    /// True if its keys were destroyed; it waits to be initialised again.
+    pub is_tampered: bool,
     /// Public objects. Private ones cannot be counted without the PIN.
     pub public_objects: usize,
     /// The SO's PIN.
@@ -48,7 +51,7 @@ pub struct SlotReport {
 /// # Errors
 /// [`Error::ArgumentsBad`] for a label that is empty or longer than 32 bytes,
 /// [`Error::PinLength`] for a PIN of fewer than 4 or more than 255 bytes, [`Error::DeviceError`]
-/// if the directory cannot be used.
+/// if the directory cannot be used, [`Error::ProfileUnknown`] if the environment names none.
 pub fn install(directory: &Path, label: &str, so_pin: &[u8], user_pin: &[u8]) -> Result<u64> {
     if label.is_empty() || label.len() > LABEL_BYTES_MAX {
         return Err(Error::ArgumentsBad);
@@ -76,15 +79,42 @@ pub fn survey(directory: &Path) -> Result<Vec<SlotReport>> {
         .collect()
 }
 
+/// Spends all tries of a PIN of a token.
+///
+/// # Errors
+/// [`Error::SlotIdInvalid`], [`Error::TokenNotRecognized`] if no token is there,
+/// [`Error::DeviceError`] if its file cannot be used.
+pub fn lock_pin(directory: &Path, slot: u64, role: Role) -> Result<()> {
+    Module::open(directory)?.lock_pin(slot, role)
+}
+
+/// Destroys the keys of a token, or of all tokens: on disk now, in running modules at their next
+/// call. Yields the slots. Initialising makes a new, empty token.
+///
+/// # Errors
+/// [`Error::SlotIdInvalid`], [`Error::TokenNotRecognized`] if no token is there,
+/// [`Error::DeviceError`] if its file cannot be used.
+pub fn tamper(directory: &Path, slot: Option<u64>) -> Result<Vec<u64>> {
+    let destroyed = Module::open(directory)?.tamper(slot)?;
+    Faults::change(directory, |faults| faults.happened.tamperings += 1)?;
+    Ok(destroyed)
+}
+
 fn report(module: &mut Module, slot: u64) -> Result<SlotReport> {
-    let report = module.token_report(slot)?;
-    let Some((label, serial, has_user_pin, tries)) = report.token else {
+    let is_tampered = module.is_tampered(slot)?;
+    let token = if is_tampered {
+        None
+    } else {
+        module.token_report(slot)?.token
+    };
+    let Some((label, serial, has_user_pin, tries)) = token else {
         let (so_pin, user_pin) = (PinState::Unset, PinState::Unset);
         let serial = String::new();
         return Ok(SlotReport {
             slot,
             label: None,
             serial,
+            is_tampered,
             public_objects: 0,
             so_pin,
             user_pin,
@@ -94,6 +124,7 @@ fn report(module: &mut Module, slot: u64) -> Result<SlotReport> {
         slot,
         label: Some(label),
         serial,
+        is_tampered,
         public_objects: module.count_public(slot)?,
         so_pin: PinState::of(tries.left(Role::SecurityOfficer)),
         user_pin: if has_user_pin {

@@ -1,11 +1,11 @@
 //! Message digests (PKCS#11 §5.12).
 #![expect(unsafe_code, reason = "exported C functions")]
 
-use cryptoki_sys::{CK_BYTE, CK_MECHANISM, CK_RV, CK_SESSION_HANDLE, CK_ULONG};
+use cryptoki_sys::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE, CK_ULONG};
 
-use super::raw;
-use super::shell::{last, one_shot, silent_part};
-use super::state::{call, with};
+use super::parameter;
+use super::shell::{end_early, last, one_shot, silent_part};
+use super::state::{call, step, with};
 use crate::token::operation::Kind;
 
 #[unsafe(no_mangle)]
@@ -13,9 +13,12 @@ pub(super) unsafe extern "C" fn C_DigestInit(
     session: CK_SESSION_HANDLE,
     mechanism: *mut CK_MECHANISM,
 ) -> CK_RV {
-    call(|| {
-        // SAFETY: the caller passes null or a mechanism.
-        let mechanism = unsafe { raw::mechanism(mechanism) }?;
+    call("C_DigestInit", || {
+        if mechanism.is_null() {
+            return end_early(session, Kind::Digest);
+        }
+        // SAFETY: the caller passes a mechanism.
+        let mechanism = unsafe { parameter::mechanism(mechanism) }?;
         with(|module| module.begin_digest(session, &mechanism))
     })
 }
@@ -47,6 +50,16 @@ pub(super) unsafe extern "C" fn C_DigestUpdate(
 ) -> CK_RV {
     // SAFETY: the same contract.
     unsafe { silent_part(session, Kind::Digest, input, input_length) }
+}
+
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn C_DigestKey(
+    session: CK_SESSION_HANDLE,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    step("C_DigestKey", session, Kind::Digest, || {
+        with(|module| module.digest_key(session, key))
+    })
 }
 
 #[unsafe(no_mangle)]

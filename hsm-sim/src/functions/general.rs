@@ -26,7 +26,7 @@ pub(super) unsafe extern "C" fn C_Initialize(arguments: *mut c_void) -> CK_RV {
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_Finalize(reserved: *mut c_void) -> CK_RV {
-    call(|| {
+    call("C_Finalize", || {
         if reserved.is_null() {
             state::finalize()
         } else {
@@ -37,7 +37,7 @@ pub(super) unsafe extern "C" fn C_Finalize(reserved: *mut c_void) -> CK_RV {
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_GetInfo(place: *mut CK_INFO) -> CK_RV {
-    call(|| {
+    call("C_GetInfo", || {
         // SAFETY: the caller passes null or room for a CK_INFO.
         let place = unsafe { Place::new(place) }?;
         place.write(CK_INFO {

@@ -21,6 +21,7 @@ use super::digest::*;
 use super::encrypt::*;
 use super::general::*;
 use super::key::*;
+use super::message::*;
 use super::object::*;
 use super::output::{Output, Place};
 use super::random::*;
@@ -75,6 +76,11 @@ tables! {
         C_MessageSignFinal C_MessageVerifyInit C_VerifyMessage C_VerifyMessageBegin
         C_VerifyMessageNext C_MessageVerifyFinal
     }
+}
+
+/// The tables, for a caller in this program.
+pub(crate) fn lists() -> (&'static CK_FUNCTION_LIST, &'static CK_FUNCTION_LIST_3_0) {
+    (&LIST, &LIST_3_0)
 }
 
 /// The interfaces, the preferred one first.

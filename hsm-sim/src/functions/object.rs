@@ -10,6 +10,7 @@ use super::output::{Output, Place};
 use super::raw;
 use super::state::{call, with};
 use crate::error::{Error, Result};
+use crate::token::attributes::{self, Attributes};
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_CreateObject(
@@ -18,7 +19,7 @@ pub(super) unsafe extern "C" fn C_CreateObject(
     length: CK_ULONG,
     place: *mut CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call(|| {
+    call("C_CreateObject", || {
         // SAFETY: the caller passes null or room for a handle.
         let place = unsafe { Place::new(place) }?;
         // SAFETY: the caller passes a template of this length.
@@ -36,7 +37,7 @@ pub(super) unsafe extern "C" fn C_CopyObject(
     length: CK_ULONG,
     place: *mut CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call(|| {
+    call("C_CopyObject", || {
         // SAFETY: the caller passes null or room for a handle.
         let place = unsafe { Place::new(place) }?;
         // SAFETY: the caller passes a template of this length.
@@ -53,7 +54,9 @@ pub(super) unsafe extern "C" fn C_DestroyObject(
     session: CK_SESSION_HANDLE,
     object: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    call(|| with(|module| module.destroy_object(session, object)))
+    call("C_DestroyObject", || {
+        with(|module| module.destroy_object(session, object))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -62,7 +65,7 @@ pub(super) unsafe extern "C" fn C_GetObjectSize(
     object: CK_OBJECT_HANDLE,
     place: *mut CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_GetObjectSize", || {
         // SAFETY: the caller passes null or room for a number.
         let place = unsafe { Place::new(place) }?;
         place.write(count(with(|module| {
@@ -79,7 +82,7 @@ pub(super) unsafe extern "C" fn C_GetAttributeValue(
     template: *mut CK_ATTRIBUTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_GetAttributeValue", || {
         let length = usize::try_from(length).map_err(|_| Error::ArgumentsBad)?;
         if template.is_null() || length > raw::TEMPLATE_LENGTH_MAX {
             return Err(Error::ArgumentsBad);
@@ -107,7 +110,7 @@ pub(super) unsafe extern "C" fn C_SetAttributeValue(
     template: *mut CK_ATTRIBUTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_SetAttributeValue", || {
         // SAFETY: the caller passes a template of this length.
         let template = unsafe { raw::template(template, length) }?;
         with(|module| module.change_object(session, object, &template))
@@ -120,7 +123,7 @@ pub(super) unsafe extern "C" fn C_FindObjectsInit(
     template: *mut CK_ATTRIBUTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_FindObjectsInit", || {
         // SAFETY: the caller passes a template of this length.
         let template = unsafe { raw::pairs(template, length) }?;
         with(|module| module.begin_search(session, &template))
@@ -134,7 +137,7 @@ pub(super) unsafe extern "C" fn C_FindObjects(
     limit: CK_ULONG,
     place: *mut CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_FindObjects", || {
         // SAFETY: the caller passes null or room for a number.
         let place = unsafe { Place::new(place) }?;
         if objects.is_null() {
@@ -152,7 +155,9 @@ pub(super) unsafe extern "C" fn C_FindObjects(
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_FindObjectsFinal(session: CK_SESSION_HANDLE) -> CK_RV {
-    call(|| with(|module| module.end_search(session)))
+    call("C_FindObjectsFinal", || {
+        with(|module| module.end_search(session))
+    })
 }
 
 /// Fills one attribute of a template, or marks it as unavailable.
@@ -162,6 +167,10 @@ pub(super) unsafe extern "C" fn C_FindObjectsFinal(session: CK_SESSION_HANDLE) -
 unsafe fn answer(attribute: &mut CK_ATTRIBUTE, value: Result<&[u8]>) -> Result<()> {
     let length = &raw mut attribute.ulValueLen;
     let written = value.and_then(|value| {
+        if attributes::is_nested(attribute.type_) {
+            // SAFETY: the contract of this function.
+            return unsafe { answer_nested(attribute, value) };
+        }
         // SAFETY: the contract of this function.
         unsafe { Output::new(attribute.pValue.cast::<u8>(), length) }?.write(value)
     });
@@ -169,4 +178,34 @@ unsafe fn answer(attribute: &mut CK_ATTRIBUTE, value: Result<&[u8]>) -> Result<(
         attribute.ulValueLen = CK_UNAVAILABLE_INFORMATION;
     }
     written
+}
+
+/// Fills a template within a template: first its types and lengths, then its values, as the caller
+/// leads on (PKCS#11 §5.7.5).
+///
+/// # Safety
+/// The attribute's value is null or a buffer of attributes of its stated length, each with null or
+/// a buffer of its own stated length.
+unsafe fn answer_nested(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> Result<()> {
+    let inner = Attributes::from_nested(value).ok_or(Error::General)?;
+    let width = size_of::<CK_ATTRIBUTE>();
+    let needed = inner.iter().count() * width;
+    let room = usize::try_from(attribute.ulValueLen).unwrap_or(0);
+    attribute.ulValueLen = count(needed);
+    if attribute.pValue.is_null() {
+        return Ok(());
+    }
+    if room < needed {
+        return Err(Error::BufferTooSmall);
+    }
+    let start = attribute.pValue.cast::<CK_ATTRIBUTE>();
+    for (place, (kind, bytes)) in inner.iter().enumerate() {
+        // SAFETY: the room was compared, and the caller vouches for what each attribute points to.
+        unsafe {
+            let one = &mut *start.add(place);
+            one.type_ = kind;
+            Output::new(one.pValue.cast::<u8>(), &raw mut one.ulValueLen)?.write(bytes)?;
+        }
+    }
+    Ok(())
 }

@@ -98,25 +98,30 @@ pub(super) fn finish(
     last: &[u8],
     output: &Output<u8>,
 ) -> Result<()> {
-    let needed = with(|module| module.result_bytes(session, kind, last.len()))?;
-    if !output.offer(needed)? {
+    let (needed, is_bound) = with(|module| module.result_bytes(session, kind, last.len()))?;
+    let may_fit = is_bound && !output.is_question();
+    if !may_fit && !output.offer(needed)? {
         return Ok(());
     }
-    let operation = with(|module| module.take(session, kind, ending))?;
-    output.write(&operation.finish(last)?)
+    let mut operation = with(|module| module.take(session, kind, ending))?;
+    let result = operation.finish(last)?;
+    if let Err(error) = output.offer(result.len()) {
+        with(|module| module.put_back(session, operation))?;
+        return Err(error);
+    }
+    output.write(&result)
 }
 
-/// Feeds a part. Nothing comes out before the end, so a question costs nothing.
+/// Feeds a part, unless the caller only asks for the length or has too little room.
 pub(super) fn update(
     session: CK_SESSION_HANDLE,
     kind: Kind,
     part: &[u8],
     output: &Output<u8>,
 ) -> Result<()> {
-    if output.is_question() {
-        with(|module| module.check_running(session, kind))?;
-        return output.write(&[]);
+    let needed = with(|module| module.early_bytes(session, kind, part.len()))?;
+    if !output.offer(needed)? {
+        return Ok(());
     }
-    output.write(&[])?;
-    with(|module| module.update(session, kind, part))
+    output.write(&with(|module| module.update(session, kind, part))?)
 }

@@ -20,7 +20,7 @@ pub(super) unsafe extern "C" fn C_SeedRandom(
     seed: *mut CK_BYTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_SeedRandom", || {
         // SAFETY: the caller passes a seed of this length.
         unsafe { raw::bytes(seed, length) }?;
         with(|module| module.session(session).map(drop))?;
@@ -34,7 +34,7 @@ pub(super) unsafe extern "C" fn C_GenerateRandom(
     buffer: *mut CK_BYTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_GenerateRandom", || {
         with(|module| module.session(session).map(drop))?;
         let count = usize::try_from(length).map_err(|_| Error::ArgumentsBad)?;
         if count > RANDOM_BYTES_MAX || (buffer.is_null() && count > 0) {

@@ -4,18 +4,17 @@
 
 use std::slice;
 
-use cryptoki_sys as ck;
-use cryptoki_sys::{
-    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_BYTE, CK_GCM_PARAMS, CK_MECHANISM, CK_ULONG,
-};
+use cryptoki_sys::{CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_BYTE, CK_ULONG};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::token::attributes::Attributes;
-use crate::token::mechanism::{Gcm, Mechanism};
+use crate::token::attributes::{self, Attributes};
 
 /// Attributes in one template.
 pub(super) const TEMPLATE_LENGTH_MAX: usize = 256;
+
+/// Bytes in one input. A length beyond it is a mistake, and following it would end the program.
+const INPUT_BYTES_MAX: usize = 64 << 20;
 
 /// A copy of `length` bytes. Null is right only for no bytes.
 ///
@@ -31,7 +30,10 @@ pub(super) unsafe fn bytes(start: *const CK_BYTE, length: CK_ULONG) -> Result<Ze
             Err(Error::ArgumentsBad)
         };
     }
-    // SAFETY: not null, and the caller vouches for `length` bytes; `length_of` bounds them.
+    if length > INPUT_BYTES_MAX {
+        return Err(Error::InputLength);
+    }
+    // SAFETY: not null, and the caller vouches for `length` bytes, which are bounded.
     Ok(Zeroizing::new(
         unsafe { slice::from_raw_parts(start, length) }.to_vec(),
     ))
@@ -66,10 +68,42 @@ pub(super) unsafe fn pairs(
             // SAFETY: `place` is below the count that the caller vouches for.
             let attribute = unsafe { start.add(place).read() };
             // SAFETY: the caller vouches for each attribute's value.
-            let value = unsafe { bytes(attribute.pValue.cast(), attribute.ulValueLen) }?;
-            Ok((attribute.type_, value.to_vec()))
+            let value = unsafe { value(&attribute) }?;
+            Ok((attribute.type_, value))
         })
         .collect()
+}
+
+/// An attribute's value; a template within becomes the form in which objects keep it.
+///
+/// # Safety
+/// The value is null or readable, and so are the values within.
+unsafe fn value(attribute: &CK_ATTRIBUTE) -> Result<Vec<u8>> {
+    if !attributes::is_nested(attribute.type_) {
+        // SAFETY: the contract of this function.
+        let copied = unsafe { bytes(attribute.pValue.cast(), attribute.ulValueLen) }?;
+        return Ok(copied.to_vec());
+    }
+    let length = length_of(attribute.ulValueLen)?;
+    let start = attribute.pValue.cast::<CK_ATTRIBUTE>();
+    let is_whole = length.is_multiple_of(size_of::<CK_ATTRIBUTE>());
+    let count = length / size_of::<CK_ATTRIBUTE>();
+    if !is_whole || count > TEMPLATE_LENGTH_MAX || (start.is_null() && count > 0) {
+        return Err(Error::AttributeValueInvalid);
+    }
+    let mut inner = Vec::new();
+    for place in 0..count {
+        // SAFETY: the caller vouches for `count` attributes.
+        let one = unsafe { start.add(place).read_unaligned() };
+        // One level is all there is: no template holds templates with templates.
+        if attributes::is_nested(one.type_) {
+            return Err(Error::AttributeValueInvalid);
+        }
+        // SAFETY: the caller vouches for each value.
+        let copied = unsafe { bytes(one.pValue.cast(), one.ulValueLen) }?;
+        inner.push((one.type_, copied.to_vec()));
+    }
+    Attributes::from_template(inner)?.to_nested()
 }
 
 /// A checked template.
@@ -79,61 +113,6 @@ pub(super) unsafe fn pairs(
 pub(super) unsafe fn template(start: *const CK_ATTRIBUTE, count: CK_ULONG) -> Result<Attributes> {
     // SAFETY: the same contract.
     Attributes::from_template(unsafe { pairs(start, count) }?)
-}
-
-/// A mechanism with its parameter.
-///
-/// # Safety
-/// `mechanism` is null or points to a mechanism whose parameter is null or readable.
-pub(super) unsafe fn mechanism(mechanism: *const CK_MECHANISM) -> Result<Mechanism> {
-    if mechanism.is_null() {
-        return Err(Error::ArgumentsBad);
-    }
-    // SAFETY: not null.
-    let given = unsafe { mechanism.read() };
-    match given.mechanism {
-        // SAFETY: the caller vouches for the parameter.
-        ck::CKM_AES_GCM => unsafe { gcm(&given) },
-        // A parameter of CKM_EDDSA means Ed25519ctx or Ed25519ph, which are other algorithms.
-        kind => {
-            let plain = Mechanism::plain(kind)?;
-            if given.ulParameterLen == 0 {
-                Ok(plain)
-            } else {
-                Err(Error::MechanismParamInvalid)
-            }
-        }
-    }
-}
-
-/// # Safety
-/// The mechanism's parameter is null or readable.
-unsafe fn gcm(given: &CK_MECHANISM) -> Result<Mechanism> {
-    // SAFETY: the caller vouches for the parameter.
-    let params: CK_GCM_PARAMS = unsafe { parameter(given) }?.ok_or(Error::MechanismParamInvalid)?;
-    // SAFETY: the caller vouches for what the parameter points to.
-    let iv = unsafe { bytes(params.pIv, params.ulIvLen) };
-    // SAFETY: as above.
-    let aad = unsafe { bytes(params.pAAD, params.ulAADLen) };
-    let iv = iv.map_err(|_| Error::MechanismParamInvalid)?;
-    let aad = aad.map_err(|_| Error::MechanismParamInvalid)?;
-    Ok(Mechanism::Gcm(Gcm::new(&iv, &aad, params.ulTagBits)?))
-}
-
-/// # Safety
-/// The mechanism's parameter is null or readable for its length.
-unsafe fn parameter<T: Copy>(given: &CK_MECHANISM) -> Result<Option<T>> {
-    if given.ulParameterLen == 0 {
-        return Ok(None);
-    }
-    let fits = usize::try_from(given.ulParameterLen) == Ok(size_of::<T>());
-    if given.pParameter.is_null() || !fits {
-        return Err(Error::MechanismParamInvalid);
-    }
-    // SAFETY: not null, of the right size; read without a claim on alignment.
-    Ok(Some(unsafe {
-        given.pParameter.cast::<T>().read_unaligned()
-    }))
 }
 
 fn length_of(length: CK_ULONG) -> Result<usize> {

@@ -13,6 +13,7 @@ use super::output::Place;
 use super::raw;
 use super::state::{call, with};
 use crate::error::Error;
+use crate::token::module::Login;
 use crate::token::operation::Kind;
 use crate::token::pin::Role;
 use crate::token::session::Access;
@@ -25,7 +26,7 @@ pub(super) unsafe extern "C" fn C_OpenSession(
     _notify: CK_NOTIFY,
     place: *mut CK_SESSION_HANDLE,
 ) -> CK_RV {
-    call(|| {
+    call("C_OpenSession", || {
         // SAFETY: the caller passes null or room for a handle.
         let place = unsafe { Place::new(place) }?;
         if flags & ck::CKF_SERIAL_SESSION == 0 {
@@ -44,12 +45,16 @@ pub(super) unsafe extern "C" fn C_OpenSession(
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_CloseSession(session: CK_SESSION_HANDLE) -> CK_RV {
-    call(|| with(|module| module.close_session(session)))
+    call("C_CloseSession", || {
+        with(|module| module.close_session(session))
+    })
 }
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
-    call(|| with(|module| module.close_all_sessions(slot)))
+    call("C_CloseAllSessions", || {
+        with(|module| module.close_all_sessions(slot))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -57,7 +62,7 @@ pub(super) unsafe extern "C" fn C_GetSessionInfo(
     session: CK_SESSION_HANDLE,
     place: *mut CK_SESSION_INFO,
 ) -> CK_RV {
-    call(|| {
+    call("C_GetSessionInfo", || {
         // SAFETY: the caller passes null or room for a CK_SESSION_INFO.
         let place = unsafe { Place::new(place) }?;
         let (slot, state, access) = with(|module| module.session_state(session))?;
@@ -84,23 +89,25 @@ pub(super) unsafe extern "C" fn C_Login(
     pin: *mut CK_UTF8CHAR,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
-        let role = match user {
-            ck::CKU_SO => Role::SecurityOfficer,
-            ck::CKU_USER => Role::User,
-            // No key of ours asks for a login of its own (ALWAYS_AUTHENTICATE).
-            ck::CKU_CONTEXT_SPECIFIC => return Err(Error::OperationNotInitialized),
-            _ => return Err(Error::UserTypeInvalid),
-        };
+    call("C_Login", || {
         // SAFETY: the caller passes a PIN of this length.
         let pin = unsafe { raw::pin(pin, length) }?;
-        with(|module| module.log_in(session, role, &pin))
+        let login = match user {
+            ck::CKU_SO => Login::Token(Role::SecurityOfficer),
+            ck::CKU_USER => Login::Token(Role::User),
+            ck::CKU_CONTEXT_SPECIFIC => Login::Operation,
+            _ => return Err(Error::UserTypeInvalid),
+        };
+        let attempt = with(|module| module.begin_login(session, login))?;
+        // Looking at a PIN is slow on purpose: other threads work meanwhile.
+        let outcome = attempt.open(&pin);
+        with(|module| module.end_login(session, login, &attempt, outcome))
     })
 }
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_Logout(session: CK_SESSION_HANDLE) -> CK_RV {
-    call(|| with(|module| module.log_out(session)))
+    call("C_Logout", || with(|module| module.log_out(session)))
 }
 
 #[unsafe(no_mangle)]
@@ -115,7 +122,7 @@ pub(super) unsafe extern "C" fn C_SessionCancel(
         (ck::CKF_VERIFY, Kind::Verify),
         (ck::CKF_DIGEST, Kind::Digest),
     ];
-    call(|| {
+    call("C_SessionCancel", || {
         let named: Vec<Kind> = kinds
             .iter()
             .filter(|(flag, _)| flags & flag != 0)
@@ -123,6 +130,14 @@ pub(super) unsafe extern "C" fn C_SessionCancel(
             .collect();
         with(|module| {
             module.cancel(session, &named)?;
+            for (flag, kind) in [
+                (ck::CKF_MESSAGE_ENCRYPT, Kind::Encrypt),
+                (ck::CKF_MESSAGE_DECRYPT, Kind::Decrypt),
+            ] {
+                if flags & flag != 0 {
+                    module.end_messages(session, kind).ok();
+                }
+            }
             if flags & ck::CKF_FIND_OBJECTS != 0 {
                 module.end_search(session).ok();
             }

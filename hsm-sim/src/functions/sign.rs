@@ -5,7 +5,7 @@ use cryptoki_sys::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HA
 
 use super::raw;
 use super::shell::{begin, last, one_shot, silent_part};
-use super::state::{call, with};
+use super::state::{step, with};
 use crate::token::operation::Kind;
 use crate::token::work::Ending;
 
@@ -69,7 +69,7 @@ pub(super) unsafe extern "C" fn C_Verify(
     signature: *mut CK_BYTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    step("C_Verify", session, Kind::Verify, || {
         // SAFETY: the caller passes an input of this length.
         let input = unsafe { raw::bytes(input, input_length) }?;
         // SAFETY: the caller passes a signature of this length.
@@ -95,7 +95,7 @@ pub(super) unsafe extern "C" fn C_VerifyFinal(
     signature: *mut CK_BYTE,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    step("C_VerifyFinal", session, Kind::Verify, || {
         // SAFETY: the caller passes a signature of this length.
         let signature = unsafe { raw::bytes(signature, length) }?;
         let taken = with(|module| module.take(session, Kind::Verify, Ending::Final))?;

@@ -13,9 +13,9 @@ use super::general::{MANUFACTURER, VERSION, count, padded};
 use super::output::{Output, Place};
 use super::raw;
 use super::state::{call, with};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::token::mechanism;
-use crate::token::module::{SESSIONS_MAX, TokenReport};
+use crate::token::module::{Module, TokenReport};
 use crate::token::pin::{PIN_BYTES_MAX, PIN_BYTES_MIN};
 use crate::token::record::{TRIES_MAX, Tries};
 
@@ -24,11 +24,11 @@ const LABEL_BYTES: CK_ULONG = 32;
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_GetSlotList(
-    _token_present: CK_BBOOL,
+    token_present: CK_BBOOL,
     slots: *mut CK_SLOT_ID,
     length: *mut CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_GetSlotList", || {
         // SAFETY: the caller passes a buffer or null, and its length.
         let output = unsafe { Output::new(slots, length) }?;
         // The list may change only when its length is asked for (PKCS#11 §5.5.1).
@@ -36,7 +36,8 @@ pub(super) unsafe extern "C" fn C_GetSlotList(
             if output.is_question() {
                 module.find_slots()?;
             }
-            Ok(module.slots())
+            let is_bare = token_present != 0 && module.watch().is_removed();
+            Ok(if is_bare { Vec::new() } else { module.slots() })
         })?;
         output.write(&slots)
     })
@@ -44,14 +45,18 @@ pub(super) unsafe extern "C" fn C_GetSlotList(
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, place: *mut CK_SLOT_INFO) -> CK_RV {
-    call(|| {
+    call("C_GetSlotInfo", || {
         // SAFETY: the caller passes null or room for a CK_SLOT_INFO.
         let place = unsafe { Place::new(place) }?;
-        with(|module| module.slot(slot).map(drop))?;
+        let is_removed = with(|module| {
+            module.slot(slot)?;
+            Ok(module.watch().is_removed())
+        })?;
+        let present = if is_removed { 0 } else { ck::CKF_TOKEN_PRESENT };
         place.write(CK_SLOT_INFO {
             slotDescription: padded(&format!("Jinku HSM simulator slot {slot}")),
             manufacturerID: padded(MANUFACTURER),
-            flags: ck::CKF_TOKEN_PRESENT,
+            flags: present | ck::CKF_REMOVABLE_DEVICE,
             hardwareVersion: VERSION,
             firmwareVersion: VERSION,
         });
@@ -64,7 +69,7 @@ pub(super) unsafe extern "C" fn C_GetTokenInfo(
     slot: CK_SLOT_ID,
     place: *mut CK_TOKEN_INFO,
 ) -> CK_RV {
-    call(|| {
+    call("C_GetTokenInfo", || {
         // SAFETY: the caller passes null or room for a CK_TOKEN_INFO.
         let place = unsafe { Place::new(place) }?;
         place.write(describe(&with(|module| module.token_report(slot))?));
@@ -78,10 +83,13 @@ pub(super) unsafe extern "C" fn C_GetMechanismList(
     mechanisms: *mut CK_MECHANISM_TYPE,
     length: *mut CK_ULONG,
 ) -> CK_RV {
-    call(|| {
-        with(|module| module.slot(slot).map(drop))?;
+    call("C_GetMechanismList", || {
+        let listed = with(|module| {
+            module.slot(slot)?;
+            Ok(mechanism::all(&module.profile))
+        })?;
         // SAFETY: the caller passes a buffer or null, and its length.
-        unsafe { Output::new(mechanisms, length) }?.write(&mechanism::all())
+        unsafe { Output::new(mechanisms, length) }?.write(&listed)
     })
 }
 
@@ -91,10 +99,13 @@ pub(super) unsafe extern "C" fn C_GetMechanismInfo(
     kind: CK_MECHANISM_TYPE,
     place: *mut CK_MECHANISM_INFO,
 ) -> CK_RV {
-    call(|| {
-        with(|module| module.slot(slot).map(drop))?;
+    call("C_GetMechanismInfo", || {
         // SAFETY: the caller passes null or room for a CK_MECHANISM_INFO.
-        unsafe { Place::new(place) }?.write(mechanism::describe(kind)?);
+        let place = unsafe { Place::new(place) }?;
+        place.write(with(|module| {
+            module.slot(slot)?;
+            mechanism::describe(&module.profile, kind)
+        })?);
         Ok(())
     })
 }
@@ -106,7 +117,7 @@ pub(super) unsafe extern "C" fn C_InitToken(
     pin_length: CK_ULONG,
     label: *mut CK_UTF8CHAR,
 ) -> CK_RV {
-    call(|| {
+    call("C_InitToken", || {
         // SAFETY: the caller passes a PIN of this length.
         let pin = unsafe { raw::pin(pin, pin_length) }?;
         // SAFETY: the caller passes a label of 32 bytes, padded by blanks.
@@ -123,7 +134,7 @@ pub(super) unsafe extern "C" fn C_InitPIN(
     pin: *mut CK_UTF8CHAR,
     length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_InitPIN", || {
         // SAFETY: the caller passes a PIN of this length.
         let pin = unsafe { raw::pin(pin, length) }?;
         with(|module| module.init_pin(session, &pin))
@@ -138,7 +149,7 @@ pub(super) unsafe extern "C" fn C_SetPIN(
     new: *mut CK_UTF8CHAR,
     new_length: CK_ULONG,
 ) -> CK_RV {
-    call(|| {
+    call("C_SetPIN", || {
         // SAFETY: the caller passes PINs of these lengths.
         let old = unsafe { raw::pin(old, old_length) }?;
         // SAFETY: as above.
@@ -147,20 +158,21 @@ pub(super) unsafe extern "C" fn C_SetPIN(
     })
 }
 
-/// No slot of ours changes by itself.
+/// A slot changes when its token is removed or inserted; nobody waits for it here.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn C_WaitForSlotEvent(
     flags: CK_FLAGS,
-    _slot: *mut CK_SLOT_ID,
+    place: *mut CK_SLOT_ID,
     _reserved: *mut c_void,
 ) -> CK_RV {
-    call(|| -> Result<()> {
-        let may_wait = flags & ck::CKF_DONT_BLOCK == 0;
-        Err(if may_wait {
-            Error::FunctionNotSupported
-        } else {
-            Error::NoEvent
-        })
+    call("C_WaitForSlotEvent", || {
+        if flags & ck::CKF_DONT_BLOCK == 0 {
+            return Err(Error::FunctionNotSupported);
+        }
+        // SAFETY: the caller passes null or room for a slot's number.
+        let place = unsafe { Place::new(place) }?;
+        place.write(with(Module::next_slot_event)?);
+        Ok(())
     })
 }
 
@@ -175,9 +187,9 @@ fn describe(report: &TokenReport) -> CK_TOKEN_INFO {
         model: padded("hsm-sim"),
         serialNumber: padded(serial),
         flags: flags(report),
-        ulMaxSessionCount: count(SESSIONS_MAX),
+        ulMaxSessionCount: count(report.sessions_max),
         ulSessionCount: count(report.sessions),
-        ulMaxRwSessionCount: count(SESSIONS_MAX),
+        ulMaxRwSessionCount: count(report.sessions_max),
         ulRwSessionCount: count(report.writing_sessions),
         ulMaxPinLen: count(PIN_BYTES_MAX),
         ulMinPinLen: count(PIN_BYTES_MIN),
@@ -193,7 +205,7 @@ fn describe(report: &TokenReport) -> CK_TOKEN_INFO {
 
 fn flags(report: &TokenReport) -> CK_FLAGS {
     let always = ck::CKF_RNG | ck::CKF_LOGIN_REQUIRED;
-    let Some((_, _, has_user_pin, Tries { so, user })) = &report.token else {
+    let Some((_, _, has_user_pin, Tries { so, user, .. })) = &report.token else {
         return always;
     };
     let low = [

@@ -4,11 +4,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard};
 
-use cryptoki_sys::{CK_RV, CKR_GENERAL_ERROR, CKR_OK};
+use cryptoki_sys::{CK_RV, CK_SESSION_HANDLE, CKR_GENERAL_ERROR, CKR_OK};
 
+use super::wall;
 use crate::error::{Error, Result};
-use crate::settings;
+
 use crate::token::module::Module;
+use crate::token::operation::Kind;
 
 static STATE: Mutex<Option<Module>> = Mutex::new(None);
 
@@ -22,8 +24,27 @@ pub(super) fn guard(call: impl FnOnce() -> Result<()>) -> CK_RV {
 }
 
 /// Runs a call that needs an initialised module.
-pub(super) fn call(call: impl FnOnce() -> Result<()>) -> CK_RV {
-    guard(|| with(|_| Ok(())).and_then(|()| call()))
+pub(super) fn call(function: &'static str, call: impl FnOnce() -> Result<()>) -> CK_RV {
+    guard(|| wall::pass(function).and_then(|()| call()))
+}
+
+/// Runs a call that goes on with an operation. Whatever strikes or refuses it ends the operation, but
+/// for too little room (PKCS#11 §5.2, §5.8.2 and its like).
+pub(super) fn step(
+    function: &'static str,
+    session: CK_SESSION_HANDLE,
+    kind: Kind,
+    call: impl FnOnce() -> Result<()>,
+) -> CK_RV {
+    guard(|| {
+        let passed = wall::pass(function);
+        let outcome = passed.and_then(|()| call());
+        let goes_on = passed.is_ok() && matches!(outcome, Ok(()) | Err(Error::BufferTooSmall));
+        if !goes_on {
+            with(|module| module.cancel(session, &[kind])).ok();
+        }
+        outcome
+    })
 }
 
 /// Works on the module under its lock.
@@ -42,7 +63,7 @@ pub(super) fn initialize() -> Result<()> {
     if state.as_ref().is_some_and(Module::is_of_this_process) {
         return Err(Error::AlreadyInitialized);
     }
-    let directory = settings::token_directory().ok_or(Error::General)?;
+    let directory = hsm_wire::token_directory().ok_or(Error::General)?;
     *state = Some(Module::open(&directory)?);
     Ok(())
 }

@@ -27,6 +27,8 @@ enum Shape {
     Numbers,
     Date,
     Bytes,
+    /// A template within the template, kept as JSON of its attributes.
+    Nested,
 }
 
 impl Attributes {
@@ -77,6 +79,16 @@ impl Attributes {
         }
     }
 
+    /// The template within a template, from the form in which an object keeps it.
+    pub(crate) fn from_nested(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// The form in which an object keeps a template within.
+    pub(crate) fn to_nested(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|_| Error::TemplateInconsistent)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &[u8])> {
         self.0
             .iter()
@@ -89,14 +101,29 @@ fn check_shape(kind: CK_ATTRIBUTE_TYPE, bytes: &[u8]) -> Result<()> {
         Shape::Flag => matches!(bytes, [ck::CK_FALSE | ck::CK_TRUE]),
         Shape::Number => bytes.len() == size_of::<CK_ULONG>(),
         Shape::Numbers => bytes.len().is_multiple_of(size_of::<CK_ULONG>()),
-        Shape::Date => matches!(bytes.len(), 0 | 8),
+        Shape::Date => bytes.is_empty() || is_date(bytes),
         Shape::Bytes => true,
+        Shape::Nested => Attributes::from_nested(bytes).is_some(),
     };
     if fits {
         Ok(())
     } else {
         Err(Error::AttributeValueInvalid)
     }
+}
+
+/// Whether the attribute is a template of its own.
+pub(crate) fn is_nested(kind: CK_ATTRIBUTE_TYPE) -> bool {
+    matches!(shape(kind), Some(Shape::Nested))
+}
+
+/// Eight digits: year, month, day (PKCS#11 §3.2, `CK_DATE`).
+fn is_date(bytes: &[u8]) -> bool {
+    let number = |part: &[u8]| std::str::from_utf8(part).ok()?.parse::<u16>().ok();
+    bytes.len() == 8
+        && bytes.iter().all(u8::is_ascii_digit)
+        && number(&bytes[4..6]).is_some_and(|month| (1..=12).contains(&month))
+        && number(&bytes[6..]).is_some_and(|day| (1..=31).contains(&day))
 }
 
 fn shape(kind: CK_ATTRIBUTE_TYPE) -> Option<Shape> {
@@ -123,9 +150,16 @@ fn shape(kind: CK_ATTRIBUTE_TYPE) -> Option<Shape> {
         | ck::CKA_TRUSTED
         | ck::CKA_WRAP_WITH_TRUSTED
         | ck::CKA_ALWAYS_AUTHENTICATE => Shape::Flag,
-        ck::CKA_CLASS | ck::CKA_KEY_TYPE | ck::CKA_VALUE_LEN | ck::CKA_KEY_GEN_MECHANISM => {
-            Shape::Number
-        }
+        ck::CKA_CLASS
+        | ck::CKA_KEY_TYPE
+        | ck::CKA_VALUE_LEN
+        | ck::CKA_MODULUS_BITS
+        | ck::CKA_CERTIFICATE_TYPE
+        | ck::CKA_CERTIFICATE_CATEGORY
+        | ck::CKA_JAVA_MIDP_SECURITY_DOMAIN
+        | ck::CKA_NAME_HASH_ALGORITHM
+        | ck::CKA_KEY_GEN_MECHANISM => Shape::Number,
+        ck::CKA_WRAP_TEMPLATE | ck::CKA_UNWRAP_TEMPLATE | ck::CKA_DERIVE_TEMPLATE => Shape::Nested,
         ck::CKA_ALLOWED_MECHANISMS => Shape::Numbers,
         ck::CKA_START_DATE | ck::CKA_END_DATE => Shape::Date,
         ck::CKA_LABEL
@@ -136,6 +170,21 @@ fn shape(kind: CK_ATTRIBUTE_TYPE) -> Option<Shape> {
         | ck::CKA_APPLICATION
         | ck::CKA_OBJECT_ID
         | ck::CKA_SUBJECT
+        | ck::CKA_MODULUS
+        | ck::CKA_PUBLIC_EXPONENT
+        | ck::CKA_PRIVATE_EXPONENT
+        | ck::CKA_PRIME_1
+        | ck::CKA_PRIME_2
+        | ck::CKA_EXPONENT_1
+        | ck::CKA_EXPONENT_2
+        | ck::CKA_COEFFICIENT
+        | ck::CKA_CHECK_VALUE
+        | ck::CKA_ISSUER
+        | ck::CKA_SERIAL_NUMBER
+        | ck::CKA_URL
+        | ck::CKA_PUBLIC_KEY_INFO
+        | ck::CKA_HASH_OF_SUBJECT_PUBLIC_KEY
+        | ck::CKA_HASH_OF_ISSUER_PUBLIC_KEY
         | ck::CKA_UNIQUE_ID => Shape::Bytes,
         _ => return None,
     })

@@ -1,48 +1,56 @@
-//! The algorithms, on `RustCrypto`: AES-GCM, HMAC, SHA-2, Ed25519 and the system's randomness.
+//! The algorithms, on `RustCrypto`: AES-GCM, Ed25519 and the system's randomness; beside it hashes
+//! (`hash.rs`), AES without GCM (`block.rs`), curves (`elliptic.rs`) and RSA (`modular.rs`).
 //! Functions take keys as bytes and give back bytes; whoever calls wipes them.
 
-use aes_gcm::aead::consts::U12;
+use aes_gcm::KeyInit;
 use aes_gcm::aead::{Aead, Payload};
-use aes_gcm::aes::Aes192;
-use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, KeyInit};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use hmac::{Hmac, Mac};
 use rand::TryRng;
 use rand::rngs::SysRng;
-use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::faults;
 
-/// Bytes of a GCM tag.
+/// Bytes of a whole GCM tag.
 pub(crate) const TAG_BYTES: usize = 16;
-/// Bytes of a GCM IV.
+/// Bytes of a GCM IV; the token also takes, and for one profile makes, [`LONG_IV_BYTES`].
 pub(crate) const IV_BYTES: usize = 12;
-/// Bytes of an Ed25519 signature.
-pub(crate) const SIGNATURE_BYTES: usize = 64;
+/// Bytes of the longer GCM IV.
+pub(crate) const LONG_IV_BYTES: usize = 16;
 
-/// A hash of the SHA-2 family.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hash {
-    Sha256,
-    Sha384,
-    Sha512,
+/// Evaluates an expression with the AES-GCM type of the key's and the IV's length.
+macro_rules! with_gcm {
+    ($key:expr, $iv:expr, $type:ident => $act:expr) => {
+        match ($key.len(), $iv.len()) {
+            (16, IV_BYTES) => with_gcm!(@of aes_gcm::aes::Aes128, U12, $type => $act),
+            (24, IV_BYTES) => with_gcm!(@of aes_gcm::aes::Aes192, U12, $type => $act),
+            (32, IV_BYTES) => with_gcm!(@of aes_gcm::aes::Aes256, U12, $type => $act),
+            (16, LONG_IV_BYTES) => with_gcm!(@of aes_gcm::aes::Aes128, U16, $type => $act),
+            (24, LONG_IV_BYTES) => with_gcm!(@of aes_gcm::aes::Aes192, U16, $type => $act),
+            (32, LONG_IV_BYTES) => with_gcm!(@of aes_gcm::aes::Aes256, U16, $type => $act),
+            (16 | 24 | 32, _) => return Err(Error::MechanismParamInvalid),
+            _ => return Err(Error::KeySizeRange),
+        }
+    };
+    (@of $cipher:ty, $nonce:ident, $type:ident => $act:expr) => {{
+        type $type = aes_gcm::AesGcm<$cipher, aes_gcm::aead::consts::$nonce>;
+        $act
+    }};
 }
 
-impl Hash {
-    pub(crate) const fn length_bytes(self) -> usize {
-        match self {
-            Self::Sha256 => 32,
-            Self::Sha384 => 48,
-            Self::Sha512 => 64,
-        }
+/// The operating system's random source, unless it is out of order.
+pub(super) fn random() -> Result<SysRng> {
+    if faults::random_fails() {
+        return Err(Error::NoRandom);
     }
+    Ok(SysRng)
 }
 
 /// Fills `bytes` from the operating system.
 pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {
-    SysRng.try_fill_bytes(bytes).map_err(|_| Error::NoRandom)
+    random()?.try_fill_bytes(bytes).map_err(|_| Error::NoRandom)
 }
 
 /// Draws a secret of `N` bytes.
@@ -52,70 +60,64 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     Ok(bytes)
 }
 
-/// AES-GCM: ciphertext with the 128-bit tag at its end.
+/// AES-GCM: ciphertext with the tag of `tag_bytes` at its end. The IV has 12 or 16 bytes.
 pub(crate) fn gcm_seal(
     key: &[u8],
-    iv: &[u8; IV_BYTES],
+    iv: &[u8],
     aad: &[u8],
     plaintext: &[u8],
+    tag_bytes: usize,
 ) -> Result<Vec<u8>> {
     let payload = Payload {
         msg: plaintext,
         aad,
     };
-    match key.len() {
-        16 => cipher::<Aes128Gcm>(key)?.encrypt(iv.into(), payload),
-        24 => cipher::<AesGcm<Aes192, U12>>(key)?.encrypt(iv.into(), payload),
-        _ => cipher::<Aes256Gcm>(key)?.encrypt(iv.into(), payload),
-    }
-    .map_err(|_| Error::InputLength)
+    let mut sealed = with_gcm!(key, iv, C => cipher::<C>(key)?.encrypt(nonce(iv)?, payload))
+        .map_err(|_| Error::InputLength)?;
+    sealed.truncate(plaintext.len() + tag_bytes);
+    Ok(sealed)
 }
 
 /// The plaintext, or [`Error::CiphertextInvalid`] for whatever was altered.
 pub(crate) fn gcm_open(
     key: &[u8],
-    iv: &[u8; IV_BYTES],
+    iv: &[u8],
     aad: &[u8],
     ciphertext: &[u8],
+    tag_bytes: usize,
 ) -> Result<Zeroizing<Vec<u8>>> {
-    let payload = Payload {
-        msg: ciphertext,
-        aad,
-    };
-    match key.len() {
-        16 => cipher::<Aes128Gcm>(key)?.decrypt(iv.into(), payload),
-        24 => cipher::<AesGcm<Aes192, U12>>(key)?.decrypt(iv.into(), payload),
-        _ => cipher::<Aes256Gcm>(key)?.decrypt(iv.into(), payload),
+    let length = ciphertext.len().checked_sub(tag_bytes);
+    let (bare, tag) = ciphertext.split_at(length.ok_or(Error::CiphertextLength)?);
+    if tag_bytes == TAG_BYTES {
+        let payload = Payload {
+            msg: ciphertext,
+            aad,
+        };
+        return with_gcm!(key, iv, C => cipher::<C>(key)?.decrypt(nonce(iv)?, payload))
+            .map(Zeroizing::new)
+            .map_err(|_| Error::CiphertextInvalid);
     }
-    .map(Zeroizing::new)
-    .map_err(|_| Error::CiphertextInvalid)
+    // A short tag: the key stream undoes itself, and sealing once more yields the tag to compare.
+    let mut plaintext = Zeroizing::new(gcm_seal(key, iv, aad, bare, 0)?);
+    let sealed = gcm_seal(key, iv, aad, &plaintext, tag_bytes)?;
+    if is_same_tag(&sealed[bare.len()..], tag) {
+        Ok(plaintext)
+    } else {
+        plaintext.clear();
+        Err(Error::CiphertextInvalid)
+    }
+}
+
+/// An IV in the type of its length.
+fn nonce<'a, N>(iv: &'a [u8]) -> Result<&'a N>
+where
+    &'a N: TryFrom<&'a [u8]>,
+{
+    iv.try_into().map_err(|_| Error::MechanismParamInvalid)
 }
 
 fn cipher<C: KeyInit>(key: &[u8]) -> Result<C> {
     C::new_from_slice(key).map_err(|_| Error::KeySizeRange)
-}
-
-/// The hash of `message`.
-pub(crate) fn digest(hash: Hash, message: &[u8]) -> Vec<u8> {
-    match hash {
-        Hash::Sha256 => Sha256::digest(message).to_vec(),
-        Hash::Sha384 => Sha384::digest(message).to_vec(),
-        Hash::Sha512 => Sha512::digest(message).to_vec(),
-    }
-}
-
-/// The HMAC of `message`.
-pub(crate) fn hmac(hash: Hash, key: &[u8], message: &[u8]) -> Result<Vec<u8>> {
-    match hash {
-        Hash::Sha256 => mac::<Hmac<Sha256>>(key, message),
-        Hash::Sha384 => mac::<Hmac<Sha384>>(key, message),
-        Hash::Sha512 => mac::<Hmac<Sha512>>(key, message),
-    }
-}
-
-fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Result<Vec<u8>> {
-    let mac = <M as KeyInit>::new_from_slice(key).map_err(|_| Error::KeySizeRange)?;
-    Ok(mac.chain_update(message).finalize().into_bytes().to_vec())
 }
 
 /// Whether two tags are equal, in a time that tells nothing.
@@ -163,20 +165,27 @@ mod tests {
     use super::*;
     use crate::token::hex;
 
-    /// RFC 4231, test case 2.
-    #[test]
-    fn hmac_agrees_with_rfc_4231() {
-        let tag = hmac(Hash::Sha256, b"Jefe", b"what do ya want for nothing?").unwrap();
-        let known = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(*hex::encode(&tag), known);
-    }
-
     /// The GCM specification (`McGrew`, Viega), test case 14.
     #[test]
     fn gcm_agrees_with_its_specification() {
-        let sealed = gcm_seal(&[0; 32], &[0; 12], &[], &[0; 16]).unwrap();
+        let sealed = gcm_seal(&[0; 32], &[0; 12], &[], &[0; 16], TAG_BYTES).unwrap();
         let known = "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919";
         assert_eq!(*hex::encode(&sealed), known);
+    }
+
+    #[test]
+    fn a_short_tag_and_a_long_iv_open_again_and_notice_changes() {
+        for (iv, tag_bytes) in [(&[7; 16][..], 16), (&[7; 12], 12), (&[7; 16], 13)] {
+            let sealed = gcm_seal(&[1; 16], iv, b"aad", b"plaintext", tag_bytes).unwrap();
+            assert_eq!(sealed.len(), 9 + tag_bytes);
+            let opened = gcm_open(&[1; 16], iv, b"aad", &sealed, tag_bytes).unwrap();
+            assert_eq!(*opened, b"plaintext");
+            let mut altered = sealed.clone();
+            altered[9] ^= 1;
+            let refused = gcm_open(&[1; 16], iv, b"aad", &altered, tag_bytes);
+            assert_eq!(refused.err(), Some(Error::CiphertextInvalid));
+        }
+        assert!(gcm_seal(&[1; 16], &[7; 11], b"", b"", 16).is_err());
     }
 
     /// RFC 8032 §7.1, test 1.

@@ -4,29 +4,50 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_SLOT_ID, CK_STATE};
+use cryptoki_sys::{CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_SLOT_ID, CK_STATE};
 
-use super::pin::Role;
+use super::pin::{Master, Role};
+use super::profile::Profile;
 use super::record::{Record, Tries};
 use super::session::{Access, Session};
-use super::slot::Slot;
+use super::slot::{Attempt, Slot};
 use super::store::Store;
 use crate::error::{Error, Result};
-
-/// Sessions that one token carries.
-pub(crate) const SESSIONS_MAX: usize = 1024;
+use crate::faults::Watch;
 
 /// Session objects' handles start here; token objects' handles are their numbers.
 const SESSION_OBJECTS: CK_OBJECT_HANDLE = 1 << 40;
 
 /// All state between `C_Initialize` and `C_Finalize`.
 pub(crate) struct Module {
-    store: Store,
-    slots: BTreeMap<CK_SLOT_ID, Slot>,
+    pub(super) store: Store,
+    pub(super) slots: BTreeMap<CK_SLOT_ID, Slot>,
     pub(super) sessions: BTreeMap<CK_SESSION_HANDLE, Session>,
     last_session: CK_SESSION_HANDLE,
     last_object: CK_OBJECT_HANDLE,
     process_id: u32,
+    pub(crate) profile: Profile,
+    pub(super) watch: Watch,
+    pub(super) login_lost: bool,
+    /// Slots whose token came or went, to be told.
+    pub(super) slot_events: Vec<CK_SLOT_ID>,
+}
+
+/// What a PIN is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Login {
+    Token(Role),
+    /// One operation, whose key asks for a login of its own (`CKA_ALWAYS_AUTHENTICATE`).
+    Operation,
+}
+
+impl Login {
+    fn role(self) -> Role {
+        match self {
+            Self::Token(role) => role,
+            Self::Operation => Role::User,
+        }
+    }
 }
 
 /// What a caller learns of a token.
@@ -34,6 +55,7 @@ pub(crate) struct TokenReport {
     /// Label, serial number, whether the user has a PIN, tries; `None` before `C_InitToken`.
     pub(crate) token: Option<(String, String, bool, Tries)>,
     pub(crate) sessions: usize,
+    pub(crate) sessions_max: usize,
     pub(crate) writing_sessions: usize,
 }
 
@@ -41,15 +63,28 @@ impl Module {
     /// Opens the directory and finds its slots.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
         let mut module = Self {
-            store: Store::open(directory)?,
+            store: Store::open(directory, hsm_wire::counter_directory().as_deref())?,
+            watch: Watch::open(directory)?,
+            login_lost: false,
+            slot_events: Vec::new(),
             slots: BTreeMap::new(),
             sessions: BTreeMap::new(),
             last_session: 0,
             last_object: SESSION_OBJECTS,
             process_id: std::process::id(),
+            profile: Profile::chosen()?,
         };
         module.find_slots()?;
         Ok(module)
+    }
+
+    /// Refuses a mechanism that the profile does not list.
+    pub(super) fn check_listed(&self, mechanism: CK_MECHANISM_TYPE) -> Result<()> {
+        if self.profile.lists(mechanism) {
+            Ok(())
+        } else {
+            Err(Error::MechanismInvalid)
+        }
     }
 
     /// False in a child of `fork`, which must initialise for itself (PKCS#11 §5.4).
@@ -62,10 +97,10 @@ impl Module {
         let stored = self.store.slots()?;
         let empty = (0..=CK_SLOT_ID::MAX).find(|slot| !stored.contains(slot));
         for slot in stored.into_iter().chain(empty) {
-            let store = self.store.clone();
+            let (store, so_lock) = (self.store.clone(), self.profile.so_lock);
             self.slots
                 .entry(slot)
-                .or_insert_with(|| Slot::new(slot, store));
+                .or_insert_with(|| Slot::new(slot, store, so_lock));
         }
         Ok(())
     }
@@ -75,7 +110,11 @@ impl Module {
         loop {
             self.find_slots()?;
             let stored = self.store.slots()?;
-            let empty = self.slots().into_iter().find(|slot| !stored.contains(slot));
+            let mut slots = self.slots.iter_mut();
+            let empty = slots.find_map(|(number, slot)| {
+                let is_free = !stored.contains(number) || slot.is_tampered();
+                is_free.then_some(*number)
+            });
             if let Some(slot) = empty
                 && self
                     .slot(slot)?
@@ -119,6 +158,7 @@ impl Module {
         Ok(TokenReport {
             token,
             sessions: open().count(),
+            sessions_max: self.profile.sessions_max,
             writing_sessions: writing,
         })
     }
@@ -146,7 +186,7 @@ impl Module {
             .values()
             .filter(|open| open.slot == slot)
             .count()
-            >= SESSIONS_MAX
+            >= self.profile.sessions_max
         {
             return Err(Error::SessionCount);
         }
@@ -181,9 +221,14 @@ impl Module {
     }
 
     pub(crate) fn session(&mut self, handle: CK_SESSION_HANDLE) -> Result<&mut Session> {
-        self.sessions
+        let session = self
+            .sessions
             .get_mut(&handle)
-            .ok_or(Error::SessionHandleInvalid)
+            .ok_or(Error::SessionHandleInvalid)?;
+        match self.slots.get(&session.slot) {
+            Some(slot) if slot.was_tampered() => Err(Error::DeviceError),
+            _ => Ok(session),
+        }
     }
 
     /// The session's slot, state and access.
@@ -196,14 +241,60 @@ impl Module {
         Ok((session.slot, session.state(role), session.access))
     }
 
+    /// Begins a login: checks what needs no PIN, and spends a try.
+    pub(crate) fn begin_login(
+        &mut self,
+        handle: CK_SESSION_HANDLE,
+        login: Login,
+    ) -> Result<Attempt> {
+        self.check_login(handle, login)?;
+        self.slot_of(handle)?.begin_attempt(login.role())
+    }
+
+    /// Ends a login whose PIN was looked at.
+    pub(crate) fn end_login(
+        &mut self,
+        handle: CK_SESSION_HANDLE,
+        login: Login,
+        attempt: &Attempt,
+        outcome: Result<Master>,
+    ) -> Result<()> {
+        let master = self.slot_of(handle)?.end_attempt(attempt, outcome)?;
+        // Another thread may have been faster.
+        self.check_login(handle, login)?;
+        match login {
+            Login::Token(role) => self.slot_of(handle)?.log_in(role, master),
+            Login::Operation => {
+                self.session(handle)?.log_in_operations();
+                Ok(())
+            }
+        }
+    }
+
+    /// Logs in at once, lock and all.
     pub(crate) fn log_in(
         &mut self,
         handle: CK_SESSION_HANDLE,
         role: Role,
         pin: &[u8],
     ) -> Result<()> {
+        let login = Login::Token(role);
+        let attempt = self.begin_login(handle, login)?;
+        let outcome = attempt.open(pin);
+        self.end_login(handle, login, &attempt, outcome)
+    }
+
+    fn check_login(&mut self, handle: CK_SESSION_HANDLE, login: Login) -> Result<()> {
         let slot = self.session(handle)?.slot;
-        match self.slot(slot)?.role() {
+        let present = self.slot(slot)?.role();
+        let Login::Token(role) = login else {
+            return match present {
+                _ if !self.session(handle)?.awaits_login() => Err(Error::OperationNotInitialized),
+                Some(Role::User) => Ok(()),
+                _ => Err(Error::UserNotLoggedIn),
+            };
+        };
+        match present {
             Some(present) if present == role => return Err(Error::UserAlreadyLoggedIn),
             Some(_) => return Err(Error::UserAnotherLoggedIn),
             None => {}
@@ -212,7 +303,7 @@ impl Module {
         if role == Role::SecurityOfficer && self.sessions.values().any(reads_only) {
             return Err(Error::SessionReadOnlyExists);
         }
-        self.slot(slot)?.log_in(role, pin)
+        Ok(())
     }
 
     pub(crate) fn log_out(&mut self, handle: CK_SESSION_HANDLE) -> Result<()> {

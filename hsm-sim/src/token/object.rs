@@ -7,6 +7,8 @@ use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_
 use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
+use super::material;
+use super::pin::Role;
 use crate::error::{Error, Result};
 
 /// A token's objects by number; a token object's number is its handle.
@@ -18,7 +20,7 @@ pub(crate) type Objects = BTreeMap<u64, Object>;
 pub(crate) struct Object(Attributes);
 
 /// Flags that may only go from true to false.
-const ONLY_DOWN: [CK_ATTRIBUTE_TYPE; 10] = [
+const ONLY_DOWN: [CK_ATTRIBUTE_TYPE; 11] = [
     ck::CKA_EXTRACTABLE,
     ck::CKA_ENCRYPT,
     ck::CKA_DECRYPT,
@@ -29,6 +31,7 @@ const ONLY_DOWN: [CK_ATTRIBUTE_TYPE; 10] = [
     ck::CKA_DERIVE,
     ck::CKA_MODIFIABLE,
     ck::CKA_COPYABLE,
+    ck::CKA_TRUSTED,
 ];
 
 /// Flags that may only go from false to true.
@@ -38,12 +41,14 @@ const ONLY_UP: [CK_ATTRIBUTE_TYPE; 2] = [ck::CKA_SENSITIVE, ck::CKA_WRAP_WITH_TR
 const CHOSEN_BY_COPY: [CK_ATTRIBUTE_TYPE; 3] =
     [ck::CKA_TOKEN, ck::CKA_MODIFIABLE, ck::CKA_DESTROYABLE];
 
-const FREE: [CK_ATTRIBUTE_TYPE; 5] = [
+const FREE: [CK_ATTRIBUTE_TYPE; 7] = [
     ck::CKA_LABEL,
     ck::CKA_ID,
     ck::CKA_START_DATE,
     ck::CKA_END_DATE,
     ck::CKA_SUBJECT,
+    ck::CKA_ISSUER,
+    ck::CKA_SERIAL_NUMBER,
 ];
 
 impl Object {
@@ -84,9 +89,25 @@ impl Object {
         self.0.bytes(kind)
     }
 
-    /// An attribute for a caller. The value of a sensitive or non-extractable key is refused.
+    /// A template that the object holds for others (`CKA_UNWRAP_TEMPLATE`…).
+    pub(super) fn template(&self, kind: CK_ATTRIBUTE_TYPE) -> Option<Attributes> {
+        Attributes::from_nested(self.inner(kind)?)
+    }
+
+    /// Names the object for good (`CKA_UNIQUE_ID`).
+    pub(super) fn name(&mut self, unique: &str) {
+        self.0.put(ck::CKA_UNIQUE_ID, unique.as_bytes());
+    }
+
+    /// A copy of a trusted key is trusted only if the SO makes it.
+    pub(super) fn distrust(&mut self) {
+        self.0.put_flag(ck::CKA_TRUSTED, ck::CK_FALSE);
+    }
+
+    /// An attribute for a caller. What a sensitive or non-extractable key hides is refused.
     pub(crate) fn read(&self, kind: CK_ATTRIBUTE_TYPE) -> Result<&[u8]> {
-        if kind == ck::CKA_VALUE && self.hides_value() {
+        let is_secret_part = kind == ck::CKA_VALUE || material::RSA_SECRETS.contains(&kind);
+        if is_secret_part && self.hides_value() {
             return Err(Error::AttributeSensitive);
         }
         self.0.bytes(kind).ok_or(Error::AttributeTypeInvalid)
@@ -100,14 +121,18 @@ impl Object {
             .all(|(kind, bytes)| self.read(*kind) == Ok(bytes.as_slice()))
     }
 
-    /// The object with the template's changes, or why they are refused.
-    pub(crate) fn changed(&self, template: &Attributes) -> Result<Self> {
+    /// The object with the template's changes, or why they are refused. Only the SO says whom to
+    /// trust.
+    pub(crate) fn changed(&self, template: &Attributes, role: Option<Role>) -> Result<Self> {
         if !self.is_set(ck::CKA_MODIFIABLE) {
             return Err(Error::ActionProhibited);
         }
         let mut changed = self.clone();
         for (kind, bytes) in template.iter() {
-            self.check_change(kind, bytes)?;
+            let trusts = kind == ck::CKA_TRUSTED && role == Some(Role::SecurityOfficer);
+            if !(trusts && self.can_be_trusted()) {
+                self.check_change(kind, bytes)?;
+            }
             changed.0.put(kind, bytes);
         }
         Ok(changed)
@@ -137,6 +162,10 @@ impl Object {
     /// Whether a secret would be stored unsealed: only private objects are sealed in the file.
     pub(super) fn is_bare(&self) -> bool {
         self.is_secret() && self.is_token() && !self.is_private()
+    }
+
+    fn can_be_trusted(&self) -> bool {
+        self.key_type().is_some() || self.class() == Some(ck::CKO_CERTIFICATE)
     }
 
     fn is_secret(&self) -> bool {

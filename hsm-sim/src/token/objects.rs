@@ -9,10 +9,13 @@ use super::object::{Object, Objects};
 use super::pin::Role;
 use super::session::Access;
 use super::slot::{Contents, Slot};
+use super::{crypto, hex};
 use crate::error::{Error, Result};
 
 /// Bytes that one object may have in all its attributes.
 const OBJECT_BYTES_MAX: usize = 2 << 20;
+
+const SO: Option<Role> = Some(Role::SecurityOfficer);
 
 impl Module {
     /// Keeps new objects, all or none, where their `CKA_TOKEN` says. Yields their handles.
@@ -21,11 +24,15 @@ impl Module {
         handle: CK_SESSION_HANDLE,
         objects: Vec<Object>,
     ) -> Result<Vec<CK_OBJECT_HANDLE>> {
-        for object in &objects {
+        let mut objects = objects;
+        let role = self.slot_of(handle)?.role();
+        for object in &mut objects {
+            check_trust(object, role)?;
             self.check_write(handle, object)?;
             if object.size_bytes() > OBJECT_BYTES_MAX {
                 return Err(Error::AttributeValueInvalid);
             }
+            object.name(&hex::encode(&*crypto::random_bytes::<16>()?));
         }
         let (stored, passing): (Vec<_>, Vec<_>) = objects
             .into_iter()
@@ -80,6 +87,7 @@ impl Module {
         session: CK_SESSION_HANDLE,
         limit: usize,
     ) -> Result<Vec<CK_OBJECT_HANDLE>> {
+        let limit = limit.min(self.profile.find_batch);
         self.session(session)?.search(limit)
     }
 
@@ -96,14 +104,15 @@ impl Module {
         let present = self.object(session, number)?.clone();
         self.check_write(session, &present)?;
         let slot = self.slot_of(session)?;
+        let role = slot.role();
         if let Some((_, object)) = slot.session_objects.get_mut(&number) {
-            *object = object.changed(template)?;
+            *object = object.changed(template, role)?;
             return Ok(());
         }
         slot.commit(|contents| {
             let object = shelf(contents, &present).get_mut(&number);
             let object = object.ok_or(Error::ObjectHandleInvalid)?;
-            *object = object.changed(template)?;
+            *object = object.changed(template, role)?;
             if object.size_bytes() > OBJECT_BYTES_MAX {
                 return Err(Error::AttributeValueInvalid);
             }
@@ -118,7 +127,10 @@ impl Module {
         number: CK_OBJECT_HANDLE,
         template: &Attributes,
     ) -> Result<CK_OBJECT_HANDLE> {
-        let copy = self.object(session, number)?.copied(template)?;
+        let mut copy = self.object(session, number)?.copied(template)?;
+        if copy.is_set(ck::CKA_TRUSTED) && self.slot_of(session)?.role() != SO {
+            copy.distrust();
+        }
         self.keep_one(session, copy)
     }
 
@@ -162,12 +174,23 @@ impl Module {
         if object.is_token() && access == Access::ReadOnly {
             return Err(Error::SessionReadOnly);
         }
-        let is_short_of_user = object.is_private() && role != Some(Role::User);
+        // The SO brings in the keys that it trusts; it can neither see nor use them afterwards.
+        let is_trusted = object.is_set(ck::CKA_TRUSTED);
+        let is_entrusted = is_trusted && role == SO;
+        let is_short_of_user = object.is_private() && role != Some(Role::User) && !is_entrusted;
         if is_short_of_user || (object.is_token() && role.is_none()) {
             return Err(Error::UserNotLoggedIn);
         }
         Ok(())
     }
+}
+
+/// Refuses a new key that calls itself trusted, unless the SO makes it.
+fn check_trust(object: &Object, role: Option<Role>) -> Result<()> {
+    if object.is_set(ck::CKA_TRUSTED) && role != SO {
+        return Err(Error::AttributeReadOnly);
+    }
+    Ok(())
 }
 
 fn visible(slot: &mut Slot, number: CK_OBJECT_HANDLE) -> Result<&Object> {

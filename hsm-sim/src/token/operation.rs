@@ -7,9 +7,13 @@ use cryptoki_sys as ck;
 use cryptoki_sys::CK_ATTRIBUTE_TYPE;
 use zeroize::Zeroizing;
 
-use super::crypto::{self, Hash, SIGNATURE_BYTES, TAG_BYTES};
-use super::mechanism::{Gcm, Mechanism};
+use super::algorithm::Algorithm;
+use super::hash::Hash;
+use super::material;
+use super::mechanism::{Mechanism, Method};
 use super::object::Object;
+use super::profile::Profile;
+use super::{crypto, modular};
 use crate::error::{Error, Result};
 
 /// Bytes that one operation takes in.
@@ -25,20 +29,17 @@ pub(crate) enum Kind {
     Digest,
 }
 
-enum Algorithm {
-    Gcm(Gcm),
-    Hmac(Hash),
-    Eddsa,
-    Digest(Hash),
-}
-
 /// A begun operation with its key.
 pub(crate) struct Operation {
     kind: Kind,
     algorithm: Algorithm,
     key: Zeroizing<Vec<u8>>,
+    /// Bytes of an RSA key's modulus, else 0.
+    modulus_bytes: usize,
     input: Zeroizing<Vec<u8>>,
     is_multipart: bool,
+    /// The key asks for a login of its own, which has not come yet.
+    awaits_login: bool,
 }
 
 impl Kind {
@@ -57,42 +58,44 @@ impl Kind {
 impl Operation {
     /// Begins hashing.
     pub(crate) fn digest(mechanism: &Mechanism) -> Result<Self> {
-        match mechanism {
-            Mechanism::Digest(hash) => Ok(Self::new(
-                Kind::Digest,
-                Algorithm::Digest(*hash),
-                Vec::new(),
-            )),
+        match mechanism.method {
+            Method::Digest(hash) => Ok(Self {
+                kind: Kind::Digest,
+                algorithm: Algorithm::Digest(hash),
+                key: Zeroizing::default(),
+                modulus_bytes: 0,
+                input: Zeroizing::default(),
+                is_multipart: false,
+                awaits_login: false,
+            }),
             _ => Err(Error::MechanismInvalid),
         }
     }
 
     /// Begins what needs a key, if mechanism, key type and permission fit.
-    pub(crate) fn keyed(kind: Kind, mechanism: Mechanism, key: &Object) -> Result<Self> {
-        let mechanism_type = mechanism.kind();
-        let algorithm = algorithm(kind, mechanism)?;
-        if !fits(&algorithm, kind, key) {
-            return Err(Error::KeyTypeInconsistent);
-        }
+    pub(crate) fn keyed(
+        kind: Kind,
+        mechanism: Mechanism,
+        key: &Object,
+        profile: &Profile,
+    ) -> Result<Self> {
+        let number = mechanism.kind;
+        let algorithm = Algorithm::new(kind, mechanism.method, key, profile)?;
         if !kind.permission().is_some_and(|flag| key.is_set(flag)) {
             return Err(Error::KeyFunctionNotPermitted);
         }
-        if !key.allows(mechanism_type) {
+        if !key.allows(number) {
             return Err(Error::MechanismInvalid);
         }
-        let secret = key_bytes(key).ok_or(Error::KeyHandleInvalid)?;
-        Ok(Self::new(kind, algorithm, secret))
-    }
-
-    fn new(kind: Kind, algorithm: Algorithm, key: Vec<u8>) -> Self {
-        let (key, input) = (Zeroizing::new(key), Zeroizing::new(Vec::new()));
-        Self {
+        Ok(Self {
             kind,
             algorithm,
-            key,
-            input,
+            key: material::of(key)?,
+            modulus_bytes: material::modulus_bytes(key),
+            input: Zeroizing::default(),
             is_multipart: false,
-        }
+            awaits_login: key.is_set(ck::CKA_ALWAYS_AUTHENTICATE),
+        })
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -103,40 +106,72 @@ impl Operation {
         self.is_multipart
     }
 
-    /// Bytes that the result has after `more` further bytes of input.
+    pub(crate) fn awaits_login(&self) -> bool {
+        self.awaits_login
+    }
+
+    pub(crate) fn log_in(&mut self) {
+        self.awaits_login = false;
+    }
+
+    /// The IV that the token made and the caller must learn through its parameter.
+    pub(crate) fn made_iv(&self) -> Option<Vec<u8>> {
+        self.algorithm.made_iv()
+    }
+
+    /// Whether [`Operation::result_bytes`] is only a bound, since padding hides the length.
+    pub(crate) fn hides_length(&self) -> bool {
+        self.kind == Kind::Decrypt && self.algorithm.is_padded()
+    }
+
+    /// Bytes that the result has, or has at most, after `more` further bytes of input.
     pub(crate) fn result_bytes(&self, more: usize) -> Result<usize> {
         let input = self.input.len().saturating_add(more);
-        Ok(match (&self.algorithm, self.kind) {
-            (Algorithm::Gcm(_), Kind::Decrypt) => input
-                .checked_sub(TAG_BYTES)
-                .ok_or(Error::CiphertextLength)?,
-            (Algorithm::Gcm(_), _) => input.saturating_add(TAG_BYTES),
-            (Algorithm::Hmac(hash) | Algorithm::Digest(hash), _) => hash.length_bytes(),
-            (Algorithm::Eddsa, _) => SIGNATURE_BYTES,
-        })
+        self.algorithm
+            .result_bytes(self.kind, input, self.modulus_bytes)
     }
 
-    /// Takes a part of the input.
-    pub(crate) fn update(&mut self, part: &[u8]) -> Result<()> {
+    /// Bytes that a part of `more` bytes yields at once.
+    pub(crate) fn early_bytes(&self, more: usize) -> usize {
+        let input = self.input.len().saturating_add(more);
+        self.algorithm.early_bytes(self.kind, input)
+    }
+
+    /// Takes a part of the input; yields what needs no more of it.
+    pub(crate) fn update(&mut self, part: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         self.is_multipart = true;
-        self.append(part)
+        self.append(part)?;
+        let early = self.early_bytes(0);
+        if early == 0 {
+            return Ok(Zeroizing::default());
+        }
+        let rest = Zeroizing::new(self.input.split_off(early));
+        let blocks = mem::replace(&mut self.input, rest);
+        self.algorithm.pass(self.kind, &self.key, &blocks)
     }
 
-    /// The result over all input and this last part.
-    pub(crate) fn finish(mut self, last: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    /// The result over all input and this last part. The input stays as it was before the part.
+    pub(crate) fn finish(&mut self, last: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let before = self.input.len();
         self.append(last)?;
-        let (key, input) = (&self.key, &self.input);
-        match &self.algorithm {
-            Algorithm::Gcm(gcm) if self.kind == Kind::Decrypt => {
-                crypto::gcm_open(key, &gcm.iv, &gcm.aad, input)
+        let result = self.compute();
+        self.input.truncate(before);
+        result
+    }
+
+    fn compute(&self) -> Result<Zeroizing<Vec<u8>>> {
+        if self.kind == Kind::Decrypt {
+            let is_rsa = self.modulus_bytes > 0;
+            if is_rsa && self.input.len() != self.modulus_bytes {
+                return Err(Error::CiphertextLength);
             }
-            Algorithm::Gcm(gcm) => {
-                crypto::gcm_seal(key, &gcm.iv, &gcm.aad, input).map(Zeroizing::new)
-            }
-            Algorithm::Hmac(hash) => crypto::hmac(*hash, key, input).map(Zeroizing::new),
-            Algorithm::Eddsa => crypto::ed25519_sign(key, input).map(Zeroizing::new),
-            Algorithm::Digest(hash) => Ok(Zeroizing::new(crypto::digest(*hash, input))),
+            return self.algorithm.open(&self.key, &self.input);
         }
+        let yielded = match self.kind {
+            Kind::Encrypt => self.algorithm.seal(&self.key, &self.input),
+            _ => self.algorithm.sign(&self.key, &self.input),
+        };
+        yielded.map(Zeroizing::new)
     }
 
     /// Checks a signature over all input and this last part.
@@ -145,15 +180,17 @@ impl Operation {
         if signature.len() != self.result_bytes(0)? {
             return Err(Error::SignatureLength);
         }
-        if let Algorithm::Eddsa = self.algorithm {
-            return crypto::ed25519_verify(&self.key, &self.input, signature);
-        }
-        let tag = self.finish(&[])?;
-        let is_same = crypto::is_same_tag(&tag, signature);
-        if is_same {
-            Ok(())
-        } else {
-            Err(Error::SignatureInvalid)
+        let (key, input) = (&self.key, &self.input);
+        match &self.algorithm {
+            Algorithm::Curve(curve, hash) => curve.verify(key, &hashed(*hash, input), signature),
+            Algorithm::Pss(hash, params) => {
+                modular::pss_verify(key, *params, &hashed(*hash, input), signature)
+            }
+            Algorithm::Pkcs1(hash) => {
+                modular::pkcs1_verify(key, *hash, &hashed(*hash, input), signature)
+            }
+            _ if crypto::is_same_tag(&self.compute()?, signature) => Ok(()),
+            _ => Err(Error::SignatureInvalid),
         }
     }
 
@@ -173,30 +210,10 @@ impl Operation {
     }
 }
 
-fn algorithm(kind: Kind, mechanism: Mechanism) -> Result<Algorithm> {
-    Ok(match (kind, mechanism) {
-        (Kind::Encrypt | Kind::Decrypt, Mechanism::Gcm(gcm)) => Algorithm::Gcm(gcm),
-        (Kind::Sign | Kind::Verify, Mechanism::Hmac(hash)) => Algorithm::Hmac(hash),
-        (Kind::Sign | Kind::Verify, Mechanism::Eddsa) => Algorithm::Eddsa,
-        _ => return Err(Error::MechanismInvalid),
-    })
-}
-
-fn fits(algorithm: &Algorithm, kind: Kind, key: &Object) -> bool {
-    let (class, key_type) = match algorithm {
-        Algorithm::Gcm(_) => (ck::CKO_SECRET_KEY, ck::CKK_AES),
-        Algorithm::Hmac(_) => (ck::CKO_SECRET_KEY, ck::CKK_GENERIC_SECRET),
-        Algorithm::Eddsa if kind == Kind::Sign => (ck::CKO_PRIVATE_KEY, ck::CKK_EC_EDWARDS),
-        Algorithm::Eddsa => (ck::CKO_PUBLIC_KEY, ck::CKK_EC_EDWARDS),
-        Algorithm::Digest(_) => return false,
-    };
-    key.class() == Some(class) && key.key_type() == Some(key_type)
-}
-
-/// A public key's point without its DER head; any other key's value.
-fn key_bytes(key: &Object) -> Option<Vec<u8>> {
-    match key.class() {
-        Some(ck::CKO_PUBLIC_KEY) => key.inner(ck::CKA_EC_POINT)?.get(2..).map(<[u8]>::to_vec),
-        _ => key.inner(ck::CKA_VALUE).map(<[u8]>::to_vec),
+/// What is signed: the hash of the input, or the input itself.
+pub(super) fn hashed(hash: Option<Hash>, input: &[u8]) -> Vec<u8> {
+    match hash {
+        Some(hash) => super::hash::digest(hash, input),
+        None => input.to_vec(),
     }
 }

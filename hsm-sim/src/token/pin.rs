@@ -4,7 +4,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::crypto::{self, IV_BYTES};
+use super::crypto::{self, IV_BYTES, TAG_BYTES};
 use super::hex;
 use crate::error::{Error, Result};
 
@@ -64,8 +64,10 @@ impl Kdf {
 
 /// Whose PIN it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
+    /// The one who gives PINs and makes tokens.
     SecurityOfficer,
+    /// The one whose keys they are.
     User,
 }
 
@@ -109,6 +111,11 @@ impl Envelope {
         })
     }
 
+    /// What tells one closing of the envelope from another.
+    pub(super) fn salt(&self) -> &[u8] {
+        &self.salt
+    }
+
     /// The master key, or [`Error::PinIncorrect`].
     pub(super) fn open(&self, pin: &[u8], binding: &Binding<'_>) -> Result<Master> {
         let key = binding.kdf.derive(pin, &self.salt)?;
@@ -135,14 +142,16 @@ pub(crate) fn check_new(pin: &[u8]) -> Result<()> {
 /// AES-256-GCM under a fresh random IV, which comes first.
 pub(super) fn seal(key: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
     let iv = crypto::random_bytes::<IV_BYTES>()?;
-    let ciphertext = crypto::gcm_seal(key, &iv, aad, plaintext)?;
+    let ciphertext = crypto::gcm_seal(key, &*iv, aad, plaintext, TAG_BYTES)?;
     Ok([iv.as_slice(), &ciphertext].concat())
 }
 
 /// Opens what [`seal`] closed.
 pub(super) fn open(key: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    let (iv, ciphertext) = sealed.split_first_chunk().ok_or(Error::CiphertextInvalid)?;
-    crypto::gcm_open(key, iv, aad, ciphertext)
+    let (iv, ciphertext) = sealed
+        .split_at_checked(IV_BYTES)
+        .ok_or(Error::CiphertextInvalid)?;
+    crypto::gcm_open(key, iv, aad, ciphertext, TAG_BYTES)
 }
 
 #[cfg(test)]

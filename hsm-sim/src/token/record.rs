@@ -5,10 +5,10 @@ use cryptoki_sys::CK_SLOT_ID;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::crypto::{self, Hash};
-use super::hex;
+use super::hash::{self, Hash};
 use super::object::Objects;
 use super::pin::{self, Binding, Envelope, Kdf, Master, Role};
+use super::{crypto, hex};
 use crate::error::{Error, Result};
 
 const MAGIC: &str = "jinku-hsm token 1";
@@ -24,17 +24,23 @@ pub(crate) struct Header {
     pub(crate) serial: String,
     pub(crate) label: String,
     pub(crate) next_object: u64,
+    /// Under which the counter file is authenticated. It is in clear: it binds, and hides nothing.
+    #[serde(with = "hex")]
+    counter_key: Zeroizing<Vec<u8>>,
     kdf: Kdf,
     so: Envelope,
     user: Option<Envelope>,
 }
 
-/// Tries left. They change when no key is known, so only the checksum covers them.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+/// Tries left. They change when no key is known, so only the checksum covers them; the counter file
+/// has them too, and the last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tries {
     pub(crate) so: u8,
     pub(crate) user: u8,
+    /// How often they changed.
+    pub(crate) count: u64,
 }
 
 /// A token as it is stored.
@@ -69,6 +75,7 @@ impl Header {
             serial,
             label,
             next_object: 1,
+            counter_key: Zeroizing::new(crypto::random_bytes::<32>()?.to_vec()),
             kdf,
             so,
             user: None,
@@ -87,6 +94,16 @@ impl Header {
             Role::User => self.user = Some(envelope),
         }
         Ok(())
+    }
+
+    /// Whether this is the same token with the same PIN of this role.
+    pub(super) fn is_same(&self, other: &Self, role: Role) -> bool {
+        let salt = |header: &Self| header.envelope(role).map(|one| one.salt().to_vec());
+        self.serial == other.serial && salt(self) == salt(other)
+    }
+
+    pub(super) fn counter_key(&self) -> &[u8] {
+        &self.counter_key
     }
 
     fn binding(&self, role: Role) -> Binding<'_> {
@@ -151,7 +168,7 @@ impl Record {
         bytes.push(b'\n');
         bytes.extend_from_slice(&to_json(&self.tries)?);
         bytes.push(b'\n');
-        let sum = crypto::digest(Hash::Sha256, &bytes);
+        let sum = hash::digest(Hash::Sha256, &bytes);
         bytes.extend_from_slice(hex::encode(&sum).as_bytes());
         bytes.push(b'\n');
         Ok(bytes)
@@ -172,7 +189,7 @@ impl Record {
         let text = std::str::from_utf8(bytes).ok()?;
         let (summed, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
         let (summed, sum) = (text.get(..=summed.len())?, hex::decode(sum)?);
-        if *crypto::digest(Hash::Sha256, summed.as_bytes()) != **sum {
+        if *hash::digest(Hash::Sha256, summed.as_bytes()) != **sum {
             return None;
         }
         let lines: Vec<&str> = summed.split_terminator('\n').collect();
@@ -195,6 +212,7 @@ impl Tries {
     pub(crate) const FULL: Self = Self {
         so: TRIES_MAX,
         user: TRIES_MAX,
+        count: 0,
     };
 
     pub(crate) fn left(self, role: Role) -> u8 {
@@ -205,6 +223,7 @@ impl Tries {
     }
 
     pub(crate) fn set(&mut self, role: Role, left: u8) {
+        self.count += 1;
         match role {
             Role::SecurityOfficer => self.so = left,
             Role::User => self.user = left,

@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use cryptoki_sys as ck;
 use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SLOT_ID, CK_STATE};
 
+use super::message::{MessageKey, Messages};
 use super::operation::{Kind, Operation};
 use super::pin::Role;
 use crate::error::{Error, Result};
@@ -22,6 +23,8 @@ pub(crate) struct Session {
     pub(super) slot: CK_SLOT_ID,
     pub(super) access: Access,
     operations: BTreeMap<Kind, Operation>,
+    /// Messages that are being encrypted or decrypted.
+    messages: BTreeMap<Kind, Messages>,
     /// Handles still to be given out by the search, last first.
     found: Option<Vec<CK_OBJECT_HANDLE>>,
 }
@@ -32,6 +35,7 @@ impl Session {
             slot,
             access,
             operations: BTreeMap::new(),
+            messages: BTreeMap::new(),
             found: None,
         }
     }
@@ -71,6 +75,16 @@ impl Session {
             .ok_or(Error::OperationNotInitialized)
     }
 
+    /// Whether an operation waits for a login of its own.
+    pub(super) fn awaits_login(&self) -> bool {
+        self.operations.values().any(Operation::awaits_login)
+    }
+
+    /// The login that operations waited for has come.
+    pub(super) fn log_in_operations(&mut self) {
+        self.operations.values_mut().for_each(Operation::log_in);
+    }
+
     pub(super) fn take(&mut self, kind: Kind) -> Result<Operation> {
         self.operations
             .remove(&kind)
@@ -84,7 +98,28 @@ impl Session {
     /// Ends everything that may hold a key or a private handle.
     pub(super) fn cancel_all(&mut self) {
         self.operations.clear();
+        self.messages.clear();
         self.found = None;
+    }
+
+    pub(super) fn begin_messages(&mut self, kind: Kind, key: MessageKey) -> Result<()> {
+        match self.messages.entry(kind) {
+            Entry::Occupied(_) => Err(Error::OperationActive),
+            Entry::Vacant(place) => {
+                place.insert(Messages::new(key));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn messages(&mut self, kind: Kind) -> Result<&mut Messages> {
+        let found = self.messages.get_mut(&kind);
+        found.ok_or(Error::OperationNotInitialized)
+    }
+
+    pub(super) fn end_messages(&mut self, kind: Kind) -> Result<()> {
+        let ended = self.messages.remove(&kind);
+        ended.map(drop).ok_or(Error::OperationNotInitialized)
     }
 
     pub(super) fn begin_search(&mut self, mut found: Vec<CK_OBJECT_HANDLE>) -> Result<()> {

@@ -2,20 +2,25 @@
 //! replacing one atomically (temporary file, fsync, rename, fsync of the directory), one lock.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use cryptoki_sys::CK_SLOT_ID;
 
 use crate::error::{Error, Result};
+use crate::faults::{CrashPoint, crash_at};
 
 /// A file larger than this is not one of ours.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// The directory. Cloning it opens nothing.
+/// The directory, and the one of the counters (the same, if none is named). Cloning it opens
+/// nothing.
 #[derive(Clone)]
-pub(crate) struct Store(PathBuf);
+pub(crate) struct Store {
+    tokens: PathBuf,
+    counters: PathBuf,
+}
 
 /// Changes whenever a token file is replaced.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,18 +38,24 @@ pub(crate) struct Held {
 
 impl Store {
     /// Opens the directory, making it (mode 0700) if it is missing.
-    pub(crate) fn open(directory: &Path) -> Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|_| Error::DeviceError)?;
-        Ok(Self(directory.to_path_buf()))
+    pub(crate) fn open(directory: &Path, counters: Option<&Path>) -> Result<Self> {
+        let counters = counters.unwrap_or(directory);
+        for wanted in [directory, counters] {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(wanted)
+                .map_err(|_| Error::DeviceError)?;
+        }
+        Ok(Self {
+            tokens: directory.to_path_buf(),
+            counters: counters.to_path_buf(),
+        })
     }
 
     /// Slots that have a token file, in order.
     pub(crate) fn slots(&self) -> Result<Vec<CK_SLOT_ID>> {
-        let entries = fs::read_dir(&self.0).map_err(|_| Error::DeviceError)?;
+        let entries = fs::read_dir(&self.tokens).map_err(|_| Error::DeviceError)?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut slots: Vec<_> = names.filter_map(|name| slot_of(&name)).collect();
         slots.sort_unstable();
@@ -53,7 +64,7 @@ impl Store {
 
     /// Waits for the directory's lock.
     pub(crate) fn hold(&self) -> Result<Held> {
-        let path = self.0.join("lock");
+        let path = self.tokens.join("lock");
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -89,30 +100,78 @@ impl Store {
 
     /// Replaces the file. When this returns, the new bytes survive a power cut.
     pub(crate) fn write(&self, slot: CK_SLOT_ID, bytes: &[u8], _held: &Held) -> Result<Stamp> {
-        self.replace(slot, bytes).map_err(|_| Error::DeviceError)
+        let crash = |point| crash_at(&self.tokens, point);
+        replace(&self.path(slot), bytes, crash).map_err(|_| Error::DeviceError)
     }
 
-    fn replace(&self, slot: CK_SLOT_ID, bytes: &[u8]) -> std::io::Result<Stamp> {
-        let path = self.path(slot);
-        let temporary = path.with_extension("new");
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        let stamp = Stamp::of(&file.metadata()?);
-        fs::rename(&temporary, &path)?;
-        File::open(&self.0)?.sync_all()?;
-        Ok(stamp)
+    /// The counter file's bytes; `None` if there is no file.
+    pub(crate) fn read_counter(&self, slot: CK_SLOT_ID) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.counter_path(slot)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(_) => Err(Error::DeviceError),
+        }
+    }
+
+    /// Replaces the counter file, as [`Store::write`] does the token's.
+    pub(crate) fn write_counter(&self, slot: CK_SLOT_ID, bytes: &[u8], _held: &Held) -> Result<()> {
+        replace(&self.counter_path(slot), bytes, |_| ())
+            .map(drop)
+            .map_err(|_| Error::DeviceError)
+    }
+
+    /// Destroys a token for good.
+    pub(crate) fn remove(&self, slot: CK_SLOT_ID, _held: &Held) -> Result<()> {
+        fs::remove_file(self.path(slot)).map_err(|_| Error::DeviceError)?;
+        fs::remove_file(self.counter_path(slot)).map_err(|_| Error::DeviceError)?;
+        let directory = File::open(&self.tokens).and_then(|directory| directory.sync_all());
+        directory.map_err(|_| Error::DeviceError)
+    }
+
+    /// Overwrites the file where it lies. What a file system or a disk copied elsewhere stays.
+    pub(crate) fn destroy(&self, slot: CK_SLOT_ID, _held: &Held) -> Result<()> {
+        let overwrite = || {
+            let mut file = OpenOptions::new().write(true).open(self.path(slot))?;
+            let length = file.metadata()?.len().min(FILE_BYTES_MAX);
+            io::copy(&mut io::repeat(0).take(length), &mut file)?;
+            file.sync_all()
+        };
+        overwrite().map_err(|_| Error::DeviceError)
     }
 
     fn path(&self, slot: CK_SLOT_ID) -> PathBuf {
-        self.0.join(format!("slot-{slot:04}.token"))
+        self.tokens.join(format!("slot-{slot:04}.token"))
     }
+
+    fn counter_path(&self, slot: CK_SLOT_ID) -> PathBuf {
+        self.counters.join(format!("slot-{slot:04}.counter"))
+    }
+}
+
+/// `crash` strikes before and after the bytes are there for good, if it was ordered.
+fn replace(path: &Path, bytes: &[u8], crash: impl Fn(CrashPoint)) -> io::Result<Stamp> {
+    let temporary = path.with_extension(if path.extension().is_some_and(|kind| kind == "token") {
+        "new"
+    } else {
+        "count"
+    });
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(bytes)?;
+    crash(CrashPoint::BeforeWrite);
+    file.sync_all()?;
+    let stamp = Stamp::of(&file.metadata()?);
+    fs::rename(&temporary, path)?;
+    if let Some(directory) = path.parent() {
+        File::open(directory)?.sync_all()?;
+    }
+    crash(CrashPoint::AfterWrite);
+    Ok(stamp)
 }
 
 impl Stamp {
@@ -139,7 +198,7 @@ mod tests {
     #[test]
     fn a_replaced_file_has_another_stamp_and_no_leftovers() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
+        let store = Store::open(directory.path(), None).unwrap();
         let held = store.hold().unwrap();
         let first = store.write(3, b"one", &held).unwrap();
         let second = store.write(3, b"two", &held).unwrap();

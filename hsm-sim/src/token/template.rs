@@ -4,20 +4,22 @@
 use cryptoki_sys as ck;
 use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_CLASS};
 
-use super::attributes::Attributes;
+use super::attributes::{self, Attributes};
+use super::material;
 use super::object::Object;
 use crate::error::{Error, Result};
-
-/// DER of the OID 1.3.101.112 (RFC 8410 §3).
-const ED25519_OID: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
-/// DER of the `PrintableString` "edwards25519" (PKCS#11 v3.0 §2.3.10).
-const ED25519_NAME: &[u8] = b"\x13\x0cedwards25519";
 
 /// Where a key's value comes from.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin {
     Generated(CK_MECHANISM_TYPE),
+    /// From outside, in the clear or wrapped.
     Imported,
+    /// Of a key that was always sensitive, and never extractable, or not.
+    Derived {
+        always_sensitive: bool,
+        never_extractable: bool,
+    },
 }
 
 const STORAGE: &[CK_ATTRIBUTE_TYPE] = &[
@@ -37,6 +39,7 @@ const KEY: &[CK_ATTRIBUTE_TYPE] = &[
     ck::CKA_DERIVE,
     ck::CKA_TRUSTED,
     ck::CKA_ALLOWED_MECHANISMS,
+    ck::CKA_DERIVE_TEMPLATE,
 ];
 const SECRET: &[CK_ATTRIBUTE_TYPE] = &[
     ck::CKA_SENSITIVE,
@@ -46,8 +49,32 @@ const SECRET: &[CK_ATTRIBUTE_TYPE] = &[
     ck::CKA_DECRYPT,
     ck::CKA_SIGN,
     ck::CKA_UNWRAP,
+    ck::CKA_UNWRAP_TEMPLATE,
 ];
-const OPEN: &[CK_ATTRIBUTE_TYPE] = &[ck::CKA_ENCRYPT, ck::CKA_VERIFY, ck::CKA_WRAP];
+const CERTIFICATE: &[CK_ATTRIBUTE_TYPE] = &[
+    ck::CKA_CERTIFICATE_TYPE,
+    ck::CKA_CERTIFICATE_CATEGORY,
+    ck::CKA_CHECK_VALUE,
+    ck::CKA_START_DATE,
+    ck::CKA_END_DATE,
+    ck::CKA_PUBLIC_KEY_INFO,
+    ck::CKA_SUBJECT,
+    ck::CKA_ID,
+    ck::CKA_ISSUER,
+    ck::CKA_SERIAL_NUMBER,
+    ck::CKA_VALUE,
+    ck::CKA_URL,
+    ck::CKA_HASH_OF_SUBJECT_PUBLIC_KEY,
+    ck::CKA_HASH_OF_ISSUER_PUBLIC_KEY,
+    ck::CKA_JAVA_MIDP_SECURITY_DOMAIN,
+    ck::CKA_NAME_HASH_ALGORITHM,
+];
+const OPEN: &[CK_ATTRIBUTE_TYPE] = &[
+    ck::CKA_ENCRYPT,
+    ck::CKA_VERIFY,
+    ck::CKA_WRAP,
+    ck::CKA_WRAP_TEMPLATE,
+];
 
 /// A secret key with its value. `VALUE_LEN` of the template was already used.
 pub(crate) fn secret_key(
@@ -56,56 +83,60 @@ pub(crate) fn secret_key(
     value: &[u8],
     origin: Origin,
 ) -> Result<Object> {
-    let allowed = [STORAGE, KEY, SECRET, OPEN, &[ck::CKA_VALUE_LEN]].concat();
+    let more = [ck::CKA_VALUE_LEN, ck::CKA_CHECK_VALUE];
+    let allowed = [STORAGE, KEY, SECRET, OPEN, &more].concat();
     let mut key = start(template, &allowed, ck::CKO_SECRET_KEY, Some(key_type))?;
     complete_key(&mut key, &[SECRET, OPEN].concat());
     key.put(ck::CKA_VALUE, value);
     put_length(&mut key, value);
+    put_check_value(&mut key, key_type, value)?;
     mark_origin(&mut key, origin);
     mark_secrecy(&mut key, origin);
-    check_roles(&key)?;
     sheltered(key)
 }
 
-/// An Ed25519 private key with its 32-byte seed.
-pub(crate) fn private_key(template: &Attributes, seed: &[u8], origin: Origin) -> Result<Object> {
-    let more = [ck::CKA_EC_PARAMS, ck::CKA_SUBJECT, ck::CKA_SIGN_RECOVER];
-    let allowed = [STORAGE, KEY, SECRET, &more, &[ck::CKA_ALWAYS_AUTHENTICATE]].concat();
-    let mut key = start(
-        template,
-        &allowed,
-        ck::CKO_PRIVATE_KEY,
-        Some(ck::CKK_EC_EDWARDS),
-    )?;
-    if key.is_set(ck::CKA_ALWAYS_AUTHENTICATE) {
+/// A private key of these parts: the token's own, whatever the template says of them.
+pub(crate) fn private_key(
+    template: &Attributes,
+    key_type: CK_KEY_TYPE,
+    parts: &Attributes,
+    origin: Origin,
+) -> Result<Object> {
+    let more = [ck::CKA_SUBJECT, ck::CKA_SIGN_RECOVER];
+    let own: Vec<_> = parts.iter().map(|(kind, _)| kind).collect();
+    let always = [ck::CKA_ALWAYS_AUTHENTICATE];
+    let allowed = [STORAGE, KEY, SECRET, &more, &always, &own].concat();
+    let mut key = start(template, &allowed, ck::CKO_PRIVATE_KEY, Some(key_type))?;
+    // A public object could be used by whoever cannot log in.
+    if key.is_set(ck::CKA_ALWAYS_AUTHENTICATE)
+        && key.bytes(ck::CKA_PRIVATE) == Some(&[ck::CK_FALSE])
+    {
         return Err(Error::TemplateInconsistent);
     }
     complete_key(&mut key, SECRET);
-    key.put_flag(ck::CKA_ALWAYS_AUTHENTICATE, ck::CK_FALSE);
-    key.put(ck::CKA_VALUE, seed);
+    key.put_flag_if_absent(ck::CKA_ALWAYS_AUTHENTICATE, ck::CK_FALSE);
+    put_empty_if_absent(&mut key, ck::CKA_SUBJECT);
+    put_parts(&mut key, parts);
     mark_origin(&mut key, origin);
     mark_secrecy(&mut key, origin);
     sheltered(key)
 }
 
-/// An Ed25519 public key; `point` is the raw 32 bytes.
-pub(crate) fn public_key(template: &Attributes, point: &[u8], origin: Origin) -> Result<Object> {
-    let more = [
-        ck::CKA_EC_PARAMS,
-        ck::CKA_EC_POINT,
-        ck::CKA_SUBJECT,
-        ck::CKA_VERIFY_RECOVER,
-    ];
-    let allowed = [STORAGE, KEY, OPEN, &more].concat();
-    let mut key = start(
-        template,
-        &allowed,
-        ck::CKO_PUBLIC_KEY,
-        Some(ck::CKK_EC_EDWARDS),
-    )?;
+/// A public key of these parts.
+pub(crate) fn public_key(
+    template: &Attributes,
+    key_type: CK_KEY_TYPE,
+    parts: &Attributes,
+    origin: Origin,
+) -> Result<Object> {
+    let more = [ck::CKA_SUBJECT, ck::CKA_VERIFY_RECOVER];
+    let own: Vec<_> = parts.iter().map(|(kind, _)| kind).collect();
+    let allowed = [STORAGE, KEY, OPEN, &more, &own].concat();
+    let mut key = start(template, &allowed, ck::CKO_PUBLIC_KEY, Some(key_type))?;
     key.put_flag_if_absent(ck::CKA_PRIVATE, ck::CK_FALSE);
     complete_key(&mut key, OPEN);
-    key.put(ck::CKA_EC_POINT, &[&[0x04, 0x20], point].concat());
+    put_empty_if_absent(&mut key, ck::CKA_SUBJECT);
+    put_parts(&mut key, parts);
     mark_origin(&mut key, origin);
     Ok(Object::new(key))
 }
@@ -122,13 +153,37 @@ pub(crate) fn stored_bytes(template: &Attributes) -> Result<Object> {
     Ok(Object::new(object))
 }
 
-/// Refuses any curve but Ed25519.
-pub(crate) fn check_curve(template: &Attributes) -> Result<()> {
-    match template.bytes(ck::CKA_EC_PARAMS) {
-        None => Err(Error::TemplateIncomplete),
-        Some(ED25519_OID | ED25519_NAME) => Ok(()),
-        Some(_) => Err(Error::CurveNotSupported),
+/// An X.509 certificate as the application gives it: nothing of it is looked at (PKCS#11 §4.6.3).
+pub(crate) fn certificate(template: &Attributes) -> Result<Object> {
+    let allowed = [STORAGE, CERTIFICATE, &[ck::CKA_TRUSTED]].concat();
+    let mut object = start(template, &allowed, ck::CKO_CERTIFICATE, None)?;
+    match template.number(ck::CKA_CERTIFICATE_TYPE) {
+        None => return Err(Error::TemplateIncomplete),
+        Some(ck::CKC_X_509) => {}
+        Some(_) => return Err(Error::AttributeValueInvalid),
     }
+    let has = |kind| template.bytes(kind).is_some_and(|bytes| !bytes.is_empty());
+    if template.bytes(ck::CKA_SUBJECT).is_none() || !(has(ck::CKA_VALUE) || has(ck::CKA_URL)) {
+        return Err(Error::TemplateIncomplete);
+    }
+    object.put_flag_if_absent(ck::CKA_PRIVATE, ck::CK_FALSE);
+    object.put_flag_if_absent(ck::CKA_TRUSTED, ck::CK_FALSE);
+    for kind in CERTIFICATE {
+        let is_number = matches!(
+            *kind,
+            ck::CKA_CERTIFICATE_CATEGORY
+                | ck::CKA_JAVA_MIDP_SECURITY_DOMAIN
+                | ck::CKA_NAME_HASH_ALGORITHM
+        );
+        if !is_number {
+            put_empty_if_absent(&mut object, *kind);
+        }
+    }
+    if object.number(ck::CKA_CERTIFICATE_CATEGORY).is_none() {
+        object.put_number(ck::CKA_CERTIFICATE_CATEGORY, 0);
+    }
+    complete_storage(&mut object);
+    Ok(Object::new(object))
 }
 
 fn start(
@@ -142,9 +197,7 @@ fn start(
             return Err(refusal_of(kind));
         }
     }
-    if template.is_set(ck::CKA_TRUSTED) {
-        return Err(Error::AttributeReadOnly);
-    }
+    check_dates(template)?;
     let mut object = template.clone();
     put_fixed(&mut object, ck::CKA_CLASS, class)?;
     if let Some(key_type) = key_type {
@@ -188,7 +241,11 @@ fn complete_key(object: &mut Attributes, flags: &[CK_ATTRIBUTE_TYPE]) {
         put_empty_if_absent(object, kind);
     }
     object.put_flag_if_absent(ck::CKA_DERIVE, ck::CK_FALSE);
-    for kind in flags.iter().filter(|kind| **kind != ck::CKA_VALUE) {
+    object.put_flag_if_absent(ck::CKA_TRUSTED, ck::CK_FALSE);
+    for kind in flags {
+        if *kind == ck::CKA_VALUE || attributes::is_nested(*kind) {
+            continue;
+        }
         object.put_flag_if_absent(*kind, (*kind == ck::CKA_SENSITIVE).into());
     }
 }
@@ -203,23 +260,63 @@ fn put_length(object: &mut Attributes, value: &[u8]) {
     object.put(ck::CKA_VALUE_LEN, &value.len().to_ne_bytes());
 }
 
+fn put_parts(object: &mut Attributes, parts: &Attributes) {
+    for (kind, bytes) in parts.iter() {
+        object.put(kind, bytes);
+    }
+}
+
+/// The check value; one that the caller gives must be right, an empty one wants none.
+fn put_check_value(key: &mut Attributes, key_type: CK_KEY_TYPE, value: &[u8]) -> Result<()> {
+    let found = material::check_value(key_type, value)?;
+    match key.bytes(ck::CKA_CHECK_VALUE) {
+        Some([]) => {}
+        Some(given) if given != found => return Err(Error::AttributeValueInvalid),
+        _ => key.put(ck::CKA_CHECK_VALUE, &found),
+    }
+    Ok(())
+}
+
+/// A validity that ends before it starts is none.
+fn check_dates(template: &Attributes) -> Result<()> {
+    let date = |kind| template.bytes(kind).filter(|date| !date.is_empty());
+    let is_reversed = date(ck::CKA_START_DATE)
+        .zip(date(ck::CKA_END_DATE))
+        .is_some_and(|(start, end)| start > end);
+    if is_reversed {
+        Err(Error::TemplateInconsistent)
+    } else {
+        Ok(())
+    }
+}
+
 fn mark_origin(object: &mut Attributes, origin: Origin) {
     let (is_local, mechanism) = match origin {
         Origin::Generated(mechanism) => (true, mechanism),
-        Origin::Imported => (false, ck::CK_UNAVAILABLE_INFORMATION),
+        Origin::Imported | Origin::Derived { .. } => (false, ck::CK_UNAVAILABLE_INFORMATION),
     };
     object.put_flag(ck::CKA_LOCAL, is_local.into());
     object.put_number(ck::CKA_KEY_GEN_MECHANISM, mechanism);
 }
 
 fn mark_secrecy(object: &mut Attributes, origin: Origin) {
-    let is_ours = matches!(origin, Origin::Generated(_));
+    let (was_sensitive, was_kept) = match origin {
+        Origin::Generated(_) => (true, true),
+        Origin::Imported => (false, false),
+        Origin::Derived {
+            always_sensitive,
+            never_extractable,
+        } => (always_sensitive, never_extractable),
+    };
     let is_sensitive = object.is_set(ck::CKA_SENSITIVE);
     let is_extractable = object.is_set(ck::CKA_EXTRACTABLE);
-    object.put_flag(ck::CKA_ALWAYS_SENSITIVE, (is_ours && is_sensitive).into());
+    object.put_flag(
+        ck::CKA_ALWAYS_SENSITIVE,
+        (was_sensitive && is_sensitive).into(),
+    );
     object.put_flag(
         ck::CKA_NEVER_EXTRACTABLE,
-        (is_ours && !is_extractable).into(),
+        (was_kept && !is_extractable).into(),
     );
 }
 
@@ -230,16 +327,5 @@ fn sheltered(key: Attributes) -> Result<Object> {
         Err(Error::TemplateInconsistent)
     } else {
         Ok(key)
-    }
-}
-
-/// A key that both wraps and decrypts reads out any other key (Clulow; Tookan attack A1).
-fn check_roles(key: &Attributes) -> Result<()> {
-    let reads_out = key.is_set(ck::CKA_WRAP) && key.is_set(ck::CKA_DECRYPT);
-    let plants = key.is_set(ck::CKA_UNWRAP) && key.is_set(ck::CKA_ENCRYPT);
-    if reads_out || plants {
-        Err(Error::TemplateInconsistent)
-    } else {
-        Ok(())
     }
 }

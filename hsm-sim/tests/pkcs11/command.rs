@@ -117,3 +117,17 @@ fn commands_at_the_same_time_make_tokens_of_their_own() {
         4
     );
 }
+
+#[test]
+fn a_profile_that_nobody_knows_is_not_taken_for_another() {
+    let room = Room::with_token();
+    let refused = Command::new(env!("CARGO_BIN_EXE_jinku-hsm"))
+        .args(["show", "--dir"])
+        .arg(room.directory())
+        .env("JINKU_HSM_PROFILE", "Strict")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("nshield"), "{said}");
+}

@@ -1,7 +1,8 @@
 //! Keys: what they do, what they refuse, and what never comes out.
 
 use cryptoki::error::RvError;
-use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::mechanism::aead::{GcmMessageParams, GeneratorFunction};
+use cryptoki::mechanism::{Mechanism, MechanismType, MessageParam};
 use cryptoki::object::{Attribute, AttributeType};
 use ed25519_dalek::{Signature, VerifyingKey};
 
@@ -151,7 +152,7 @@ fn a_key_does_only_what_its_type_and_flags_permit() {
     let refused = seal_gcm(&session, idle, b"", b"x");
     assert_eq!(refusal(refused), RvError::KeyFunctionNotPermitted);
     let refused = session.generate_key(&aes(), &[Attribute::ValueLen(17.into())]);
-    assert_eq!(refusal(refused), RvError::KeySizeRange);
+    assert_eq!(refusal(refused), RvError::AttributeValueInvalid);
 }
 
 #[test]
@@ -303,4 +304,73 @@ fn a_copy_keeps_its_secret_and_its_limits() {
         refusal(session.copy_object(key, &[])),
         RvError::ActionProhibited
     );
+}
+
+#[test]
+fn a_refused_call_ends_its_operation_but_too_little_room_does_not() {
+    let room = Room::of_profile("softhsm");
+    let session = room.user_session();
+    let key = session
+        .generate_key(&aes(), &room::sealing_key("k"))
+        .unwrap();
+    let cbc = || Mechanism::AesCbcPad([1; 16]);
+    let sealed = session.encrypt(&cbc(), key, &[7; 40]).unwrap();
+    // Whole blocks come early, padding is held back until the end.
+    session.decrypt_init(&cbc(), key).unwrap();
+    let mut opened = session.decrypt_update(&sealed[..20]).unwrap();
+    assert_eq!(opened.len(), 16);
+    opened.extend(session.decrypt_update(&sealed[20..]).unwrap());
+    assert_eq!(opened.len(), 32);
+    opened.extend(session.decrypt_final().unwrap());
+    assert_eq!(opened, [7; 40]);
+
+    session.decrypt_init(&cbc(), key).unwrap();
+    session.decrypt_update(&sealed[..20]).unwrap();
+    let refused = session.decrypt_final();
+    assert_eq!(refusal(refused), RvError::EncryptedDataLenRange);
+    assert_eq!(
+        refusal(session.decrypt_update(&sealed)),
+        RvError::OperationNotInitialized
+    );
+}
+
+#[test]
+fn the_token_makes_the_iv_of_a_message_and_tells_it() {
+    let room = Room::with_token();
+    let session = room.user_session();
+    let key = session
+        .generate_key(&aes(), &room::sealing_key("k"))
+        .unwrap();
+    let mut unused = room::IV;
+    let mechanism = gcm(&mut unused, b"");
+    session.message_encrypt_init(&mechanism, key).unwrap();
+    session.message_decrypt_init(&mechanism, key).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..10 {
+        let (mut iv, mut tag) = ([0xff_u8; 12], [0_u8; 16]);
+        let generator = GeneratorFunction::GenerateRandom;
+        let params = GcmMessageParams::new(&mut iv, 32.into(), generator, &mut tag).unwrap();
+        let sealed = session
+            .encrypt_message(&MessageParam::AesGcmMessage(params), b"aad", b"plaintext")
+            .unwrap();
+        assert_eq!(sealed.len(), 9);
+        assert_eq!(iv[..4], [0xff; 4]);
+        assert!(seen.insert(iv));
+
+        let keep = GeneratorFunction::NoGenerate;
+        let params = GcmMessageParams::new(&mut iv, 0.into(), keep, &mut tag).unwrap();
+        let opened = session
+            .decrypt_message(&MessageParam::AesGcmMessage(params), b"aad", &sealed)
+            .unwrap();
+        assert_eq!(opened, b"plaintext");
+        tag[3] ^= 1;
+        let params = GcmMessageParams::new(&mut iv, 0.into(), keep, &mut tag).unwrap();
+        let refused =
+            session.decrypt_message(&MessageParam::AesGcmMessage(params), b"aad", &sealed);
+        assert_eq!(refusal(refused), RvError::EncryptedDataInvalid);
+    }
+    session.message_encrypt_final().unwrap();
+    session.logout().unwrap();
+    let refused = session.message_decrypt_final();
+    assert_eq!(refusal(refused), RvError::OperationNotInitialized);
 }

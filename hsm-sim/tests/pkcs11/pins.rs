@@ -1,4 +1,5 @@
 //! PINs, logins and sessions.
+#![expect(clippy::unwrap_used, reason = "test fixtures")]
 
 use cryptoki::error::RvError;
 use cryptoki::session::UserType;
@@ -152,4 +153,118 @@ fn a_pin_is_not_looked_at_while_its_try_cannot_be_stored() {
     session
         .login(UserType::User, Some(&pin(room::USER_PIN)))
         .unwrap();
+}
+
+/// Spends two of the user's tries.
+fn guess_twice(room: &Room) {
+    for _ in 0..2 {
+        let session = room.module().open_rw_session(room.slot()).unwrap();
+        let wrong = session.login(UserType::User, Some(&pin("wrong-pin")));
+        assert_eq!(refusal(wrong), RvError::PinIncorrect);
+    }
+}
+
+fn restore(path: &std::path::Path, bytes: &[u8]) {
+    let aside = path.with_extension("aside");
+    std::fs::write(&aside, bytes).unwrap();
+    std::fs::rename(aside, path).unwrap();
+}
+
+#[test]
+fn an_older_token_file_brings_no_tries_back() {
+    let mut room = Room::with_token();
+    let before = std::fs::read(room.token_file()).unwrap();
+    for round in 1..=5 {
+        guess_twice(&room);
+        restore(&room.token_file(), &before);
+        if round % 2 == 0 {
+            room.restart();
+        }
+    }
+    assert!(room.token_report().user_pin_locked());
+    let session = room.module().open_rw_session(room.slot()).unwrap();
+    let right = session.login(UserType::User, Some(&pin(room::USER_PIN)));
+    assert_eq!(refusal(right), RvError::PinLocked);
+}
+
+#[test]
+fn counters_kept_elsewhere_outlast_a_restored_directory() {
+    let mut room = Room::with_counters_in("elsewhere");
+    assert!(!room.counter_file().exists());
+    let files = || std::fs::read_dir(room.directory()).unwrap();
+    let whole: Vec<_> = files()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    for _ in 0..5 {
+        guess_twice(&room);
+        for (path, bytes) in &whole {
+            restore(path, bytes);
+        }
+        room.restart();
+    }
+    assert!(room.token_report().user_pin_locked());
+}
+
+#[test]
+fn a_counter_that_is_older_or_gone_locks() {
+    let mut room = Room::with_token();
+    let before = std::fs::read(room.counter_file()).unwrap();
+    guess_twice(&room);
+    restore(&room.counter_file(), &before);
+    room.restart();
+    assert!(room.token_report().user_pin_locked());
+    std::fs::remove_file(room.counter_file()).unwrap();
+    room.restart();
+    assert!(room.token_report().so_pin_locked());
+}
+
+#[test]
+fn a_pin_is_looked_at_while_other_threads_work() {
+    let room = Room::with_token();
+    let slots = room.module().get_all_slots().unwrap();
+    room.module()
+        .init_token(slots[1], &pin(room::SO_PIN), "other")
+        .unwrap();
+    let session = room.user_session();
+    let key = session
+        .generate_key(&room::generic(), &room::mac_key())
+        .unwrap();
+    let slow = || {
+        let session = room.module().open_rw_session(slots[1]).unwrap();
+        let wrong = session.login(UserType::So, Some(&pin("wrong-pin")));
+        assert_eq!(refusal(wrong), RvError::PinIncorrect);
+    };
+    let work = move || drop(session.sign(&room::hmac(), key, b"message").unwrap());
+    assert!(room::works_meanwhile(9, slow, work));
+}
+
+#[test]
+fn threads_that_log_in_at_once_agree_and_lose_no_try() {
+    let room = Room::with_token();
+    let sessions: Vec<_> = (0..4)
+        .map(|_| room.module().open_rw_session(room.slot()).unwrap())
+        .collect();
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let logins: Vec<_> = sessions
+            .into_iter()
+            .map(|session| {
+                scope.spawn(move || {
+                    let outcome = session.login(UserType::User, Some(&pin(room::USER_PIN)));
+                    (session, outcome)
+                })
+            })
+            .collect();
+        logins
+            .into_iter()
+            .map(|login| login.join().unwrap())
+            .collect()
+    });
+    let in_first = outcomes
+        .iter()
+        .filter(|(_, outcome)| outcome.is_ok())
+        .count();
+    assert_eq!(in_first, 1);
+    assert!(!room.token_report().user_pin_count_low());
 }

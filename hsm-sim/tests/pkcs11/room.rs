@@ -6,8 +6,14 @@
     reason = "test fixtures"
 )]
 
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -19,26 +25,51 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
 
+use crate::shape::{Behind, LIBRARY};
+
 pub(crate) const SO_PIN: &str = "so-pin-1234";
 pub(crate) const USER_PIN: &str = "user-pin-1234";
 pub(crate) const IV: [u8; 12] = [3; 12];
+pub(crate) const P256_OID: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 pub(crate) const ED25519_OID: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+pub(crate) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 pub(crate) struct Room {
     module: Option<Pkcs11>,
     slot: Slot,
     directory: tempfile::TempDir,
+    pub(crate) behind: Behind,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Room {
     /// A module with one token, made through the C functions.
     pub(crate) fn with_token() -> Self {
+        Self::of_profile("strict")
+    }
+
+    /// The same, with a vendor's habits.
+    pub(crate) fn of_profile(profile: &str) -> Self {
+        Self::open(profile, "")
+    }
+
+    /// The same, with the PIN counters in this directory under the room's own.
+    pub(crate) fn with_counters_in(folder: &str) -> Self {
+        Self::open("strict", folder)
+    }
+
+    fn open(profile: &str, counters: &str) -> Self {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let directory = tempfile::tempdir().unwrap();
-        set_directory(&directory);
+        let directory = private_directory();
+        let counters = match counters {
+            "" => PathBuf::new(),
+            folder => directory.path().join(folder),
+        };
+        set_environment("JINKU_HSM_COUNTER_DIR", counters.as_os_str());
+        set_environment("JINKU_HSM_PROFILE", profile.as_ref());
+        set_directory(directory.path());
+        let behind = Behind::start(directory.path());
         let module = load();
         let slot = module.get_all_slots().unwrap()[0];
         assert!(!module.get_token_info(slot).unwrap().token_initialized());
@@ -51,6 +82,7 @@ impl Room {
             module: Some(module),
             slot,
             directory,
+            behind,
             _turn: turn,
         }
     }
@@ -79,8 +111,39 @@ impl Room {
         self.module = Some(load());
     }
 
+    /// Orders a fault by the command, and yields what it says.
+    pub(crate) fn fault(&self, order: &[&str]) -> String {
+        let done = self.order(order);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{order:?}: {said}");
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Orders a fault that must be refused, and yields the reason.
+    pub(crate) fn refused_fault(&self, order: &[&str]) -> String {
+        let done = self.order(order);
+        assert_eq!(done.status.code(), Some(1), "{order:?}");
+        String::from_utf8(done.stderr).unwrap()
+    }
+
+    fn order(&self, order: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jinku-hsm"));
+        command.arg("fault").args(order).arg("--dir");
+        command.arg(self.directory()).output().unwrap()
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    pub(crate) fn so_session(&self) -> Session {
+        let session = self.module().open_rw_session(self.slot).unwrap();
+        session.login(UserType::So, Some(&pin(SO_PIN))).unwrap();
+        session
+    }
+
+    pub(crate) fn counter_file(&self) -> PathBuf {
+        self.directory.path().join("slot-0000.counter")
     }
 
     pub(crate) fn token_file(&self) -> PathBuf {
@@ -93,6 +156,7 @@ impl Drop for Room {
         if let Some(module) = self.module.take() {
             module.finalize().ok();
         }
+        self.behind.end();
     }
 }
 
@@ -100,20 +164,32 @@ pub(crate) fn locking() -> CInitializeArgs {
     CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)
 }
 
-fn load() -> Pkcs11 {
+pub(crate) fn load() -> Pkcs11 {
     let module = Pkcs11::new(library()).unwrap();
     module.initialize(locking()).unwrap();
     module
 }
 
+/// A directory that is ours alone, as a server asks for.
+pub(crate) fn private_directory() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .unwrap()
+}
+
 /// `cargo test` builds the package's cdylib too: into `deps`, beside this test's binary.
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let binary = std::env::current_exe().unwrap();
     let folders = binary.ancestors().skip(1).take(2);
     let mut found = folders
-        .map(|folder| folder.join("libhsm_sim.so"))
+        .map(|folder| folder.join(LIBRARY))
         .filter(|so| so.exists());
-    found.next().expect("libhsm_sim.so is built with the tests")
+    found.next().expect("the module is built with the tests")
+}
+
+pub(crate) fn set_directory(directory: &Path) {
+    set_environment("JINKU_HSM_DIR", directory.as_os_str());
 }
 
 #[expect(
@@ -121,9 +197,9 @@ fn library() -> PathBuf {
     clippy::disallowed_methods,
     reason = "tests hold one lock"
 )]
-fn set_directory(directory: &tempfile::TempDir) {
+fn set_environment(name: &str, value: &OsStr) {
     // SAFETY: `ONE_AT_A_TIME` is held, so no other thread of ours reads the environment now.
-    unsafe { std::env::set_var("JINKU_HSM_DIR", directory.path()) };
+    unsafe { std::env::set_var(name, value) };
 }
 
 pub(crate) fn pin(text: &str) -> AuthPin {
@@ -218,4 +294,32 @@ pub(crate) fn open_gcm(
     ciphertext: &[u8],
 ) -> Result<Vec<u8>, Error> {
     session.decrypt(&gcm(&mut IV.clone(), aad), key, ciphertext)
+}
+
+/// Runs something slow again and again while another thread works; true if some run did not stop
+/// the work for half of its own time. One run is enough: the machine may stop a thread too.
+pub(crate) fn works_meanwhile(runs: usize, mut slow: impl FnMut(), work: impl Fn() + Send) -> bool {
+    let (done, is_over) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (done, over) = (&done, &is_over);
+        scope.spawn(move || {
+            while !over.load(Ordering::SeqCst) {
+                work();
+                done.lock().unwrap().push(Instant::now());
+            }
+        });
+        let works = (0..runs).any(|_| {
+            done.lock().unwrap().clear();
+            let start = Instant::now();
+            slow();
+            let end = Instant::now();
+            let mut moments = vec![start];
+            moments.extend(done.lock().unwrap().iter().filter(|moment| **moment < end));
+            moments.push(end);
+            let pauses = moments.windows(2).map(|pair| pair[1] - pair[0]);
+            pauses.max().unwrap() < (end - start) / 2
+        });
+        over.store(true, Ordering::SeqCst);
+        works
+    })
 }

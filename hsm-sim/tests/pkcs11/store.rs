@@ -1,7 +1,8 @@
 //! What is stored: it survives, damage shows, secrets stay sealed, threads and processes share it.
 
 use cryptoki::error::RvError;
-use cryptoki::object::Attribute;
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, KeyType, ObjectClass};
 use cryptoki::session::UserType;
 
 use crate::room::{self, Room, aes, open_gcm, pin, refusal, seal_gcm};
@@ -164,4 +165,51 @@ fn many_threads_work_at_once() {
             .len(),
         4
     );
+}
+
+#[test]
+fn many_threads_make_use_and_destroy_keys_of_every_kind() {
+    let room = Room::with_token();
+    let login = room.user_session();
+    let guard = [
+        Attribute::Token(true),
+        Attribute::ValueLen(32.into()),
+        Attribute::Wrap(true),
+        Attribute::Unwrap(true),
+    ];
+    let guard = login.generate_key(&aes(), &guard).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let session = room.module().open_rw_session(room.slot()).unwrap();
+                for _ in 0..2 {
+                    let (public, private) = room::signing_pair(&session, room::ED25519_OID);
+                    let signed = session.sign(&room::ed25519(), private, b"message").unwrap();
+                    session
+                        .verify(&room::ed25519(), public, b"message", &signed)
+                        .unwrap();
+                    let mut travelling = room::sealing_key("travelling");
+                    travelling.push(Attribute::Extractable(true));
+                    let key = session.generate_key(&aes(), &travelling).unwrap();
+                    let sealed = seal_gcm(&session, key, b"", b"plaintext").unwrap();
+                    let kwp = Mechanism::AesKeyWrapPad;
+                    let wrapped = session.wrap_key(&kwp, guard, key).unwrap();
+                    let template = [
+                        Attribute::Class(ObjectClass::SECRET_KEY),
+                        Attribute::KeyType(KeyType::AES),
+                        Attribute::Decrypt(true),
+                    ];
+                    let back = session
+                        .unwrap_key(&kwp, guard, &wrapped, &template)
+                        .unwrap();
+                    let opened = open_gcm(&session, back, b"", &sealed).unwrap();
+                    assert_eq!(opened, b"plaintext");
+                    for object in [public, private, key, back] {
+                        session.destroy_object(object).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(login.find_objects(&[]).unwrap(), [guard]);
 }

@@ -1,7 +1,9 @@
 //! The command `jinku-hsm`: makes tokens of the HSM simulator and shows them, without a PKCS#11
 //! client. PINs come from files, never from the command line, where other users would see them.
 
+mod fault;
 mod screen;
+mod serve;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,20 @@ enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+    /// Serve the tokens from processes of their own, to programs that load `libhsm_client.so`
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::Serve),
+    #[command(hide = true)]
+    ServeOne(serve::ServeOne),
+    /// Make the device misbehave while programs use it
+    #[command(after_help = fault::EXAMPLES)]
+    Fault {
+        #[command(subcommand)]
+        fault: fault::Fault,
+        /// The tokens' directory (if not given: where the module itself looks)
+        #[arg(long, global = true)]
+        dir: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -71,6 +87,9 @@ fn run(command: Command) -> Result<()> {
                 .with_context(|| format!("cannot read {}", directory.display()))?;
             screen::slots(&directory, &slots);
         }
+        Command::Serve(serve) => serve.run()?,
+        Command::ServeOne(worker) => worker.run()?,
+        Command::Fault { fault, dir } => fault.apply(&directory(dir)?)?,
     }
     Ok(())
 }
