@@ -1,5 +1,7 @@
 //! Contexts as bytes: one injective encoding for every AAD and every MAC input.
 
+use zeroize::Zeroize;
+
 /// Says what a ciphertext or a tag belongs to: a label, then fields in order.
 ///
 /// ```text
@@ -14,7 +16,12 @@ pub struct Binding(Vec<u8>);
 impl Binding {
     /// Begins with a label that no other purpose uses.
     pub fn new(label: &'static str) -> Self {
-        let mut binding = Self(Vec::with_capacity(128));
+        Self::sized(label, 128)
+    }
+
+    /// The same, with room for `bytes` of encoding, so that it does not move while it grows.
+    pub(crate) fn sized(label: &'static str, bytes: usize) -> Self {
+        let mut binding = Self(Vec::with_capacity(bytes));
         binding.push(label.as_bytes());
         binding
     }
@@ -38,6 +45,12 @@ impl Binding {
     /// The encoding.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// For one that held a secret.
+    pub(crate) fn wipe(mut self) {
+        self.0.resize(self.0.capacity(), 0);
+        self.0.as_mut_slice().zeroize();
     }
 
     fn push(&mut self, bytes: &[u8]) {

@@ -1,25 +1,27 @@
 //! Key versions under the root key: made here, wrapped by the HSM, opened into locked memory.
 //!
 //! ```text
-//! blob = magic "JKW1" | IV 12 (the HSM's random numbers) | AES-256-GCM ciphertext 32 | tag 16
-//! AAD  = Binding("jinku/v1 wrapped key").field(root label).field(key id).number(version).field(usage)
+//! blob  = magic "JKW2" | IV length u8 | IV | AES-256-GCM ciphertext | tag 16
+//! AAD   = Binding("jinku/v1 wrapped key").field(root label).field(key id).number(version).field(kind)
+//! proof = magic "JKP1" | IV length u8 | IV | AES-256-GCM ciphertext 32 of SHA-256(message) | tag 16
+//! AAD   = Binding("jinku/v1 proof").field(root label).field(SHA-256(message))
 //! ```
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::aead::AeadKey;
 use crate::binding::Binding;
-use crate::error::Error;
+use crate::error::{Error, HsmError};
 use crate::hsm::{Hsm, RootKey};
-use crate::key::{KeyId, Usage, WrappedKey};
-use crate::locked::KEY_BYTES;
+use crate::key::{KeyId, KeyKind, WrappedKey};
 use crate::mac::MacKey;
-use crate::primitives;
+use crate::material;
+use crate::opened::OpenKey;
+use crate::secret::SecretBytes;
+use crate::{constant_time_eq, primitives};
 
-const MAGIC: &[u8; 4] = b"JKW1";
-const IV_BYTES: usize = 12;
+const KEY_MAGIC: &[u8; 4] = b"JKW2";
+const PROOF_MAGIC: &[u8; 4] = b"JKP1";
 
 /// Wraps and opens key versions. The root key stays in the HSM.
 pub struct Envelope {
@@ -34,57 +36,125 @@ impl Envelope {
     }
 
     /// Makes a new version from the system's random numbers mixed with the HSM's, and wraps it.
-    pub fn generate(&self, id: &KeyId, version: u32, usage: Usage) -> Result<WrappedKey, Error> {
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        let mut mixed = Zeroizing::new([0; KEY_BYTES]);
-        primitives::random(key.as_mut())?;
-        self.hsm.random(mixed.as_mut())?;
-        // Neither source alone decides: a weak one is no weaker than the other is strong.
-        key.iter_mut()
-            .zip(mixed.iter())
-            .for_each(|(byte, other)| *byte ^= other);
-        let mut iv = [0; IV_BYTES];
-        self.hsm.random(&mut iv)?;
-        let aad = self.aad(id, version, usage);
-        let ciphertext = self
+    pub fn generate(&self, id: &KeyId, version: u32, kind: KeyKind) -> Result<WrappedKey, Error> {
+        let fresh = material::draw(kind, |out| Ok(self.hsm.random(out)?))?;
+        self.wrap(id, version, kind, &fresh)
+    }
+
+    /// Wraps material from elsewhere as a version. It must be a key of that kind: length, range, not
+    /// one byte repeated ([`Error::MaterialLength`], [`Error::MaterialRange`], [`Error::MaterialWeak`]).
+    pub fn wrap(
+        &self,
+        id: &KeyId,
+        version: u32,
+        kind: KeyKind,
+        material: &SecretBytes,
+    ) -> Result<WrappedKey, Error> {
+        material::check(kind, material.expose())?;
+        let aad = self.aad(id, version, kind);
+        let sealed = self
             .hsm
-            .encrypt(&self.root, iv, aad.as_bytes(), key.as_ref())?;
-        let blob = [MAGIC.as_slice(), &iv, &ciphertext].concat();
-        Ok(WrappedKey::from_parts(id.clone(), version, usage, blob))
-    }
-
-    /// Opens a version that seals.
-    pub fn open_aead(&self, key: &WrappedKey) -> Result<AeadKey, Error> {
-        AeadKey::new(key.version(), &*self.open(key, Usage::Encrypt)?)
-    }
-
-    /// Opens a version that makes tags.
-    pub fn open_mac(&self, key: &WrappedKey) -> Result<MacKey, Error> {
-        MacKey::new(key.version(), &*self.open(key, Usage::Mac)?)
-    }
-
-    fn open(&self, key: &WrappedKey, usage: Usage) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
-        if key.usage() != usage {
-            return Err(Error::Usage);
+            .seal(&self.root, aad.as_bytes(), material.expose())?;
+        let blob = [KEY_MAGIC.as_slice(), &sealed].concat();
+        let wrapped = WrappedKey::from_parts(id.clone(), version, kind, blob);
+        // What does not open is a lost key: it is seen now, not when it is needed.
+        match self.unwrapped(&wrapped) {
+            Ok(again) if constant_time_eq(again.expose(), material.expose()) => Ok(wrapped),
+            Ok(_) | Err(Error::Unopened) => Err(Error::Hsm(HsmError::GcmIv)),
+            Err(error) => Err(error),
         }
-        let rest = key.blob().strip_prefix(MAGIC).ok_or(Error::Unopened)?;
-        let (iv, ciphertext) = rest
-            .split_first_chunk::<IV_BYTES>()
-            .ok_or(Error::Unopened)?;
-        let aad = self.aad(key.id(), key.version(), usage);
-        let opened = self
-            .hsm
-            .decrypt(&self.root, *iv, aad.as_bytes(), ciphertext)?;
-        let bytes: [u8; KEY_BYTES] = opened.expose().try_into().map_err(|_| Error::Unopened)?;
-        Ok(Zeroizing::new(bytes))
     }
 
-    // INVARIANT 6: a wrapped key opens in the HSM only, and only as the version and usage it is.
-    fn aad(&self, id: &KeyId, version: u32, usage: Usage) -> Binding {
+    /// Opens a version of the key service, whatever its kind.
+    pub fn open(&self, key: &WrappedKey) -> Result<OpenKey, Error> {
+        OpenKey::new(key, self.unwrapped(key)?.expose())
+    }
+
+    /// Opens one of the vault's own versions that seals ([`KeyKind::Aes256`]).
+    pub fn open_aead(&self, key: &WrappedKey) -> Result<AeadKey, Error> {
+        let material = self.own(key, KeyKind::Aes256)?;
+        let bytes = material.expose().try_into().map_err(|_| Error::Unopened)?;
+        AeadKey::new(key.version(), bytes)
+    }
+
+    /// Opens one of the vault's own versions that makes tags ([`KeyKind::HmacSha256`]).
+    pub fn open_mac(&self, key: &WrappedKey) -> Result<MacKey, Error> {
+        let material = self.own(key, KeyKind::HmacSha256)?;
+        MacKey::new(key.version(), material.expose())
+    }
+
+    /// Wraps a version again, under another root key. What it is stays the same.
+    pub fn rewrap(&self, key: &WrappedKey, to: &Self) -> Result<WrappedKey, Error> {
+        to.wrap(key.id(), key.version(), key.kind(), &self.unwrapped(key)?)
+    }
+
+    /// A proof that whoever had this root key's HSM saw `message`: for the manifest of a backup.
+    pub fn authenticate(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let digest = primitives::sha256(message);
+        let aad = self.proof_aad(&digest);
+        let sealed = self.hsm.seal(&self.root, aad.as_bytes(), &digest)?;
+        Ok([PROOF_MAGIC.as_slice(), &sealed].concat())
+    }
+
+    /// Whether a proof of [`Envelope::authenticate`] is `message`'s under this root key.
+    pub fn verify(&self, message: &[u8], proof: &[u8]) -> Result<(), Error> {
+        let sealed = proof.strip_prefix(PROOF_MAGIC).ok_or(Error::Unopened)?;
+        let digest = primitives::sha256(message);
+        let aad = self.proof_aad(&digest);
+        let opened = self.hsm.unseal(&self.root, aad.as_bytes(), sealed)?;
+        if constant_time_eq(opened.expose(), &digest) {
+            Ok(())
+        } else {
+            Err(Error::Unopened)
+        }
+    }
+
+    /// Whether a root key that recovery shares gave back is the one in the HSM: the HSM opens what it sealed
+    /// here. [`Error::Unopened`] if it is another.
+    pub fn is_root(&self, candidate: &SecretBytes) -> Result<(), Error> {
+        let key = candidate.expose().try_into().map_err(|_| Error::Unopened)?;
+        let mut iv = [0; 12];
+        let mut probe = [0; 32];
+        primitives::random(&mut iv)?;
+        primitives::random(&mut probe)?;
+        let aad = Binding::new("jinku/v1 recovery drill").field(&iv);
+        let mut sealed = probe.to_vec();
+        primitives::gcm_seal(key, iv, aad.as_bytes(), &mut sealed, 0)?;
+        let sealed = [&[12], iv.as_slice(), &sealed].concat();
+        let opened = self.hsm.unseal(&self.root, aad.as_bytes(), &sealed)?;
+        if constant_time_eq(opened.expose(), &probe) {
+            Ok(())
+        } else {
+            Err(Error::Unopened)
+        }
+    }
+
+    fn own(&self, key: &WrappedKey, kind: KeyKind) -> Result<SecretBytes, Error> {
+        if key.kind() == kind {
+            self.unwrapped(key)
+        } else {
+            Err(Error::Usage)
+        }
+    }
+
+    fn unwrapped(&self, key: &WrappedKey) -> Result<SecretBytes, Error> {
+        let sealed = key.blob().strip_prefix(KEY_MAGIC).ok_or(Error::Unopened)?;
+        let aad = self.aad(key.id(), key.version(), key.kind());
+        self.hsm.unseal(&self.root, aad.as_bytes(), sealed)
+    }
+
+    // INVARIANT 6: a wrapped key opens in the HSM only, and only as the version and kind it is.
+    fn aad(&self, id: &KeyId, version: u32, kind: KeyKind) -> Binding {
         Binding::new("jinku/v1 wrapped key")
             .field(self.root.label().as_bytes())
             .field(id.as_str().as_bytes())
             .number(version.into())
-            .field(usage.as_str().as_bytes())
+            .field(kind.as_str().as_bytes())
+    }
+
+    fn proof_aad(&self, digest: &[u8; 32]) -> Binding {
+        Binding::new("jinku/v1 proof")
+            .field(self.root.label().as_bytes())
+            .field(digest)
     }
 }

@@ -1,8 +1,9 @@
 //! The key service: keys with versions, wrapped by an HSM's root key and opened only in memory.
 //!
 //! An [`Hsm`] is reached by PKCS#11, whatever module the settings name. Its [`RootKey`] never leaves
-//! it; an [`Envelope`] asks it to wrap and unwrap [`WrappedKey`]s. What is opened is an [`AeadKey`] or
-//! a [`MacKey`], one purpose each, by type. No function takes a nonce.
+//! it; an [`Envelope`] asks it to wrap and unwrap [`WrappedKey`]s. What is opened does one thing, by type:
+//! the vault's own keys are an [`AeadKey`] or a [`MacKey`]; a key of the service is an [`OpenKey`], which is
+//! a [`Cipher`], an [`HmacKey`] or a [`SigningKey`]. A [`KeyCache`] keeps opened keys. No function takes a nonce.
 //!
 //! ```
 //! let context = kms::Binding::new("invoice").field(b"city").number(7);
@@ -12,38 +13,63 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `hsm` | the HSM through PKCS#11: sessions, root key, signing key |
-//! | `envelope` | key versions, wrapped under the root key |
-//! | `key` | ids, usages, wrapped versions |
-//! | `aead` | sealing with XAES-256-GCM and key commitment |
-//! | `mac` | HMAC-SHA-256 |
+//! | `hsm` | the HSM through PKCS#11: sessions and their recovery, root key, signing key, import key |
+//! | `envelope` | key versions, wrapped under the root key; proofs under it |
+//! | `key`, `material` | ids, kinds, usages, wrapped versions; what may be a key |
+//! | `opened` | an opened version of the service: one thing by type |
+//! | `aead`, `cipher` | the vault's own messages; the service's messages |
+//! | `sealing`, `commitment` | XAES-256-GCM with a key commitment, for both |
+//! | `mac` | HMAC |
+//! | `signing`, `public` | Ed25519, ECDSA P-256; public keys as DER, PEM, JWK |
+//! | `cache` | opened keys, kept for a while |
+//! | `shares`, `recovery` | a secret split among people, and the file that it opens |
 //! | `binding` | the one injective encoding of contexts |
 //! | `derive` | every derivation, on one screen |
 //! | `xaes`, `primitives` | XAES-256-GCM; `ring`, behind one small door |
-//! | `locked`, `secret` | memory that is locked, not dumped, and wiped |
+//! | `locked`, `secret`, `scrub` | memory that is locked, not dumped, and wiped; the stack too |
 
 mod aead;
 mod binding;
+mod cache;
+mod cipher;
+mod commitment;
 mod derive;
 mod envelope;
 mod error;
+mod hex;
 mod hsm;
 mod key;
 mod locked;
 mod mac;
+mod material;
+mod opened;
 mod primitives;
+mod public;
+#[cfg(test)]
+mod published;
+mod recovery;
+mod scrub;
+mod sealing;
 mod secret;
+pub mod shares;
+mod signing;
 mod xaes;
 
 pub use aead::{AeadKey, AeadKeyring, sealed_key_version};
 pub use binding::Binding;
+pub use cache::{CacheError, CacheHealth, CacheLimits, KeyCache};
+pub use cipher::{Cipher, ciphertext_key};
 pub use envelope::Envelope;
-pub use error::{Error, HsmError};
-pub use hsm::{Hsm, HsmSettings, RootKey, Signer};
-pub use key::{KeyId, Usage, WrappedKey};
+pub use error::{Error, HsmError, is_outage};
+pub use hsm::{GcmIv, Hsm, HsmSettings, ImportKey, RootKey, Signer, unwrap_import};
+pub use key::{KeyId, KeyKind, Usage, WrappedKey};
 pub use locked::LockState;
-pub use mac::MacKey;
-pub use secret::{Pin, SecretBytes};
+pub use mac::{HmacKey, MacKey};
+pub use opened::OpenKey;
+pub use public::PublicKey;
+pub use recovery::RecoveryFile;
+pub use secret::{Pin, SecretBytes, random_bytes};
+pub use signing::{SigningKey, signature_from_der, signature_to_der};
 
 /// Whether two byte strings are equal, in time that depends on their lengths only (invariant 12).
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {

@@ -1,22 +1,34 @@
 //! Memory for keys: locked against swapping, left out of dumps and forks, guarded on both sides, wiped.
+//!
+//! A hundred thousand keys share a few hundred slabs: a slab is one mapping of 512 slots between two guards.
 #![expect(
     unsafe_code,
     reason = "mapping, locking and unmapping pages has no safe interface"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use zeroize::Zeroize;
 
 use crate::error::Error;
 
-/// Bytes of a key.
+/// Bytes of a symmetric key, a seed, a scalar.
 pub(crate) const KEY_BYTES: usize = 32;
 
-/// Bytes of a page. Larger pages (64 KiB on some machines) are a multiple: see [`Locked::new`].
-const PAGE_BYTES: usize = 64 * 1024;
+/// Bytes of a slot: the most that one [`Locked`] holds.
+pub(crate) const SLOT_BYTES: usize = 128;
+
+/// Bytes of a slab's middle, and of each guard: the largest page (64 KiB on some machines).
+const SLAB_BYTES: usize = 64 * 1024;
+const SLOTS: usize = SLAB_BYTES / SLOT_BYTES;
+const WORDS: usize = SLOTS / 64;
+
+/// Memory is one a process, like the allocator's.
+static ARENA: Mutex<Arena> = Mutex::new(Arena::new());
 
 /// Whether a key's page is locked into memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,43 +39,50 @@ pub enum LockState {
     NotLocked,
 }
 
-/// One key in a page of its own between two that nobody may touch.
+/// Up to [`SLOT_BYTES`] secret bytes in a slot of their own.
 pub(crate) struct Locked {
-    map: NonNull<c_void>,
+    slot: NonNull<u8>,
+    length: usize,
     state: LockState,
 }
 
-// SAFETY: the mapping is owned by this value alone and only read after `new`; it moves between
+// SAFETY: the slot belongs to this value alone and is only read after `new`; it moves between
 // threads, and is shared by `&`, without any interior change.
 unsafe impl Send for Locked {}
 // SAFETY: as above: `&Locked` gives shared, read-only bytes.
 unsafe impl Sync for Locked {}
 
 impl Locked {
-    /// Maps, guards and locks a page, and fills it. `key` is wiped by the caller.
-    pub(crate) fn new(key: &[u8; KEY_BYTES]) -> Result<Self, Error> {
-        let length = 3 * PAGE_BYTES;
-        let readable = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a fresh private anonymous mapping at an address the kernel chooses.
-        let start = unsafe {
-            rustix::mm::mmap_anonymous(ptr::null_mut(), length, readable, MapFlags::PRIVATE)
-        };
-        let map = NonNull::new(start.map_err(|_| Error::Memory)?).ok_or(Error::Memory)?;
-        let mut locked = Self {
-            map,
-            state: LockState::NotLocked,
-        };
-        locked.guard()?;
-        locked.state = locked.lock();
-        // SAFETY: the page is mapped, writable, `PAGE_BYTES` long, and no other reference exists.
-        unsafe { ptr::copy_nonoverlapping(key.as_ptr(), locked.page().cast(), KEY_BYTES) };
-        Ok(locked)
+    /// Takes a slot and fills it. `secret` is wiped by the caller.
+    pub(crate) fn new(secret: &[u8]) -> Result<Self, Error> {
+        if secret.len() > SLOT_BYTES {
+            return Err(Error::Memory);
+        }
+        let mut arena = ARENA.lock().unwrap_or_else(PoisonError::into_inner);
+        let (slot, state) = arena.take()?;
+        // SAFETY: the slot is mapped, writable, `SLOT_BYTES` long, and no other reference exists.
+        unsafe { ptr::copy_nonoverlapping(secret.as_ptr(), slot.as_ptr(), secret.len()) };
+        Ok(Self {
+            slot,
+            length: secret.len(),
+            state,
+        })
     }
 
-    pub(crate) fn bytes(&self) -> &[u8; KEY_BYTES] {
-        // SAFETY: `new` has filled the first `KEY_BYTES` of the page; it stays mapped and unchanged
-        // as long as `self` lives, and `u8` has no alignment.
-        unsafe { &*self.page().cast::<[u8; KEY_BYTES]>() }
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: `length` is at most `SLOT_BYTES`, all of which is mapped and initialised (the kernel
+        // and `wipe` fill with zeros); the slot is unchanged as long as `self` lives.
+        unsafe { std::slice::from_raw_parts(self.slot.as_ptr(), self.length) }
+    }
+
+    /// `N` bytes of the slot from `AT` on. That they lie inside it is seen by the compiler.
+    pub(crate) fn part<const AT: usize, const N: usize>(&self) -> &[u8; N] {
+        const {
+            assert!(AT + N <= SLOT_BYTES, "the part reaches beyond the slot");
+        };
+        // SAFETY: `AT + N` bytes of the slot are mapped and initialised as in `bytes`, and `u8` has
+        // no alignment.
+        unsafe { &*self.slot.as_ptr().wrapping_add(AT).cast::<[u8; N]>() }
     }
 
     pub(crate) fn state(&self) -> LockState {
@@ -72,31 +91,144 @@ impl Locked {
 
     // INVARIANT 12: key material is wiped before its memory is given back.
     fn wipe(&mut self) {
-        // SAFETY: the page is mapped and writable, and `&mut self` is the only way to it.
-        let key = unsafe { &mut *self.page().cast::<[u8; KEY_BYTES]>() };
-        key.zeroize();
+        // SAFETY: the slot is mapped and writable, and `&mut self` is the only way to it.
+        let slot = unsafe { &mut *self.slot.as_ptr().cast::<[u8; SLOT_BYTES]>() };
+        slot.as_mut_slice().zeroize();
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.wipe();
+        let mut arena = ARENA.lock().unwrap_or_else(PoisonError::into_inner);
+        arena.give_back(self.slot);
+    }
+}
+
+/// All slabs, by the address of their first slot.
+struct Arena {
+    slabs: BTreeMap<usize, Slab>,
+    /// Those with a free slot. The lowest is filled first, so that the others become empty.
+    roomy: BTreeSet<usize>,
+}
+
+impl Arena {
+    const fn new() -> Self {
+        Self {
+            slabs: BTreeMap::new(),
+            roomy: BTreeSet::new(),
+        }
     }
 
-    fn page(&self) -> *mut c_void {
-        self.map.as_ptr().wrapping_byte_add(PAGE_BYTES)
+    fn take(&mut self) -> Result<(NonNull<u8>, LockState), Error> {
+        let start = match self.roomy.first() {
+            Some(start) => *start,
+            None => self.grow()?,
+        };
+        let slab = self.slabs.get_mut(&start).ok_or(Error::Memory)?;
+        let slot = slab.take().ok_or(Error::Memory)?;
+        if slab.is_full() {
+            self.roomy.remove(&start);
+        }
+        Ok((slot, slab.state))
+    }
+
+    fn grow(&mut self) -> Result<usize, Error> {
+        let slab = Slab::new()?;
+        let start = slab.first().addr();
+        self.slabs.insert(start, slab);
+        self.roomy.insert(start);
+        Ok(start)
+    }
+
+    /// The slot has been wiped. A slab of which nothing is used is unmapped.
+    fn give_back(&mut self, slot: NonNull<u8>) {
+        let address = slot.addr().get();
+        let Some((&start, slab)) = self.slabs.range_mut(..=address).next_back() else {
+            return;
+        };
+        slab.give_back((address - start) / SLOT_BYTES);
+        if slab.is_empty() {
+            self.slabs.remove(&start);
+            self.roomy.remove(&start);
+        } else {
+            self.roomy.insert(start);
+        }
+    }
+}
+
+/// One mapping: a guard, the slots, a guard.
+struct Slab {
+    map: NonNull<c_void>,
+    state: LockState,
+    free: [u64; WORDS],
+}
+
+// SAFETY: the mapping belongs to the slab; the arena's lock is held wherever a slab is touched.
+unsafe impl Send for Slab {}
+
+impl Slab {
+    fn new() -> Result<Self, Error> {
+        let readable = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a fresh private anonymous mapping at an address the kernel chooses.
+        let start = unsafe {
+            rustix::mm::mmap_anonymous(ptr::null_mut(), 3 * SLAB_BYTES, readable, MapFlags::PRIVATE)
+        };
+        let map = NonNull::new(start.map_err(|_| Error::Memory)?).ok_or(Error::Memory)?;
+        let mut slab = Self {
+            map,
+            state: LockState::NotLocked,
+            free: [u64::MAX; WORDS],
+        };
+        slab.guard()?;
+        slab.state = slab.lock();
+        Ok(slab)
+    }
+
+    fn first(&self) -> *mut u8 {
+        self.map.as_ptr().cast::<u8>().wrapping_add(SLAB_BYTES)
+    }
+
+    fn take(&mut self) -> Option<NonNull<u8>> {
+        let word = self.free.iter().position(|word| *word != 0)?;
+        let free = self.free.get_mut(word)?;
+        let bit = free.trailing_zeros() as usize;
+        *free &= *free - 1;
+        let offset = (64 * word + bit) * SLOT_BYTES;
+        NonNull::new(self.first().wrapping_add(offset))
+    }
+
+    fn give_back(&mut self, slot: usize) {
+        if let Some(word) = self.free.get_mut(slot / 64) {
+            *word |= 1 << (slot % 64);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.free.iter().all(|word| *word == 0)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.free.iter().all(|word| *word == u64::MAX)
     }
 
     fn guard(&self) -> Result<(), Error> {
-        let after = self.page().wrapping_byte_add(PAGE_BYTES);
+        let after = self.first().wrapping_add(SLAB_BYTES).cast();
         for page in [self.map.as_ptr(), after] {
-            // SAFETY: both guard pages lie inside our own mapping, and nothing points into them.
-            unsafe { rustix::mm::mprotect(page, PAGE_BYTES, MprotectFlags::empty()) }
+            // SAFETY: both guards lie inside our own mapping, and nothing points into them.
+            unsafe { rustix::mm::mprotect(page, SLAB_BYTES, MprotectFlags::empty()) }
                 .map_err(|_| Error::Memory)?;
         }
         Ok(())
     }
 
     fn lock(&self) -> LockState {
-        // SAFETY: advice and locks on our own mapped page change no contents that anyone holds.
+        let slots = self.first().cast();
+        // SAFETY: advice and locks on our own mapped pages change no contents that anyone holds.
         let (locked, advised) = unsafe {
-            let locked = rustix::mm::mlock(self.page(), PAGE_BYTES);
-            let dump = rustix::mm::madvise(self.page(), PAGE_BYTES, Advice::LinuxDontDump);
-            let fork = rustix::mm::madvise(self.page(), PAGE_BYTES, Advice::LinuxWipeOnFork);
+            let locked = rustix::mm::mlock(slots, SLAB_BYTES);
+            let dump = rustix::mm::madvise(slots, SLAB_BYTES, Advice::LinuxDontDump);
+            let fork = rustix::mm::madvise(slots, SLAB_BYTES, Advice::LinuxWipeOnFork);
             (locked.is_ok(), dump.is_ok() && fork.is_ok())
         };
         if locked && advised {
@@ -107,24 +239,42 @@ impl Locked {
     }
 }
 
-impl Drop for Locked {
+impl Drop for Slab {
     fn drop(&mut self) {
-        self.wipe();
-        // SAFETY: unmaps exactly what `new` mapped, once; no reference outlives `self`.
-        let _ = unsafe { rustix::mm::munmap(self.map.as_ptr(), 3 * PAGE_BYTES) };
+        // SAFETY: unmaps exactly what `new` mapped, once; the arena drops a slab when no slot is taken.
+        let _ = unsafe { rustix::mm::munmap(self.map.as_ptr(), 3 * SLAB_BYTES) };
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Locked;
+    use std::collections::HashSet;
+
+    use super::{Arena, Locked, SLOT_BYTES, SLOTS, Slab};
+
+    fn flags_at(address: usize) -> Vec<String> {
+        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let address = format!("{address:x}-");
+        let mut lines = smaps.lines().skip_while(|line| !line.starts_with(&address));
+        let flags = lines.find(|line| line.starts_with("VmFlags:")).unwrap();
+        flags.split(' ').map(str::to_owned).collect()
+    }
 
     #[test]
-    fn a_key_reads_back_and_its_neighbours_are_guarded() {
-        let locked = Locked::new(&[7; 32]).unwrap();
-        assert_eq!(locked.bytes(), &[7; 32]);
+    fn a_key_reads_back_whole_and_in_parts() {
+        let secret: Vec<u8> = (0..128).collect();
+        let locked = Locked::new(&secret).unwrap();
+        assert_eq!(locked.bytes(), secret);
+        assert_eq!(locked.part::<126, 2>(), &[126, 127]);
+        assert_eq!(Locked::new(&[7; 5]).unwrap().bytes(), &[7; 5]);
+        assert!(Locked::new(&[7; SLOT_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn the_slots_neighbours_are_guarded() {
+        let slab = Slab::new().unwrap();
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let address = format!("{:x}-", locked.page() as usize);
+        let address = format!("{:x}-", slab.first().addr());
         let place = maps
             .lines()
             .position(|line| line.starts_with(&address))
@@ -145,19 +295,42 @@ mod tests {
 
     // Invariant 11: a core dump has no page of a key.
     #[test]
-    fn a_key_is_left_out_of_dumps() {
-        let locked = Locked::new(&[7; 32]).unwrap();
-        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-        let address = format!("{:x}-", locked.page() as usize);
-        let mut lines = smaps.lines().skip_while(|line| !line.starts_with(&address));
-        let flags = lines.find(|line| line.starts_with("VmFlags:")).unwrap();
-        assert!(
-            flags.split(' ').any(|flag| flag == "dd"),
-            "not `dd` (don't dump): {flags}"
+    fn a_key_is_left_out_of_dumps_and_forks() {
+        let slab = Slab::new().unwrap();
+        let flags = flags_at(slab.first().addr());
+        for (flag, meaning) in [("dd", "don't dump"), ("wf", "wipe on fork")] {
+            assert!(flags.iter().any(|f| f == flag), "not {meaning}: {flags:?}");
+        }
+    }
+
+    #[test]
+    fn slots_are_distinct_used_again_and_their_slab_leaves_when_it_is_empty() {
+        let mut arena = Arena::new();
+        let taken: Vec<_> = (0..=SLOTS).map(|_| arena.take().unwrap().0).collect();
+        let distinct: HashSet<usize> = taken.iter().map(|slot| slot.addr().get()).collect();
+        assert_eq!(distinct.len(), SLOTS + 1);
+        assert_eq!(arena.slabs.len(), 2);
+        arena.give_back(taken[3]);
+        let rest: Vec<_> = (0..SLOTS).map(|_| arena.take().unwrap().0).collect();
+        assert!(rest.contains(&taken[3]), "a free slot is used again");
+        assert_eq!(
+            arena.slabs.len(),
+            2,
+            "a free slot is used before a new slab"
         );
-        assert!(
-            flags.split(' ').any(|flag| flag == "wf"),
-            "not `wf` (wipe on fork): {flags}"
-        );
+        for slot in taken[..3].iter().chain(&taken[4..]).chain(&rest) {
+            arena.give_back(*slot);
+        }
+        assert!(arena.slabs.is_empty() && arena.roomy.is_empty());
+    }
+
+    #[test]
+    fn a_hundred_thousand_keys_fit_the_limits_of_a_process() {
+        let keys: Vec<Locked> = (0..100_000_u32)
+            .map(|n| Locked::new(&n.to_be_bytes()).unwrap())
+            .collect();
+        for (number, key) in (0_u32..).zip(&keys) {
+            assert_eq!(key.bytes(), number.to_be_bytes());
+        }
     }
 }

@@ -1,18 +1,21 @@
-//! HMAC-SHA-256 over injective messages (RFC 2104, FIPS 198-1).
+//! HMAC (RFC 2104, FIPS 198-1): over the vault's injective messages, and over what users bring.
+
+use ring::hmac::{Algorithm, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512, Tag};
 
 use crate::binding::Binding;
 use crate::error::Error;
-use crate::locked::{KEY_BYTES, Locked};
+use crate::key::KeyKind;
+use crate::locked::{LockState, Locked};
 use crate::{constant_time_eq, derive, primitives};
 
-/// One version of a key that makes and verifies tags.
+/// One version of a key that makes and verifies the vault's own tags: HMAC-SHA-256 with a derived key.
 pub struct MacKey {
     version: u32,
     key: Locked,
 }
 
 impl MacKey {
-    pub(crate) fn new(version: u32, key: &[u8; KEY_BYTES]) -> Result<Self, Error> {
+    pub(crate) fn new(version: u32, key: &[u8]) -> Result<Self, Error> {
         Ok(Self {
             version,
             key: derive::mac(key)?,
@@ -26,7 +29,7 @@ impl MacKey {
 
     /// The tag of a message.
     pub fn tag(&self, message: &Binding) -> [u8; 32] {
-        primitives::hmac_sha256(self.key.bytes(), &[message.as_bytes()])
+        primitives::hmac_sha256(self.key.bytes(), message.as_bytes())
     }
 
     /// Whether a tag is the message's, in constant time.
@@ -40,10 +43,73 @@ impl MacKey {
     }
 }
 
+/// One version of a key that makes and verifies tags for users of the key service, with the material
+/// itself: a key imported from elsewhere makes the tags it made there.
+pub struct HmacKey {
+    algorithm: Algorithm,
+    key: Locked,
+}
+
+impl HmacKey {
+    pub(crate) fn new(kind: KeyKind, material: &[u8]) -> Result<Self, Error> {
+        let algorithm = match kind {
+            KeyKind::HmacSha256 => HMAC_SHA256,
+            KeyKind::HmacSha384 => HMAC_SHA384,
+            KeyKind::HmacSha512 => HMAC_SHA512,
+            KeyKind::Aes256 | KeyKind::Ed25519 | KeyKind::EcdsaP256 => return Err(Error::Usage),
+        };
+        Ok(Self {
+            algorithm,
+            key: Locked::new(material)?,
+        })
+    }
+
+    pub(crate) fn lock_state(&self) -> LockState {
+        self.key.state()
+    }
+
+    /// The tag of a message: 32, 48 or 64 bytes.
+    pub fn tag(&self, message: &[u8]) -> Vec<u8> {
+        self.made(message).as_ref().to_vec()
+    }
+
+    /// Whether a tag is the message's, in constant time. A shortened tag is none.
+    pub fn verify(&self, message: &[u8], tag: &[u8]) -> Result<(), Error> {
+        // INVARIANT 12: secret comparisons take the same time whatever differs.
+        if constant_time_eq(self.made(message).as_ref(), tag) {
+            Ok(())
+        } else {
+            Err(Error::Unopened)
+        }
+    }
+
+    fn made(&self, message: &[u8]) -> Tag {
+        primitives::hmac(self.algorithm, self.key.bytes(), message)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::MacKey;
-    use crate::Binding;
+    use super::{HmacKey, MacKey};
+    use crate::{Binding, KeyKind};
+
+    #[test]
+    fn a_tag_of_each_hash_verifies_whole_for_its_message_and_key_only() {
+        for (kind, bytes) in [
+            (KeyKind::HmacSha256, 32),
+            (KeyKind::HmacSha384, 48),
+            (KeyKind::HmacSha512, 64),
+        ] {
+            let key = HmacKey::new(kind, &vec![5; bytes]).unwrap();
+            let tag = key.tag(b"message");
+            assert_eq!(tag.len(), bytes);
+            key.verify(b"message", &tag).unwrap();
+            assert!(key.verify(b"other", &tag).is_err());
+            assert!(key.verify(b"message", &tag[..bytes - 1]).is_err());
+            let other = HmacKey::new(kind, &vec![6; bytes]).unwrap();
+            assert!(other.verify(b"message", &tag).is_err());
+        }
+    }
 
     // Invariant 12
     #[test]

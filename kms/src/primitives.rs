@@ -1,14 +1,16 @@
 //! `ring`, behind one small door, so that it can be replaced.
 //!
 //! `ring` does not wipe its prepared keys (a decision of its authors): they are made anew for each
-//! call and live on the stack for that long. What lasts is in `locked`.
+//! call and live on the stack for that long, which `scrub` wipes. What lasts is in `locked`.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest;
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::Error;
+use crate::scrub::{SHALLOW, scrubbed};
 
 /// Bytes of a GCM tag (NIST SP 800-38D: 128 bits).
 pub(crate) const TAG_BYTES: usize = 16;
@@ -54,15 +56,24 @@ pub(crate) fn gcm_open(
     Ok(())
 }
 
-/// HMAC-SHA-256 (RFC 2104).
-pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA256, key));
-    for part in parts {
-        context.update(part);
-    }
+/// SHA-256 (FIPS 180-4).
+pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    // A SHA-256 hash has exactly these 32 bytes.
+    hash.copy_from_slice(digest::digest(&digest::SHA256, message).as_ref());
+    hash
+}
+
+/// HMAC (RFC 2104) with one of the three hashes.
+pub(crate) fn hmac(algorithm: hmac::Algorithm, key: &[u8], message: &[u8]) -> hmac::Tag {
+    scrubbed::<SHALLOW, _>(|| hmac::sign(&hmac::Key::new(algorithm, key), message))
+}
+
+/// HMAC-SHA-256.
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut tag = [0; 32];
     // A SHA-256 tag has exactly these 32 bytes.
-    tag.copy_from_slice(context.sign().as_ref());
+    tag.copy_from_slice(hmac(HMAC_SHA256, key, message).as_ref());
     tag
 }
 
@@ -75,7 +86,9 @@ pub(crate) fn hkdf_sha256(key: &[u8], info: &[u8], out: &mut [u8; 32]) -> Result
         }
     }
     let info = [info];
-    let extracted = Salt::new(HKDF_SHA256, &[]).extract(key);
-    let expanded = extracted.expand(&info, Length).map_err(|_| Error::Memory)?;
-    expanded.fill(out).map_err(|_| Error::Memory)
+    scrubbed::<SHALLOW, _>(|| {
+        let extracted = Salt::new(HKDF_SHA256, &[]).extract(key);
+        let expanded = extracted.expand(&info, Length).map_err(|_| Error::Memory)?;
+        expanded.fill(out).map_err(|_| Error::Memory)
+    })
 }

@@ -1,20 +1,26 @@
 //! Secrets that can't be printed, copied or serialised, and are wiped when they are dropped.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::error::Error;
+use crate::primitives;
 
 /// Secret bytes. No `Debug`, `Display`, `Clone` or `Serialize` (invariants 11 and 12).
-pub struct SecretBytes(Zeroizing<Vec<u8>>);
+pub struct SecretBytes(Vec<u8>);
 
 impl SecretBytes {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
-        // INVARIANT 12: `Zeroizing` wipes the whole capacity on drop.
-        Self(Zeroizing::new(bytes))
+        Self(bytes)
     }
 
     /// The bytes. Whoever calls this answers for every copy.
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    pub(crate) fn expose_mut(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 
     /// How many there are.
@@ -26,6 +32,21 @@ impl SecretBytes {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        // INVARIANT 12: the whole capacity is wiped; `Vec`'s own `zeroize` goes byte by byte, this does not.
+        self.0.resize(self.0.capacity(), 0);
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
+/// Random bytes of the operating system.
+pub fn random_bytes(length: usize) -> Result<SecretBytes, Error> {
+    let mut bytes = SecretBytes::new(vec![0; length]);
+    primitives::random(bytes.expose_mut())?;
+    Ok(bytes)
 }
 
 /// A PIN of an HSM's token. No `Debug`, `Display` or `Clone`.

@@ -29,8 +29,64 @@ pub(super) fn verifying(label: &str) -> Vec<Attribute> {
     labelled(ObjectClass::PUBLIC_KEY, KeyType::EC_EDWARDS, label)
 }
 
-/// A new root key: it never leaves the HSM, and neither wraps nor signs.
+/// Finds the half that wraps what is imported.
+pub(super) fn wrapping(label: &str) -> Vec<Attribute> {
+    labelled(ObjectClass::PUBLIC_KEY, KeyType::RSA, label)
+}
+
+/// Finds the half that unwraps it.
+pub(super) fn unwrapping(label: &str) -> Vec<Attribute> {
+    labelled(ObjectClass::PRIVATE_KEY, KeyType::RSA, label)
+}
+
+/// A new half that wraps: public.
+pub(super) fn new_wrapping(label: &str, bits: u64) -> Vec<Attribute> {
+    vec![
+        Attribute::Token(true),
+        Attribute::Private(false),
+        Attribute::Encrypt(true),
+        Attribute::Verify(false),
+        Attribute::Wrap(false),
+        Attribute::ModulusBits(bits.into()),
+        Attribute::PublicExponent(vec![1, 0, 1]),
+        Attribute::Label(label.as_bytes().to_vec()),
+    ]
+}
+
+/// A new half that unwraps: it decrypts, and nothing else, so that it neither signs nor leaves keys behind.
+pub(super) fn new_unwrapping(label: &str) -> Vec<Attribute> {
+    vec![
+        Attribute::Token(true),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Decrypt(true),
+        Attribute::Sign(false),
+        Attribute::Unwrap(false),
+        Attribute::Label(label.as_bytes().to_vec()),
+    ]
+}
+
+/// A new root key, made in the HSM.
 pub(super) fn new_root(label: &str) -> Vec<Attribute> {
+    let mut template = root_rights(label);
+    template.push(Attribute::ValueLen(32.into()));
+    template
+}
+
+/// A root key that is known outside, for now. The caller wipes it.
+pub(super) fn known_root(label: &str, key: &[u8]) -> Vec<Attribute> {
+    let mut template = root_rights(label);
+    template.extend([
+        Attribute::Class(ObjectClass::SECRET_KEY),
+        Attribute::KeyType(KeyType::AES),
+        Attribute::Value(key.to_vec()),
+    ]);
+    template
+}
+
+/// It never leaves the HSM, and neither wraps nor signs.
+fn root_rights(label: &str) -> Vec<Attribute> {
     vec![
         Attribute::Token(true),
         Attribute::Private(true),
@@ -43,7 +99,6 @@ pub(super) fn new_root(label: &str) -> Vec<Attribute> {
         Attribute::Unwrap(false),
         Attribute::Sign(false),
         Attribute::Verify(false),
-        Attribute::ValueLen(32.into()),
         Attribute::Label(label.as_bytes().to_vec()),
     ]
 }

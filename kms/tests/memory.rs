@@ -1,0 +1,230 @@
+//! The memory of a living process, read from outside: every key while it is open, nothing of any afterwards.
+//!
+//! `/proc/<pid>/mem` shows more than a core would: pages that are left out of dumps are readable there.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the steps of the test are code outside `#[test]`"
+)]
+
+#[path = "memory/image.rs"]
+mod image;
+#[path = "memory/secrets.rs"]
+mod secrets;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kms::{
+    Binding, CacheLimits, Envelope, Hsm, HsmSettings, KeyCache, KeyId, KeyKind, Pin, SecretBytes,
+    Usage, WrappedKey,
+};
+
+const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+const TEST: &str = "nothing_of_a_key_is_left_when_it_is_gone";
+/// What a child is to do: `wrap` or `use`.
+const PART: &str = "JINKU_TEST_PART";
+/// Where the parts meet.
+const FOLDER: &str = "JINKU_TEST_FOLDER";
+
+// Invariants 11 and 12
+#[test]
+fn nothing_of_a_key_is_left_when_it_is_gone() {
+    if let Some(part) = std::env::var_os(PART) {
+        let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
+        let act = if part == "wrap" {
+            wrap
+        } else {
+            open_use_and_drop
+        };
+        act(&folder);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    // One process brings the material, as an import would; another one knows it only wrapped.
+    assert!(part("wrap", folder.path()).wait().unwrap().success());
+    let mut child = part("use", folder.path());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = |word: &str| loop {
+        let line = lines.next().unwrap().unwrap();
+        if let Some((_, rest)) = line.split_once(word) {
+            break rest.trim().to_owned();
+        }
+    };
+
+    let nonces = next("KEYS-ARE-OPEN");
+    let secrets = secrets::of(&materials(), &nonces);
+    let held = secrets.iter().filter(|secret| secret.is_held).count();
+    let seen = image::search(child.id(), &secrets);
+    let found = secrets
+        .iter()
+        .filter(|s| s.is_held && seen.contains(&s.name));
+    assert_eq!(
+        found.count(),
+        held,
+        "the search does not find what is there: {seen:?}"
+    );
+
+    go_on(&mut child);
+    next("KEYS-ARE-GONE");
+    let seen = image::search(child.id(), &secrets);
+    go_on(&mut child);
+    assert!(child.wait().unwrap().success());
+    assert!(seen.is_empty(), "left in memory: {seen:?}");
+}
+
+/// The known material of each kind.
+fn materials() -> Vec<(KeyKind, Vec<u8>)> {
+    let material = |(number, kind): (u8, KeyKind)| {
+        let hash = |part: u8| ring::digest::digest(&ring::digest::SHA256, &[number, part]);
+        let bytes = [hash(0).as_ref(), hash(1).as_ref()].concat();
+        (kind, bytes[..*kind.material_bytes().start()].to_vec())
+    };
+    (0..).zip(KeyKind::ALL).map(material).collect()
+}
+
+fn prepare(folder: &Path) {
+    let tokens = folder.join("tokens");
+    std::fs::create_dir(&tokens).unwrap();
+    let settings = format!("directories.tokendir = {}\n", tokens.display());
+    std::fs::write(folder.join("softhsm2.conf"), settings).unwrap();
+}
+
+fn part(name: &str, folder: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", TEST, "--nocapture", "--test-threads=1"])
+        .env(PART, name)
+        .env(FOLDER, folder)
+        .env("SOFTHSM2_CONF", folder.join("softhsm2.conf"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn go_on(child: &mut Child) {
+    child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+}
+
+fn envelope() -> Envelope {
+    let pin = Pin::new("12345678".to_owned());
+    let settings = HsmSettings::new(MODULE.into(), "memory".to_owned(), pin);
+    let hsm = Arc::new(Hsm::open(&settings).unwrap());
+    let root = match hsm.root("root").unwrap() {
+        Some(root) => root,
+        None => hsm.generate_root("root").unwrap(),
+    };
+    Envelope::new(hsm, root)
+}
+
+fn id(number: usize) -> KeyId {
+    KeyId::parse(&format!("00000000-0000-4000-8000-{number:012}")).unwrap()
+}
+
+fn wrap(folder: &Path) {
+    let (so_pin, pin) = ("87654321".to_owned(), "12345678".to_owned());
+    Hsm::initialize_token(
+        Path::new(MODULE),
+        "memory",
+        &Pin::new(so_pin),
+        &Pin::new(pin),
+    )
+    .unwrap();
+    let envelope = envelope();
+    for (number, (kind, material)) in materials().into_iter().enumerate() {
+        let material = SecretBytes::new(material);
+        let wrapped = envelope.wrap(&id(number), 1, kind, &material).unwrap();
+        std::fs::write(folder.join(format!("key-{number}")), wrapped.blob()).unwrap();
+    }
+}
+
+fn open_use_and_drop(folder: &Path) {
+    let envelope = envelope();
+    let limits = CacheLimits {
+        bytes_max: 1 << 20,
+        keys_max: 100,
+        ttl: Duration::from_hours(1),
+        grace: Duration::ZERO,
+    };
+    let cache = KeyCache::new(limits, Instant::now);
+    let mut nonces = Vec::new();
+    let load = |number: usize, kind| {
+        let blob = std::fs::read(folder.join(format!("key-{number}")))?;
+        Ok::<_, std::io::Error>(WrappedKey::from_parts(id(number), 1, kind, blob))
+    };
+    for (number, kind) in KeyKind::ALL.into_iter().enumerate() {
+        let key = cache
+            .open(&envelope, &id(number), 1, || load(number, kind))
+            .unwrap();
+        nonces.extend(used(&key));
+    }
+    // The vault's own keys, of the same material.
+    let aead = envelope
+        .open_aead(&load(0, KeyKind::Aes256).unwrap())
+        .unwrap();
+    let mac = envelope
+        .open_mac(&load(1, KeyKind::HmacSha256).unwrap())
+        .unwrap();
+    let context = Binding::new("test");
+    let sealed = aead.seal(&context, &[7; 1000]).unwrap();
+    aead.open(&context, &sealed).unwrap();
+    nonces.push(hex(&sealed[9..33]));
+    mac.verify(&context, &mac.tag(&context)).unwrap();
+
+    // Another key stays open beside them, so that their memory is wiped and not only unmapped.
+    let stays = envelope.generate(&id(99), 1, KeyKind::Aes256).unwrap();
+    let stays = envelope.open(&stays).unwrap();
+
+    wait("KEYS-ARE-OPEN", &nonces.join(" "));
+    for number in 0..KeyKind::ALL.len() {
+        cache.forget(&id(number));
+    }
+    drop((aead, mac));
+    wait("KEYS-ARE-GONE", "");
+    drop(stays);
+}
+
+fn used(key: &kms::OpenKey) -> Option<String> {
+    match key.kind().usage() {
+        Usage::Encrypt => {
+            let context = Binding::new("test");
+            let sealed = key.cipher().unwrap().seal(&context, &[7; 1000]).unwrap();
+            key.cipher().unwrap().open(&context, &sealed).unwrap();
+            Some(hex(&sealed[25..49]))
+        }
+        Usage::Mac => {
+            let tag = key.mac().unwrap().tag(&[7; 1000]);
+            key.mac().unwrap().verify(&[7; 1000], &tag).unwrap();
+            None
+        }
+        Usage::Sign => {
+            let signature = key.signer().unwrap().sign(&[7; 1000]).unwrap();
+            key.signer()
+                .unwrap()
+                .verify(&[7; 1000], &signature)
+                .unwrap();
+            None
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// Says a word to the parent, and waits for its answer.
+fn wait(word: &str, rest: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{word} {rest}").unwrap();
+    out.flush().unwrap();
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+}
