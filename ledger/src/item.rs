@@ -37,6 +37,10 @@ coded! {
         Token = 3 "token",
         /// Absent, or not for this unit: the two look the same.
         NotAvailable = 4 "not-available",
+        /// An act of a key was done.
+        Done = 5 "done",
+        /// An act of a key was refused for this item.
+        Refused = 6 "refused",
     }
 }
 

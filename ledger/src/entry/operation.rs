@@ -71,6 +71,48 @@ coded! {
         RequestRefused = 11 "request-refused",
         /// Tokens and their values were erased.
         Erase = 12 "erase",
+        /// A payload was encrypted under a key.
+        Encrypt = 13 "encrypt",
+        /// A ciphertext was presented for its payload.
+        Decrypt = 14 "decrypt",
+        /// A ciphertext moved to another key, version or context, without showing its payload.
+        ReEncrypt = 15 "re-encrypt",
+        /// A data key was made and wrapped.
+        DataKey = 16 "data-key",
+        /// A message authentication code was made.
+        Mac = 17 "mac",
+        /// A message authentication code was presented for a verdict.
+        MacVerify = 18 "mac-verify",
+        /// A message was signed.
+        Sign = 19 "sign",
+        /// A signature was presented for a verdict.
+        Verify = 20 "verify",
+        /// Random bytes were given.
+        Random = 21 "random",
+        /// A key's description or public half was read.
+        KeyRead = 22 "key-read",
+        /// Keys were listed.
+        KeyList = 23 "key-list",
+        /// A key's names, tags, schedule or lowest version were changed.
+        KeySet = 24 "key-set",
+        /// A suspended key became active.
+        KeyEnable = 25 "key-enable",
+        /// A key was suspended.
+        KeyDisable = 26 "key-disable",
+        /// A key will be destroyed after a waiting period.
+        KeyScheduleDeletion = 27 "key-schedule-deletion",
+        /// A scheduled destruction was called off.
+        KeyCancelDeletion = 28 "key-cancel-deletion",
+        /// A key version was declared compromised.
+        KeyCompromise = 29 "key-compromise",
+        /// A key's material was brought in, or what is needed to bring it was given.
+        KeyImport = 30 "key-import",
+        /// A key left as a wrapped backup.
+        KeyBackup = 31 "key-backup",
+        /// A key came back from a wrapped backup.
+        KeyRestore = 32 "key-restore",
+        /// Stored values were sealed anew under a key's newest version.
+        KeyReseal = 33 "key-reseal",
     }
 }
 

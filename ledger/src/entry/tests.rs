@@ -260,7 +260,7 @@ fn unknown_numbers_are_refused() {
         "an unknown schema version"
     );
     assert_eq!(
-        rule(&replaced(&bytes, &[5, 3, 6, 0], &[5, 13, 6, 0])),
+        rule(&replaced(&bytes, &[5, 3, 6, 0], &[5, 0x18, 34, 6, 0])),
         "an unknown operation"
     );
     assert_eq!(
@@ -356,7 +356,7 @@ fn items_come_back_as_they_were_and_in_one_spelling() {
     let long_epoch = replaced(&encoded, &[0x19, 0x01, 0x2c], &[0x1a, 0, 0, 0x01, 0x2c]);
     assert!(Item::decode(&long_epoch).is_err());
     assert!(Item::decode(&[encoded.as_slice(), &[0]].concat()).is_err());
-    let unknown_view = [&encoded[..encoded.len() - 1], &[5]].concat();
+    let unknown_view = [&encoded[..encoded.len() - 1], &[7]].concat();
     assert!(Item::decode(&unknown_view).is_err());
     for refused in [
         item("e\u{301}", ItemView::Plain),
