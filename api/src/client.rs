@@ -1,59 +1,11 @@
-//! A small client: one pooled HTTP/2 channel over TLS, the unit's proof beside each call.
+//! A client of the vault's tokens.
 
-use std::time::Duration;
+use tonic::transport::Channel;
 
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-
+use crate::channel::{RESPONSE_BYTES_MAX, answer, channel, with_proof};
 use crate::v1::vault_client::VaultClient;
 use crate::v1::{DetokenizeRequest, DetokenizeResponse, TokenizeRequest, TokenizeResponse};
-
-/// Largest answer this client reads, in bytes.
-const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Where the vault is and how this machine proves itself. All certificates and keys are PEM.
-pub struct ClientSettings {
-    /// `https://host:port` of the vault's gRPC face.
-    pub url: String,
-    /// The authorities that may sign the vault's certificate.
-    pub ca_pem: Vec<u8>,
-    /// This machine's certificate chain and key; `None` where the unit's token is the only proof.
-    pub identity_pem: Option<(Vec<u8>, Vec<u8>)>,
-    /// How long one call may take.
-    pub timeout: Duration,
-}
-
-/// Why no answer came.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The address or the TLS material can't be used; retrying does not help.
-    #[error(
-        "the vault's address or TLS material can't be used: check url, ca, certificate and key"
-    )]
-    Settings(#[source] tonic::transport::Error),
-    /// The proof holds characters that no header may carry.
-    #[error("the unit's proof is not a valid header value")]
-    Proof,
-    /// The vault answered with a refusal, or could not be reached (code `Unavailable`).
-    #[error("the vault refused or could not be reached: {}", .0.code())]
-    Refused(#[source] Box<tonic::Status>),
-}
-
-/// A unit's own proof, forwarded as it was received. The gateway asserts nothing.
-///
-/// It has no `Debug`: a proof never reaches a log.
-#[derive(Clone)]
-pub struct UnitProof(MetadataValue<Ascii>);
-
-impl UnitProof {
-    /// Takes the value of the unit's `Authorization` header, scheme and all.
-    pub fn authorization(header: &[u8]) -> Result<Self, ClientError> {
-        let mut value = MetadataValue::try_from(header).map_err(|_| ClientError::Proof)?;
-        value.set_sensitive(true);
-        Ok(Self(value))
-    }
-}
+use crate::{ClientError, ClientSettings, UnitProof};
 
 /// A client of the vault. Clones share one channel.
 #[derive(Clone)]
@@ -64,19 +16,8 @@ pub struct Client {
 impl Client {
     /// Prepares the channel; it connects when it is first used, and again when it was lost.
     pub fn new(settings: &ClientSettings) -> Result<Self, ClientError> {
-        let mut tls =
-            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&settings.ca_pem));
-        if let Some((certificate, key)) = &settings.identity_pem {
-            tls = tls.identity(Identity::from_pem(certificate, key));
-        }
-        let channel = Endpoint::from_shared(settings.url.clone())
-            .and_then(|endpoint| endpoint.tls_config(tls))
-            .map_err(ClientError::Settings)?
-            .timeout(settings.timeout)
-            .connect_timeout(settings.timeout)
-            .tcp_nodelay(true)
-            .connect_lazy();
-        let stub = VaultClient::new(channel).max_decoding_message_size(RESPONSE_BYTES_MAX);
+        let stub =
+            VaultClient::new(channel(settings)?).max_decoding_message_size(RESPONSE_BYTES_MAX);
         Ok(Self { stub })
     }
 
@@ -102,20 +43,4 @@ impl Client {
                 .await,
         )
     }
-}
-
-fn with_proof<T>(message: T, proof: Option<&UnitProof>) -> tonic::Request<T> {
-    let mut request = tonic::Request::new(message);
-    if let Some(UnitProof(value)) = proof {
-        request
-            .metadata_mut()
-            .insert("authorization", value.clone());
-    }
-    request
-}
-
-fn answer<T>(result: Result<tonic::Response<T>, tonic::Status>) -> Result<T, ClientError> {
-    result
-        .map(tonic::Response::into_inner)
-        .map_err(|status| ClientError::Refused(Box::new(status)))
 }

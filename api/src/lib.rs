@@ -1,18 +1,25 @@
 //! The contract between gateways, units and the vault.
 //!
-//! [`v1`] holds the messages and the service stubs that `proto/jinku/v1/vault.proto` describes;
-//! [`Client`] is a small client over mutual TLS. Neither knows anything of the vault's inside.
+//! [`v1`] holds the messages and the service stubs that `proto/jinku/v1/*.proto` describe;
+//! [`Client`] (tokens) and [`KeysClient`] (the key service) are small clients over mutual TLS. None
+//! knows anything of the vault's inside.
 //!
 //! | module | holds |
 //! | --- | --- |
 //! | [`v1`] | generated messages, client and server stubs |
-//! | `client` | [`Client`], [`ClientSettings`], [`ClientError`], [`UnitProof`] |
+//! | `channel` | [`ClientSettings`], [`ClientError`], [`UnitProof`] |
+//! | `client` | [`Client`] |
+//! | `keys` | [`KeysClient`] |
 
+mod channel;
 mod client;
+mod keys;
 
-pub use client::{Client, ClientError, ClientSettings, UnitProof};
+pub use channel::{ClientError, ClientSettings, UnitProof};
+pub use client::Client;
+pub use keys::KeysClient;
 
-/// Generated from `proto/jinku/v1/vault.proto`.
+/// Generated from `proto/jinku/v1/*.proto`.
 pub mod v1 {
     #![expect(
         missing_docs,
