@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kms::{CacheLimits, GcmIv};
 use ledger::Origin;
 use serde::Deserialize;
 
@@ -42,6 +43,11 @@ pub enum ConfigError {
         /// What it may be.
         range: &'static str,
     },
+    /// The PIN comes from nowhere, or from two places.
+    #[error(
+        "give `hsm.pin_file`, or `hsm.unseal = true`: one of them says where the HSM's PIN comes from"
+    )]
+    Pin,
     /// The log's name can't be used.
     #[error("`ledger.origin` can't be used: give a name such as `city.example/vault/node-1`")]
     Origin,
@@ -60,6 +66,8 @@ pub struct RawConfig {
     issuer: Vec<RawIssuer>,
     ledger: RawLedger,
     #[serde(default)]
+    keys: RawKeys,
+    #[serde(default)]
     limits: RawLimits,
 }
 
@@ -77,11 +85,56 @@ struct RawListen {
 struct RawHsm {
     module: PathBuf,
     token_label: String,
-    pin_file: PathBuf,
+    #[serde(default)]
+    pin_file: Option<PathBuf>,
+    #[serde(default)]
+    unseal: bool,
+    #[serde(default = "recovery_file")]
+    recovery_file: PathBuf,
+    #[serde(default = "sessions_max")]
+    sessions_max: usize,
+    #[serde(default)]
+    gcm_iv: Option<String>,
     #[serde(default = "root_label")]
     root_label: String,
     #[serde(default = "signer_label")]
     signer_label: String,
+    #[serde(default = "import_label")]
+    import_label: String,
+}
+
+impl RawHsm {
+    fn checked(self, folder: &Path) -> Result<HsmConfig, ConfigError> {
+        let pin = match (self.pin_file, self.unseal) {
+            (Some(file), false) => PinSource::File(folder.join(file)),
+            (None, true) => PinSource::Unseal,
+            _ => return Err(ConfigError::Pin),
+        };
+        let way = self
+            .gcm_iv
+            .as_deref()
+            .map_or(Some(GcmIv::Caller), GcmIv::parse);
+        Ok(HsmConfig {
+            module: folder.join(self.module),
+            token_label: self.token_label,
+            pin,
+            recovery_file: folder.join(self.recovery_file),
+            sessions_max: within(
+                "hsm.sessions_max",
+                self.sessions_max,
+                1,
+                64,
+                "between 1 and 64",
+            )?,
+            gcm_iv: way.ok_or(ConfigError::Range {
+                key: "hsm.gcm_iv",
+                range: "`caller`, `zero-buffer` or `appended`",
+            })?,
+            root_label: self.root_label,
+            signer_label: self.signer_label,
+            import_label: self.import_label,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -108,6 +161,76 @@ struct RawLedger {
     publish_interval_ms: u64,
     #[serde(default = "deadline_ms")]
     deadline_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawKeys {
+    cache_keys_max: usize,
+    cache_bytes_max: usize,
+    cache_ttl_ms: u64,
+    outage_grace_ms: u64,
+    item_bytes_max: usize,
+    deletion_wait_seconds_min: u64,
+    upkeep_interval_ms: u64,
+}
+
+impl Default for RawKeys {
+    fn default() -> Self {
+        Self {
+            cache_keys_max: 100_000,
+            cache_bytes_max: 64 * 1024 * 1024,
+            cache_ttl_ms: 300_000,
+            outage_grace_ms: 900_000,
+            item_bytes_max: 1024 * 1024,
+            deletion_wait_seconds_min: 7 * 24 * 3_600,
+            upkeep_interval_ms: 60_000,
+        }
+    }
+}
+
+impl RawKeys {
+    fn checked(self) -> Result<KeysConfig, ConfigError> {
+        let count =
+            |key, value: usize| within(key, value, 1, 1_000_000_000, "between 1 and 1000000000");
+        Ok(KeysConfig {
+            cache: CacheLimits {
+                bytes_max: count("keys.cache_bytes_max", self.cache_bytes_max)?,
+                keys_max: count("keys.cache_keys_max", self.cache_keys_max)?,
+                ttl: millis("keys.cache_ttl_ms", self.cache_ttl_ms)?,
+                grace: within(
+                    "keys.outage_grace_ms",
+                    Duration::from_millis(self.outage_grace_ms),
+                    Duration::ZERO,
+                    Duration::from_hours(24),
+                    "between 0 and 86400000 (a day)",
+                )?,
+            },
+            item_bytes_max: count("keys.item_bytes_max", self.item_bytes_max)?,
+            deletion_wait_min: within(
+                "keys.deletion_wait_seconds_min",
+                Duration::from_secs(self.deletion_wait_seconds_min),
+                Duration::ZERO,
+                Duration::from_hours(24 * 365),
+                "between 0 and 31536000 (a year)",
+            )?,
+            upkeep_interval: millis("keys.upkeep_interval_ms", self.upkeep_interval_ms)?,
+        })
+    }
+}
+
+fn within<T: Copy + PartialOrd>(
+    key: &'static str,
+    value: T,
+    least: T,
+    most: T,
+    range: &'static str,
+) -> Result<T, ConfigError> {
+    if least <= value && value <= most {
+        Ok(value)
+    } else {
+        Err(ConfigError::Range { key, range })
+    }
 }
 
 #[derive(Deserialize)]
@@ -144,6 +267,18 @@ fn signer_label() -> String {
     "jinku-ledger".to_owned()
 }
 
+fn recovery_file() -> PathBuf {
+    PathBuf::from("jinku-recovery")
+}
+
+fn sessions_max() -> usize {
+    4
+}
+
+fn import_label() -> String {
+    "jinku-import".to_owned()
+}
+
 fn publish_interval_ms() -> u64 {
     1_000
 }
@@ -166,8 +301,22 @@ pub struct Config {
     pub issuers: Vec<IssuerConfig>,
     /// The log.
     pub ledger: LedgerConfig,
+    /// The key service.
+    pub keys: KeysConfig,
     /// Every limit (invariant 14).
     pub limits: Limits,
+}
+
+/// The key service's bounds.
+pub struct KeysConfig {
+    /// Of the cache of opened key versions.
+    pub cache: CacheLimits,
+    /// Longest plaintext or message of one item, in bytes.
+    pub item_bytes_max: usize,
+    /// Shortest waiting period before a key is destroyed.
+    pub deletion_wait_min: Duration,
+    /// How often due rotations and destructions are looked for.
+    pub upkeep_interval: Duration,
 }
 
 /// How the HSM is reached.
@@ -176,12 +325,28 @@ pub struct HsmConfig {
     pub module: PathBuf,
     /// The token's label.
     pub token_label: String,
-    /// File with the user PIN, one line.
-    pub pin_file: PathBuf,
+    /// Where the user PIN comes from.
+    pub pin: PinSource,
+    /// What recovery shares open: a copy of the root key, and the PIN.
+    pub recovery_file: PathBuf,
+    /// Most sessions with the HSM, and so calls at once.
+    pub sessions_max: usize,
+    /// Who makes the IVs of AES-GCM in the HSM.
+    pub gcm_iv: GcmIv,
     /// Label of the root key.
     pub root_label: String,
     /// Label of the key that signs checkpoints.
     pub signer_label: String,
+    /// Label of the key pair that imported material is wrapped under.
+    pub import_label: String,
+}
+
+/// Where the HSM's user PIN comes from.
+pub enum PinSource {
+    /// A file, one line.
+    File(PathBuf),
+    /// The recovery file, once enough holders have brought their shares.
+    Unseal,
 }
 
 /// Where policies, classes and units are.
@@ -256,13 +421,7 @@ impl RawConfig {
                 key: at(self.listen.key),
                 client_ca: at(self.listen.client_ca),
             },
-            hsm: HsmConfig {
-                module: at(self.hsm.module),
-                token_label: self.hsm.token_label,
-                pin_file: at(self.hsm.pin_file),
-                root_label: self.hsm.root_label,
-                signer_label: self.hsm.signer_label,
-            },
+            hsm: self.hsm.checked(folder)?,
             policy: PolicyConfig {
                 directory: at(self.policy.directory),
                 classes: at(self.policy.classes),
@@ -277,6 +436,7 @@ impl RawConfig {
                 )?,
                 deadline: millis("ledger.deadline_ms", self.ledger.deadline_ms)?,
             },
+            keys: self.keys.checked()?,
             limits: self.limits.checked()?,
         })
     }

@@ -1,5 +1,7 @@
 //! One value's encryption, bound to its row. What it opens is withheld from the start.
 
+pub mod payload;
+
 use kms::{AeadKeyring, Binding};
 
 use crate::commit::Withheld;
@@ -78,6 +80,27 @@ pub fn open_token(
 ) -> Result<Withheld<TokenText>, SealError> {
     let context = binding(Part::Token, &row.domain, &row.class, row.fingerprint);
     opened(keys, &context, sealed).map(|text| Withheld::new(TokenText::new(text)))
+}
+
+/// A row's ciphertexts under the current version: opened and sealed again, in the same binding.
+pub fn renew(
+    keys: &AeadKeyring,
+    row: &TokenRow,
+) -> Result<(SealedValue, Option<SealedValue>), SealError> {
+    let again = |part, sealed: &SealedValue| {
+        let context = binding(part, &row.domain, &row.class, row.fingerprint);
+        let bytes = keys
+            .open(&context, &sealed.0)
+            .map_err(|_| SealError::Unopened)?;
+        let sealed = keys.seal(&context, bytes.expose());
+        sealed.map(SealedValue).map_err(|_| SealError::Unsealed)
+    };
+    let value = again(Part::Value, &row.sealed)?;
+    let token = match &row.repeatable {
+        Some((_, sealed)) => Some(again(Part::Token, sealed)?),
+        None => None,
+    };
+    Ok((value, token))
 }
 
 fn opened(

@@ -1,5 +1,7 @@
 //! `jinku bench`: rates of every layer as ratios to the raw store, all in one run.
 
+mod keys;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -56,6 +58,8 @@ struct Rate {
     items: f64,
     p50: Duration,
     p99: Duration,
+    /// What the row is a ratio to, where that is not the raw store.
+    base: Option<f64>,
 }
 
 async fn all(time: Duration) -> anyhow::Result<()> {
@@ -76,7 +80,7 @@ async fn all(time: Duration) -> anyhow::Result<()> {
         "raw SQLite group-commit insert"
     ));
     let engine = measured_inside(&directory.join("engine"), &stage, time)?;
-    for (name, rate) in &engine {
+    for (name, rate) in engine.iter().filter(|(_, rate)| rate.base.is_none()) {
         row(name, rate, limit);
     }
     let grpc = over_grpc(&stage, time).await?;
@@ -85,6 +89,14 @@ async fn all(time: Duration) -> anyhow::Result<()> {
     let filter = through_filter(&stage, time).await?;
     row("tokenize, through the filter", &filter.0, limit);
     row("detokenize, through the filter", &filter.1, limit);
+    screen::headline(
+        "Payloads a second under a unit's key, as ratios to `ring` alone on all processors",
+    );
+    for (name, rate) in &engine {
+        if let Some(base) = rate.base {
+            row(name, rate, base);
+        }
+    }
     screen::line(&format!(
         "memory of the idle vault: {} MiB resident",
         idle_kib / 1024
@@ -132,7 +144,16 @@ fn measured_inside(
         let items = number()?;
         let p50 = Duration::from_secs_f64(number()?);
         let p99 = Duration::from_secs_f64(number()?);
-        Some((name, Rate { items, p50, p99 }))
+        let base = number();
+        Some((
+            name,
+            Rate {
+                items,
+                p50,
+                p99,
+                base,
+            },
+        ))
     };
     let text = String::from_utf8(output.stdout)?;
     text.lines()
@@ -179,6 +200,7 @@ where
         items,
         p50: at(50),
         p99: at(99),
+        base: None,
     })
 }
 
@@ -186,11 +208,12 @@ where
 
 async fn inside(directory: &Path, time: Duration) -> anyhow::Result<()> {
     let running = open(&Config::load(&directory.join("jinku.toml"))?).await?;
-    let certificate = CertificateDer::from_pem_file(directory.join("tls/tax-bureau.pem"))?;
-    let desk = Arc::new(Desk {
-        vault: Arc::clone(&running.vault),
-        certificate,
-    });
+    let desk_of = |unit: &str| {
+        let certificate = CertificateDer::from_pem_file(directory.join(format!("tls/{unit}.pem")))?;
+        let vault = Arc::clone(&running.vault);
+        anyhow::Ok(Desk { vault, certificate })
+    };
+    let (desk, keeper) = (Arc::new(desk_of("tax-bureau")?), desk_of("key-office")?);
     let (first, second) = (Arc::clone(&desk), Arc::clone(&desk));
     let tokenize = measure(time, BATCH, move |_| {
         let desk = Arc::clone(&first);
@@ -210,7 +233,8 @@ async fn inside(directory: &Path, time: Duration) -> anyhow::Result<()> {
         let (p50, p99) = (rate.p50.as_secs_f64(), rate.p99.as_secs_f64());
         screen::line(&format!("{name}\t{}\t{p50}\t{p99}", rate.items));
     }
-    drop(desk);
+    keys::measured(&desk, &keeper, time).await?;
+    drop((desk, keeper));
     running.close();
     Ok(())
 }

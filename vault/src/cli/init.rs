@@ -15,7 +15,7 @@ use super::wallet::{AUDIENCE, ISSUER, Wallet};
 use crate::model::{Catalogue, Registry};
 
 /// What ships with the program: the sample policies, classes, units, routes and records.
-const POLICY_FILES: [(&str, &str); 11] = [
+const POLICY_FILES: [(&str, &str); 12] = [
     (
         "schema.cedarschema",
         include_str!("../../../policies/schema.cedarschema"),
@@ -53,6 +53,10 @@ const POLICY_FILES: [(&str, &str); 11] = [
     (
         "sample/tax.json",
         include_str!("../../../policies/sample/tax.json"),
+    ),
+    (
+        "policies/30-keys.cedar",
+        include_str!("../../../policies/policies/30-keys.cedar"),
     ),
 ];
 

@@ -1,15 +1,20 @@
 //! The command line: one file a subcommand, and one file that prints.
 
 mod bench;
+mod ceremony;
 mod companion;
 mod demo;
+mod holders;
 mod init;
+mod key;
 mod ledger;
 mod open;
+mod pin;
 mod policy;
 mod screen;
 mod serve;
 mod stage;
+mod unseal;
 mod upstream;
 mod wallet;
 
@@ -35,6 +40,8 @@ const EXAMPLES: &str = "Examples:
   jinku serve --config DIR/jinku.toml
   jinku policy check --policies policies --classes policies/classes.toml --units policies/units.toml
   jinku ledger export --data DIR/data --to ARCHIVE
+  jinku key list --installation DIR --unit key-office
+  jinku key ceremony --config DIR/jinku.toml --shares 5 --threshold 3
   jinku bench                         rates, as ratios to the raw store";
 
 #[derive(Subcommand)]
@@ -45,12 +52,16 @@ enum Command {
     Init(init::Options),
     /// Run the vault.
     Serve(serve::Options),
+    /// Bring a recovery share to a sealed vault.
+    Unseal(unseal::Options),
     /// Check policies.
     #[command(subcommand)]
     Policy(policy::Command),
     /// The ledger's archive. Verifying it is `jinku-ledger`'s work, which trusts nothing of this.
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Look after keys, and try them: a key officer's tool, for a running vault.
+    Key(Box<key::Options>),
     /// Print the vault's rates as ratios to what the raw store can do, in one run.
     Bench(bench::Options),
     /// Mint a development access token for a unit of a development installation.
@@ -69,8 +80,10 @@ pub fn run() -> ExitCode {
         Command::Demo(options) => demo::run(options),
         Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Unseal(options) => unseal::run(&options),
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Key(options) => key::run(*options),
         Command::Bench(options) => bench::run(&options),
         Command::Mint { directory, unit } => mint(&directory, &unit),
     };

@@ -4,19 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use kms::{Envelope, Hsm, HsmSettings, Pin, RootKey, Signer};
+use kms::{Envelope, Hsm, RootKey, Signer};
 use ledger::VerifierKey;
 use rand::TryRng;
-use zeroize::Zeroizing;
 
+use super::pin;
 use crate::admission::Admission;
 use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread};
 use crate::config::{self, Config, HsmConfig};
+use crate::engine::key::{KeyShelf, ShelfSettings};
 use crate::engine::{Engine, Keys};
 use crate::identity::{Identity, Issuer};
 use crate::model::{Catalogue, Clock, Registry, SystemClock};
 use crate::policy::Policies;
-use crate::server::Vault;
+use crate::server::{HsmWatch, Vault};
 use crate::store::{Database, Reader};
 
 /// A vault with its threads.
@@ -75,8 +76,10 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     } else {
         Age::Standing
     };
-    let hsm = Arc::new(open_hsm(&config.hsm)?);
-    let envelope = Envelope::new(Arc::clone(&hsm), root(&hsm, &config.hsm, age)?);
+    let settings = pin::token(&config.hsm, pin::obtain(config).await?);
+    let hsm = Arc::new(Hsm::open(&settings)?);
+    let root = root(&hsm, &config.hsm, age)?;
+    let envelope = Arc::new(Envelope::new(Arc::clone(&hsm), root));
     let signer = signer(&hsm, &config.hsm, age)?;
     let key = VerifierKey::new(config.ledger.origin.as_str(), signer.public_key())?;
 
@@ -85,22 +88,30 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let publisher = publisher(config, signer, database.reader(), &clock)?;
     let (committer, writer) = start_writer(config, &database, &reader, &clock)?;
     let keys = Keys::open(&catalogue, &envelope, &reader, &committer, &clock).await?;
+    let watch_clock = Arc::clone(&clock);
+    let shelf = KeyShelf::new(envelope, Arc::clone(&hsm), shelf_settings(config));
     let batch = config.limits.batch_items_max;
     let engine = Arc::new(Engine::new(
-        catalogue, keys, reader, committer, clock, batch,
+        catalogue,
+        (keys, shelf),
+        reader,
+        committer,
+        clock,
+        batch,
     ));
     engine.started(policies.digest()).await?;
     // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
     publisher.publish()?;
     write_key(&config.data.join("ledger-key"), &key)?;
-    let hsm_alive = Box::new(move || hsm.alive().map_err(|error| error.to_string()));
+    let alive = move || hsm.alive().map_err(|error| error.to_string());
+    let hsm = HsmWatch::new(alive, config.keys.cache.grace, watch_clock);
     let limits = config.limits;
     let vault = Arc::new(Vault {
         identity,
         admission,
         policies,
         engine,
-        hsm_alive,
+        hsm,
         limits,
     });
     Ok(Running {
@@ -112,23 +123,22 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     })
 }
 
+fn shelf_settings(config: &Config) -> ShelfSettings {
+    ShelfSettings {
+        cache: config.keys.cache,
+        import_label: config.hsm.import_label.clone(),
+        request_time_max: config.limits.request_timeout,
+        deletion_wait_min: config.keys.deletion_wait_min,
+        item_bytes_max: config.keys.item_bytes_max,
+    }
+}
+
 fn issuers(config: &Config) -> anyhow::Result<Vec<Issuer>> {
     let open = |known: &config::IssuerConfig| {
         let jwks = config::read(&known.jwks)?;
         Ok(Issuer::parse(&known.issuer, &known.audience, &jwks)?)
     };
     config.issuers.iter().map(open).collect()
-}
-
-fn open_hsm(config: &HsmConfig) -> anyhow::Result<Hsm> {
-    let pin =
-        Zeroizing::new(config::read(&config.pin_file).context("the HSM's PIN file can't be read")?);
-    let settings = HsmSettings {
-        module: config.module.clone(),
-        token_label: config.token_label.clone(),
-        pin: Pin::new(pin.trim_end_matches(['\r', '\n']).to_owned()),
-    };
-    Ok(Hsm::open(&settings)?)
 }
 
 /// A new root is made for a new database only: another HSM must not be taken for the old one.

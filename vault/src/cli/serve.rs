@@ -4,12 +4,14 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{open, screen};
 use crate::config::Config;
+use crate::engine::key::Upkeep;
 use crate::server::{Listener, Vault};
 
 /// Arguments of `jinku serve`.
@@ -74,8 +76,13 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     tracing::info!(%address, log, key = %running.key, "the vault is ready");
     screen::line(&format!("listening on https://{address}"));
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&running.vault), hangups));
+    let upkeep = tokio::spawn(keep_up(
+        Arc::clone(&running.vault),
+        config.keys.upkeep_interval,
+    ));
     listener.serve(Arc::clone(&running.vault), stopped).await;
     reloading.abort();
+    upkeep.abort();
     running.close();
     tracing::info!("the vault has stopped");
     Ok(ExitCode::SUCCESS)
@@ -100,6 +107,26 @@ async fn reload_on_hangup(vault: Arc<Vault>, mut hangups: Signal) {
                     tracing::error!(%error, "new policies decide, and their entry is missing");
                 }
             },
+        }
+    }
+}
+
+/// Rotates and destroys keys when they are due, and lets opened keys go that nobody uses.
+async fn keep_up(vault: Arc<Vault>, interval: Duration) {
+    let mut rounds = tokio::time::interval(interval);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        vault.engine.shelf().sweep();
+        match vault.engine.upkeep().await {
+            Ok(done) if done == Upkeep::default() => {}
+            Ok(done) => tracing::info!(
+                rotated = done.rotated,
+                destroyed = done.destroyed,
+                failed = done.failed,
+                "keys were due"
+            ),
+            Err(error) => tracing::error!(%error, "due keys can't be looked for"),
         }
     }
 }

@@ -86,6 +86,14 @@ impl Committer {
         record: Record,
         withheld: Withheld<T>,
     ) -> Result<(T, Sequenced), NotDurable> {
+        // INVARIANT 1: nothing is released before the writer has said that the entry is durable.
+        let sequenced = self.in_time(self.settle(record)).await?;
+        Ok((withheld.release(), sequenced))
+    }
+
+    /// Writes `record`, and waits until the writer has said what came of it, however long that takes:
+    /// for those who must act on the outcome. Not to be awaited by a request itself.
+    pub async fn settle(&self, record: Record) -> Result<Sequenced, NotDurable> {
         let (answer, answered) = oneshot::channel();
         let submission = Submission { record, answer };
         self.queue
@@ -94,12 +102,16 @@ impl Committer {
                 mpsc::error::TrySendError::Full(_) => NotDurable::Overloaded,
                 mpsc::error::TrySendError::Closed(_) => NotDurable::Stopped,
             })?;
-        // INVARIANT 1: nothing is released before the writer has said that the entry is durable.
-        let sequenced = tokio::time::timeout(self.deadline, answered)
-            .await
-            .map_err(|_| NotDurable::Deadline)?
-            .map_err(|_| NotDurable::Stopped)??;
-        Ok((withheld.release(), sequenced))
+        answered.await.map_err(|_| NotDurable::Stopped)?
+    }
+
+    /// As long as a request waits for an outcome.
+    pub async fn in_time<T, E: From<NotDurable>>(
+        &self,
+        outcome: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let outcome = tokio::time::timeout(self.deadline, outcome).await;
+        outcome.unwrap_or_else(|_| Err(NotDurable::Deadline.into()))
     }
 
     /// Whether the writer still takes work.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use kms::AeadKeyring;
 use ledger::{Item, ItemView, Operation};
 
-use super::{DomainKeys, Engine, EngineError, facts};
+use super::{Engine, EngineError, caller_facts};
 use crate::commit::{Record, Sequenced, Withheld};
 use crate::model::{ClassName, Mask, Plaintext, RequestId, TokenText, View};
 use crate::policy::{Authorized, Detokenize};
@@ -73,18 +74,26 @@ impl Engine {
         {
             return Err(EngineError::TokenTooLong { item });
         }
-        let keys = self.domain_keys(proof.domain())?;
+        let keys = self.domain_keys(proof.grant().domain())?;
         let fingerprints: Vec<Fingerprint> =
             tokens.iter().map(|token| keys.fingerprint(token)).collect();
-        let rows = self.reader.tokens(proof.domain(), &fingerprints)?;
+        let rows = self.reader.tokens(proof.grant().domain(), &fingerprints)?;
+        // After the rows were read: they may be under a version that came a moment ago.
+        let (keyring, decoy) = keys.values_and_decoy();
+        let opening = Opening {
+            grant: proof.grant(),
+            keyring: &keyring,
+            decoy: &decoy,
+        };
         let mut entry_items = Vec::with_capacity(tokens.len());
         let mut revealed = Vec::with_capacity(tokens.len());
         for ((token, row), fingerprint) in tokens.into_iter().zip(rows).zip(fingerprints) {
-            let (item, shown) = self.open_one(proof.grant(), keys, token, row, fingerprint);
+            let (item, shown) = self.open_one(&opening, token, row, fingerprint);
             entry_items.push(item);
             revealed.push(shown);
         }
-        let mut facts = facts(Operation::Detokenize, proof, request);
+        let mut facts = caller_facts(Operation::Detokenize, proof, request);
+        facts.domain = Some(proof.grant().domain().to_string());
         facts.purpose = Some(proof.grant().purpose().to_string());
         let record = Record::batch(Change::none(), facts, &entry_items)?;
         Ok((record, Withheld::gather(revealed)))
@@ -94,19 +103,21 @@ impl Engine {
     // INVARIANT 8: absent, another domain's and not granted differ in the last step only.
     fn open_one(
         &self,
-        grant: &Detokenize,
-        keys: &DomainKeys,
+        opening: &Opening<'_>,
         token: TokenText,
         row: Option<TokenRow>,
         fingerprint: Fingerprint,
     ) -> (Item, Withheld<Revealed>) {
         let stands = row.is_some();
-        let row = row.unwrap_or_else(|| keys.decoy.clone());
-        let opened = seal::open(&keys.values, &row);
+        let row = row.unwrap_or_else(|| opening.decoy.clone());
+        let opened = seal::open(opening.keyring, &row);
         if opened.is_err() {
             tracing::error!(class = %row.class, "a stored value does not open: the database was altered");
         }
-        let view = grant.view(&row.class).filter(|_| stands && opened.is_ok());
+        let view = opening
+            .grant
+            .view(&row.class)
+            .filter(|_| stands && opened.is_ok());
         let mask = self.catalogue.class(&row.class).map(|class| class.mask);
         let class = if stands { row.class.as_str() } else { NO_CLASS };
         let item = self.item(fingerprint, class, item_view(view));
@@ -122,6 +133,13 @@ impl Engine {
         };
         (item, shown)
     }
+}
+
+/// What a batch is opened with.
+struct Opening<'a> {
+    grant: &'a Detokenize,
+    keyring: &'a AeadKeyring,
+    decoy: &'a TokenRow,
 }
 
 struct Fitting {

@@ -4,7 +4,8 @@
 //! `commit.record` gives it back. A batch is one change, one withheld list, one entry.
 
 mod detokenize;
-mod keys;
+pub mod key;
+mod own_keys;
 mod refusal;
 mod tokenize;
 
@@ -19,8 +20,10 @@ use crate::seal::SealError;
 use crate::store::{Fingerprint, Reader, StoreError};
 use crate::token::TokenError;
 
+use key::{KeyFault, KeyShelf};
+
 pub use detokenize::{Disclosure, Revealed, Revelation};
-pub use keys::{DomainKeys, KeyError, Keys};
+pub use own_keys::{DomainKeys, KeyError, Keys};
 pub use refusal::Refusal;
 pub use tokenize::{Issued, TokenizeItem};
 
@@ -70,6 +73,9 @@ pub enum EngineError {
     /// A value can't be sealed, or the domain has no keys.
     #[error("the vault's keys can't be used")]
     Keys,
+    /// An act on a key was not done.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
 }
 
 impl From<StoreError> for EngineError {
@@ -88,6 +94,7 @@ impl From<SealError> for EngineError {
 pub struct Engine {
     catalogue: Arc<Catalogue>,
     keys: Keys,
+    shelf: KeyShelf,
     reader: Reader,
     committer: Committer,
     clock: Arc<dyn Clock>,
@@ -98,7 +105,7 @@ impl Engine {
     /// From the rooms it works with. `batch_items_max` bounds every batch.
     pub fn new(
         catalogue: Arc<Catalogue>,
-        keys: Keys,
+        (keys, shelf): (Keys, KeyShelf),
         reader: Reader,
         committer: Committer,
         clock: Arc<dyn Clock>,
@@ -107,6 +114,7 @@ impl Engine {
         Self {
             catalogue,
             keys,
+            shelf,
             reader,
             committer,
             clock,
@@ -124,9 +132,9 @@ impl Engine {
         }
     }
 
-    /// How many tokens stand.
-    pub fn token_count(&self) -> Result<u64, EngineError> {
-        Ok(self.reader.token_count()?)
+    /// The key service's records and opened versions.
+    pub fn shelf(&self) -> &KeyShelf {
+        &self.shelf
     }
 
     fn batch_size(&self, found: usize) -> Result<(), EngineError> {
@@ -158,13 +166,12 @@ impl Engine {
 }
 
 /// What every authorised act's entry says.
-fn facts<A>(operation: Operation, proof: &Authorized<A>, request: RequestId) -> Facts {
+fn caller_facts<A>(operation: Operation, proof: &Authorized<A>, request: RequestId) -> Facts {
     let caller = proof.admitted().caller();
     let mut facts = Facts::new(operation, Outcome::Ok);
     facts.unit = Some(caller.unit().name.to_string());
     facts.gateway = caller.gateway().map(|gateway| gateway.name.to_string());
     facts.policy = Some(proof.policy());
-    facts.domain = Some(proof.domain().to_string());
     facts.request = Some(request.0);
     facts
 }

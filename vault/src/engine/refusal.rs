@@ -1,5 +1,6 @@
 //! Refusals of those who are known: they leave by the same door, and are entries too.
 
+use kms::KeyId;
 use ledger::{Facts, Operation, Outcome};
 
 use super::{Engine, EngineError, unit_text};
@@ -25,12 +26,16 @@ pub struct Refusal<'a> {
     pub purpose: Option<&'a Purpose>,
     /// Digest of the policy set that decided.
     pub policy: Option<[u8; 32]>,
+    /// The key asked for, where one is known.
+    pub key: Option<&'a KeyId>,
+    /// Whether policy said no, or the act failed by itself.
+    pub outcome: Outcome,
 }
 
 impl Engine {
     /// Records a refusal. Until this returns, the caller gets no answer.
     pub async fn refuse(&self, refusal: Refusal<'_>) -> Result<Sequenced, EngineError> {
-        let mut facts = Facts::new(refusal.operation, Outcome::Denied);
+        let mut facts = Facts::new(refusal.operation, refusal.outcome);
         facts.unit = unit_text(refusal.unit);
         facts.gateway = refusal.gateway.map(ToString::to_string);
         facts.domain = refusal.domain.map(ToString::to_string);
@@ -38,6 +43,7 @@ impl Engine {
         facts.policy = refusal.policy;
         facts.reason = Some(refusal.reason.to_owned());
         facts.request = Some(refusal.request.0);
+        facts.key = refusal.key.map(|key| (key.as_str().to_owned(), 0));
         let record = Record::single(Change::none(), facts);
         let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;
         Ok(entry)

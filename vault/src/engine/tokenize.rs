@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use kms::AeadKeyring;
 use ledger::{Item, ItemView, Operation};
 use rand::rngs::SysRng;
 
-use super::{DomainKeys, Engine, EngineError, facts};
+use super::{DomainKeys, Engine, EngineError, caller_facts};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
 use crate::model::{ClassName, DataClass, DomainName, Plaintext, RequestId, TokenText};
 use crate::policy::{Authorized, Tokenize};
@@ -66,11 +67,13 @@ impl Engine {
         items: &[TokenizeItem],
         request: RequestId,
     ) -> Result<Draft, EngineError> {
-        let domain = proof.domain();
+        let domain = proof.grant().domain();
+        let keys = self.domain_keys(domain)?;
         let mut batch = Batch {
             engine: self,
             domain,
-            keys: self.domain_keys(domain)?,
+            keys,
+            values: keys.values(),
             now_us: self.clock.now().0,
             rows: Vec::with_capacity(items.len()),
             tokens: Vec::with_capacity(items.len()),
@@ -87,7 +90,8 @@ impl Engine {
             })?;
             batch.add(class, &item.value)?;
         }
-        let facts = facts(Operation::Tokenize, proof, request);
+        let mut facts = caller_facts(Operation::Tokenize, proof, request);
+        facts.domain = Some(domain.to_string());
         let change = Change {
             tokens: batch.rows,
             ..Change::none()
@@ -119,6 +123,8 @@ struct Batch<'a> {
     engine: &'a Engine,
     domain: &'a DomainName,
     keys: &'a DomainKeys,
+    /// One keyring for the whole batch: both ciphertexts of a row are under one version.
+    values: Arc<AeadKeyring>,
     now_us: u64,
     rows: Vec<TokenRow>,
     tokens: Vec<Withheld<TokenText>>,
@@ -138,13 +144,7 @@ impl Batch<'_> {
 
     fn add_new(&mut self, class: &DataClass, value: &Plaintext) -> Result<(), EngineError> {
         let (token, fingerprint) = self.draw(class, value)?;
-        let sealed = seal::close(
-            &self.keys.values,
-            self.domain,
-            &class.name,
-            fingerprint,
-            value,
-        )?;
+        let sealed = seal::close(&self.values, self.domain, &class.name, fingerprint, value)?;
         self.rows.push(TokenRow {
             fingerprint,
             domain: self.domain.clone(),
@@ -173,15 +173,14 @@ impl Batch<'_> {
         let (token, fingerprint) = match &standing {
             Some(row) => {
                 let (_, sealed) = row.repeatable.as_ref().ok_or(EngineError::Keys)?;
-                (
-                    seal::open_token(&self.keys.values, row, sealed)?,
-                    row.fingerprint,
-                )
+                // After the row was read: it may be under a version that is newer than the batch.
+                let opening = self.keys.values();
+                (seal::open_token(&opening, row, sealed)?, row.fingerprint)
             }
             None => self.draw(class, value)?,
         };
         if standing.is_none() {
-            let values = &self.keys.values;
+            let values = &self.values;
             let sealed = seal::close(values, self.domain, &class.name, fingerprint, value)?;
             let sealed_token = token.column(|text| {
                 seal::close_token(values, self.domain, &class.name, fingerprint, text)

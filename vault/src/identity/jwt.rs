@@ -10,6 +10,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey, Verif
 use serde::Deserialize;
 
 use super::Unproven;
+use super::verified::Claimed;
 use crate::model::Timestamp;
 
 /// Longest access token that is looked at, in bytes.
@@ -82,8 +83,8 @@ struct Claims {
     iat: u64,
 }
 
-/// The subject of a valid token. It must carry `iss`, `aud`, `exp`, `sub`, and a known `kid`.
-pub(super) fn subject(token: &str, issuers: &[Issuer], now: Timestamp) -> Result<String, Unproven> {
+/// What a token with a valid signature says. It must carry `iss`, `aud`, `exp`, `sub`, and a known `kid`.
+pub(super) fn claimed(token: &str, issuers: &[Issuer]) -> Result<Claimed, Unproven> {
     install_provider();
     if token.len() > TOKEN_BYTES_MAX {
         return Err(Unproven::InvalidToken);
@@ -100,10 +101,17 @@ pub(super) fn subject(token: &str, issuers: &[Issuer], now: Timestamp) -> Result
         .filter(|(_, (known, algorithm, _))| *known == kid && *algorithm == header.alg)
         .find_map(|(issuer, (_, algorithm, key))| claims(token, issuer, *algorithm, key))
         .ok_or(Unproven::InvalidToken)?;
-    let seconds = now.seconds();
-    let begun = claims.nbf.max(claims.iat) <= seconds + LEEWAY_SECONDS;
-    if begun && seconds < claims.exp.saturating_add(LEEWAY_SECONDS) {
-        Ok(claims.sub)
+    Ok(Claimed {
+        subject: claims.sub.into(),
+        begins: claims.nbf.max(claims.iat).saturating_sub(LEEWAY_SECONDS),
+        ends: claims.exp.saturating_add(LEEWAY_SECONDS),
+    })
+}
+
+/// Whether a token counts at this time, by the vault's own clock.
+pub(super) fn in_time(claimed: &Claimed, now: Timestamp) -> Result<(), Unproven> {
+    if (claimed.begins..claimed.ends).contains(&now.seconds()) {
+        Ok(())
     } else {
         Err(Unproven::ExpiredToken)
     }
@@ -114,7 +122,7 @@ fn claims(token: &str, issuer: &Issuer, algorithm: Algorithm, key: &DecodingKey)
     validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
     validation.set_issuer(&[&issuer.name]);
     validation.set_audience(&[&issuer.audience]);
-    // Times are compared above, with the vault's own clock.
+    // Times are compared in `in_time`, with the vault's own clock.
     validation.validate_exp = false;
     jsonwebtoken::decode(token, key, &validation)
         .ok()

@@ -4,12 +4,15 @@
 
 mod jwt;
 mod mtls;
+mod verified;
 
 use std::sync::Arc;
 
 use crate::model::{Clock, Gateway, GatewayName, Registry, Standing, Unit, UnitName};
 
 pub use jwt::{Issuer, IssuerError};
+
+use verified::Verified;
 
 /// How the unit proved itself.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -124,6 +127,7 @@ impl Unidentified {
 pub struct Identity {
     registry: Arc<Registry>,
     issuers: Vec<Issuer>,
+    verified: Verified,
     clock: Arc<dyn Clock>,
 }
 
@@ -133,6 +137,7 @@ impl Identity {
         Self {
             registry,
             issuers,
+            verified: Verified::default(),
             clock,
         }
     }
@@ -207,9 +212,18 @@ impl Identity {
 
     fn token_unit(&self, header: &str) -> Result<Arc<Unit>, Unproven> {
         let token = bearer(header).ok_or(Unproven::InvalidToken)?;
-        let subject = jwt::subject(token, &self.issuers, self.clock.now())?;
+        let now = self.clock.now();
+        let claimed = match self.verified.find(token) {
+            (_, Some(claimed)) => claimed,
+            (hash, None) => {
+                let claimed = jwt::claimed(token, &self.issuers)?;
+                self.verified.keep(hash, claimed.clone(), now);
+                claimed
+            }
+        };
+        jwt::in_time(&claimed, now)?;
         self.registry
-            .unit_by_subject(&subject)
+            .unit_by_subject(&claimed.subject)
             .cloned()
             .ok_or(Unproven::InvalidToken)
     }

@@ -4,6 +4,7 @@
 
 mod class;
 mod clock;
+mod key;
 mod name;
 mod secret;
 mod unit;
@@ -11,8 +12,13 @@ mod view;
 
 pub use class::{Catalogue, CatalogueError, DataClass, Domain, Format, Level, Mask, ValueKind};
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use key::{
+    Description, EncryptionContext, InvalidKeyWord, KeyOrigin, KeyRecord, KeyRef, KeyState,
+    KeyVersion, Tags, VAULT, VersionState, is_uuid,
+};
 pub use name::{
-    ClassName, Compartment, DomainName, GatewayName, InvalidName, Purpose, RequestId, UnitName,
+    ClassName, Compartment, DomainName, GatewayName, InvalidName, KeyAlias, Purpose, RequestId,
+    UnitName,
 };
 pub use secret::{Plaintext, TokenText};
 pub use unit::{Gateway, Registry, RegistryError, Standing, Unit};

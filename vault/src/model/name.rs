@@ -100,6 +100,11 @@ name_type!(
     "compartment"
 );
 name_type!(
+    /// Another name of a key, which may be moved to another key.
+    KeyAlias,
+    "key alias"
+);
+name_type!(
     /// Why a value is asked for. Policies decide on it and the ledger keeps it.
     Purpose,
     "purpose"

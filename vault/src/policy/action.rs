@@ -24,12 +24,21 @@ pub struct DetokenizeScope<'a> {
 
 /// Granted: values of these classes may be tokenized.
 pub struct Tokenize {
+    domain: DomainName,
     classes: BTreeSet<ClassName>,
 }
 
 impl Tokenize {
-    pub(super) fn new(classes: BTreeSet<ClassName>) -> Self {
-        Self { classes }
+    pub(super) fn new(scope: TokenizeScope<'_>) -> Self {
+        Self {
+            domain: scope.domain.clone(),
+            classes: scope.classes.clone(),
+        }
+    }
+
+    /// In which namespace.
+    pub fn domain(&self) -> &DomainName {
+        &self.domain
     }
 
     /// The classes.
@@ -40,16 +49,23 @@ impl Tokenize {
 
 /// Granted: for this purpose, these views of these classes.
 pub struct Detokenize {
+    domain: DomainName,
     purpose: Purpose,
     views: BTreeMap<ClassName, View>,
 }
 
 impl Detokenize {
-    pub(super) fn new(purpose: Purpose, views: Vec<(ClassName, View)>) -> Self {
+    pub(super) fn new(scope: DetokenizeScope<'_>, views: Vec<(ClassName, View)>) -> Self {
         Self {
-            purpose,
+            domain: scope.domain.clone(),
+            purpose: scope.purpose.clone(),
             views: views.into_iter().collect(),
         }
+    }
+
+    /// In which namespace.
+    pub fn domain(&self) -> &DomainName {
+        &self.domain
     }
 
     /// Why.

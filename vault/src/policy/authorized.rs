@@ -2,7 +2,6 @@
 
 use super::Digest;
 use crate::admission::Admitted;
-use crate::model::DomainName;
 
 /// Proof that an admitted caller may do `A`, under a named policy set. Only this room makes one.
 ///
@@ -30,8 +29,8 @@ use crate::model::DomainName;
 ///
 /// ```compile_fail,E0451
 /// # use vault::policy::{Authorized, Tokenize};
-/// fn forged(admitted: vault::admission::Admitted, domain: vault::model::DomainName, grant: Tokenize) {
-///     let _ = Authorized { admitted, domain, policy: [0; 32], grant };
+/// fn forged(admitted: vault::admission::Admitted, grant: Tokenize) {
+///     let _ = Authorized { admitted, policy: [0; 32], grant };
 /// }
 /// ```
 ///
@@ -39,8 +38,8 @@ use crate::model::DomainName;
 ///
 /// ```compile_fail,E0451
 /// # use vault::policy::Tokenize;
-/// fn widened(classes: std::collections::BTreeSet<vault::model::ClassName>) {
-///     let _ = Tokenize { classes };
+/// fn widened(domain: vault::model::DomainName, classes: std::collections::BTreeSet<vault::model::ClassName>) {
+///     let _ = Tokenize { domain, classes };
 /// }
 /// ```
 ///
@@ -49,12 +48,11 @@ use crate::model::DomainName;
 /// ```
 /// # use vault::policy::{Authorized, Tokenize};
 /// fn read(proof: &Authorized<Tokenize>) {
-///     let _ = (proof.admitted(), proof.domain(), proof.policy(), proof.grant().classes());
+///     let _ = (proof.admitted(), proof.policy(), proof.grant().domain(), proof.grant().classes());
 /// }
 /// ```
 pub struct Authorized<A> {
     admitted: Admitted,
-    domain: DomainName,
     policy: Digest,
     grant: A,
 }
@@ -63,11 +61,6 @@ impl<A> Authorized<A> {
     /// Who may.
     pub fn admitted(&self) -> &Admitted {
         &self.admitted
-    }
-
-    /// In which namespace.
-    pub fn domain(&self) -> &DomainName {
-        &self.domain
     }
 
     /// Digest of the policy set that said so.
@@ -101,6 +94,9 @@ pub enum Denied {
     /// The domain has no such class.
     #[error("a class of the request is not in the domain")]
     UnknownClass,
+    /// There is no such key. Only who may list keys is told so.
+    #[error("there is no such key")]
+    UnknownKey,
     /// No policy permits it, or one forbids it.
     #[error("policy does not permit this unit to do this, for this purpose")]
     NotPermitted,
@@ -108,14 +104,12 @@ pub enum Denied {
 
 pub(super) fn decided<A>(
     admitted: Admitted,
-    domain: &DomainName,
     policy: Digest,
     granted: Result<A, Denied>,
 ) -> Result<Authorized<A>, Box<Refused>> {
     match granted {
         Ok(grant) => Ok(Authorized {
             admitted,
-            domain: domain.clone(),
             policy,
             grant,
         }),

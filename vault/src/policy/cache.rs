@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use kms::KeyId;
+
 use super::Asker;
 use crate::identity::Proof;
-use crate::model::{ClassName, DomainName, GatewayName, Purpose, UnitName, View};
+use crate::model::{ClassName, DomainName, GatewayName, KeyRecord, Purpose, UnitName, View};
 
 /// Decisions kept at once; beyond it the cache begins anew.
 const ENTRIES_MAX: usize = 4_096;
@@ -20,7 +22,7 @@ pub(super) struct Key {
     unit: UnitName,
     gateway: Option<GatewayName>,
     proof: Proof,
-    domain: DomainName,
+    resource: Resource,
     purpose: Option<Purpose>,
 }
 
@@ -28,24 +30,40 @@ pub(super) struct Key {
 enum Verb {
     Tokenize,
     Detokenize,
+    Key(&'static str),
+}
+
+/// A key's facts change: its revision is part of what was decided on.
+#[derive(Eq, Hash, PartialEq)]
+enum Resource {
+    Domain(DomainName),
+    Key(KeyId, u64),
+    KeyService,
 }
 
 impl Key {
     pub(super) fn tokenize(asker: Asker<'_>, domain: &DomainName) -> Self {
-        Self::new(Verb::Tokenize, asker, domain)
+        Self::new(Verb::Tokenize, asker, Resource::Domain(domain.clone()))
     }
 
     pub(super) fn detokenize(asker: Asker<'_>, domain: &DomainName) -> Self {
-        Self::new(Verb::Detokenize, asker, domain)
+        Self::new(Verb::Detokenize, asker, Resource::Domain(domain.clone()))
     }
 
-    fn new(verb: Verb, asker: Asker<'_>, domain: &DomainName) -> Self {
+    pub(super) fn of_key(action: &'static str, asker: Asker<'_>, key: Option<&KeyRecord>) -> Self {
+        let resource = key.map_or(Resource::KeyService, |key| {
+            Resource::Key(key.id.clone(), key.revision)
+        });
+        Self::new(Verb::Key(action), asker, resource)
+    }
+
+    fn new(verb: Verb, asker: Asker<'_>, resource: Resource) -> Self {
         Self {
             verb,
             unit: asker.unit.name.clone(),
             gateway: asker.gateway.map(|gateway| gateway.name.clone()),
             proof: asker.proof,
-            domain: domain.clone(),
+            resource,
             purpose: asker.purpose.cloned(),
         }
     }
@@ -56,6 +74,7 @@ impl Key {
 pub(super) struct Cache {
     classes: Mutex<HashMap<Key, Vec<ClassName>>>,
     views: Mutex<HashMap<Key, Vec<(ClassName, View)>>>,
+    keys: Mutex<HashMap<Key, bool>>,
 }
 
 impl Cache {
@@ -74,14 +93,14 @@ impl Cache {
     ) -> Vec<(ClassName, View)> {
         kept(&self.views, key, decide)
     }
+
+    pub(super) fn key_act(&self, key: Key, decide: impl FnOnce() -> bool) -> bool {
+        kept(&self.keys, key, decide)
+    }
 }
 
 /// Deciding happens outside the lock: two may decide the same once, nobody waits for Cedar.
-fn kept<T: Clone>(
-    decisions: &Mutex<HashMap<Key, Vec<T>>>,
-    key: Key,
-    decide: impl FnOnce() -> Vec<T>,
-) -> Vec<T> {
+fn kept<T: Clone>(decisions: &Mutex<HashMap<Key, T>>, key: Key, decide: impl FnOnce() -> T) -> T {
     if let Some(known) = decisions
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -108,7 +127,7 @@ mod tests {
             unit: UnitName::parse("unit").unwrap(),
             gateway: None,
             proof: Proof::MutualTls,
-            domain: DomainName::parse("domain").unwrap(),
+            resource: Resource::Domain(DomainName::parse("domain").unwrap()),
             purpose: Some(Purpose::parse(&format!("p{purpose}")).unwrap()),
         }
     }

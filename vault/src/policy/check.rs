@@ -1,16 +1,20 @@
 //! Policy tests: `tests/*.toml` beside the policies, each case a request and what is expected of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use kms::{KeyId, KeyKind};
 use serde::Deserialize;
 
 use super::load::{files, text};
-use super::{Asker, Denied, DetokenizeScope, Policies, PolicyError, TokenizeScope};
+use super::{Asker, Denied, DetokenizeScope, Policies, PolicyError, TokenizeScope, key_act};
 use crate::identity::Proof;
-use crate::model::{Catalogue, ClassName, DomainName, GatewayName, Purpose, Registry, UnitName};
+use crate::model::{
+    Catalogue, ClassName, DomainName, GatewayName, KeyRecord, Purpose, Registry, Tags, UnitName,
+    VAULT,
+};
 
 /// What came of a run.
 pub struct CheckReport {
@@ -49,19 +53,25 @@ struct Case {
     name: String,
     unit: UnitName,
     gateway: Option<GatewayName>,
-    action: Verb,
-    domain: DomainName,
-    class: ClassName,
+    /// `tokenize` or `detokenize` of a class in a domain; else an action of the schema on a key.
+    action: String,
+    domain: Option<DomainName>,
+    class: Option<ClassName>,
+    key: Option<CaseKey>,
     purpose: Option<Purpose>,
-    /// `permitted` (tokenize), a view (detokenize), or `denied`.
+    /// `permitted` (tokenize, keys), a view (detokenize), or `denied`.
     expect: String,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Verb {
-    Tokenize,
-    Detokenize,
+/// A key that a case speaks of; without one it speaks of the key service.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseKey {
+    kind: String,
+    /// The unit that made it; without one it is the vault's own.
+    owner: Option<UnitName>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
 }
 
 /// Validates the set below `directory`, and runs its tests.
@@ -85,7 +95,7 @@ pub fn check(
         for case in cases.case {
             let found = answer(&policies, registry, &case).ok_or_else(|| {
                 failed(format!(
-                    "`{}` names an unknown unit, gateway or no purpose",
+                    "`{}` names an unknown unit, gateway, kind of key or action, or no purpose",
                     case.name
                 ))
             })?;
@@ -118,42 +128,66 @@ fn answer(policies: &Policies, registry: &Registry, case: &Case) -> Option<Strin
     } else {
         Proof::MutualTls
     };
-    let unit = registry.unit(&case.unit)?.as_ref();
-    let live = policies.live();
-    match case.action {
-        Verb::Tokenize => {
-            let asker = Asker {
-                unit,
-                gateway,
-                proof,
-                purpose: None,
-            };
-            let classes = BTreeSet::from([case.class.clone()]);
-            let scope = TokenizeScope {
-                domain: &case.domain,
-                classes: &classes,
-            };
-            let grant = policies.tokenize_grant(&live, asker, scope);
-            Some(grant.map_or_else(word, |_| "permitted".to_owned()))
-        }
-        Verb::Detokenize => {
-            let purpose = case.purpose.as_ref()?;
-            let asker = Asker {
-                unit,
-                gateway,
-                proof,
-                purpose: Some(purpose),
-            };
-            let scope = DetokenizeScope {
-                domain: &case.domain,
-                purpose,
-            };
-            let view = policies.detokenize_grant(&live, asker, scope);
-            let view = view.map(|grant| grant.view(&case.class));
-            Some(view.map_or_else(word, |view| {
-                view.map_or_else(|| "denied".to_owned(), |view| view.to_string())
-            }))
-        }
+    let asker = Asker {
+        unit: registry.unit(&case.unit)?.as_ref(),
+        gateway,
+        proof,
+        purpose: case.purpose.as_ref(),
+    };
+    match case.action.as_str() {
+        "tokenize" => tokenized(policies, asker, case),
+        "detokenize" => detokenized(policies, asker, case),
+        action => acted(policies, asker, case, action),
+    }
+}
+
+fn tokenized(policies: &Policies, asker: Asker<'_>, case: &Case) -> Option<String> {
+    let classes = BTreeSet::from([case.class.clone()?]);
+    let scope = TokenizeScope {
+        domain: case.domain.as_ref()?,
+        classes: &classes,
+    };
+    let asker = Asker {
+        purpose: None,
+        ..asker
+    };
+    let grant = policies.tokenize_grant(&policies.live(), asker, scope);
+    Some(grant.map_or_else(word, |_| "permitted".to_owned()))
+}
+
+fn detokenized(policies: &Policies, asker: Asker<'_>, case: &Case) -> Option<String> {
+    let scope = DetokenizeScope {
+        domain: case.domain.as_ref()?,
+        purpose: case.purpose.as_ref()?,
+    };
+    let class = case.class.as_ref()?;
+    let view = policies.detokenize_grant(&policies.live(), asker, scope);
+    let view = view.map(|grant| grant.view(class));
+    Some(view.map_or_else(word, |view| {
+        view.map_or_else(|| "denied".to_owned(), |view| view.to_string())
+    }))
+}
+
+fn acted(policies: &Policies, asker: Asker<'_>, case: &Case, action: &str) -> Option<String> {
+    let action = key_act::ACTIONS.iter().find(|known| **known == action)?;
+    let key = match &case.key {
+        Some(key) => Some(key.record()?),
+        None => None,
+    };
+    let grant = policies.live().grants_act(action, asker, key.as_ref());
+    Some(grant.map_or_else(word, |()| "permitted".to_owned()))
+}
+
+impl CaseKey {
+    fn record(&self) -> Option<KeyRecord> {
+        let owner = self.owner.as_ref().map_or(VAULT, UnitName::as_str);
+        let mut record = KeyRecord::wished(
+            KeyId::random().ok()?,
+            KeyKind::parse(&self.kind).ok()?,
+            owner.to_owned(),
+        );
+        record.tags = Tags::parse(self.tags.clone()).ok()?;
+        Some(record)
     }
 }
 
@@ -162,6 +196,7 @@ fn word(denied: Denied) -> String {
         Denied::NotPermitted => "denied",
         Denied::UnknownDomain => "unknown-domain",
         Denied::UnknownClass => "unknown-class",
+        Denied::UnknownKey => "unknown-key",
     }
     .to_owned()
 }

@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 
 use super::Asker;
-use crate::model::{DataClass, Domain, Unit};
+use crate::model::{DataClass, Domain, KeyRecord, Unit};
 
 /// A request and the entities it speaks of.
 pub(super) struct Question {
@@ -17,20 +17,47 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// `None` where the schema does not know these words: then nothing is permitted.
-    pub(super) fn new(
+    /// May the asker do this to values of the class? `None` where the schema does not know these words: then nothing is permitted.
+    pub(super) fn of_class(
         action: &str,
         asker: Asker<'_>,
         domain: &Domain,
         class: &DataClass,
         schema: &Schema,
     ) -> Option<Self> {
-        let principal = uid("Jinku::Unit", asker.unit.name.as_str())?;
         let resource = uid("Jinku::DataClass", class.name.as_str())?;
+        Self::new(action, asker, resource, data_class(class, domain), schema)
+    }
+
+    /// May the asker do this to the key, or, without one, to the key service?
+    pub(super) fn of_key(
+        action: &str,
+        asker: Asker<'_>,
+        key: Option<&KeyRecord>,
+        schema: &Schema,
+    ) -> Option<Self> {
+        let (resource, attributes) = match key {
+            Some(record) => (
+                uid("Jinku::Key", record.id.as_str())?,
+                key_attributes(record),
+            ),
+            None => (uid("Jinku::KeyService", "keys")?, Attributes::new()),
+        };
+        Self::new(action, asker, resource, attributes, schema)
+    }
+
+    fn new(
+        action: &str,
+        asker: Asker<'_>,
+        resource: EntityUid,
+        attributes: Attributes,
+        schema: &Schema,
+    ) -> Option<Self> {
+        let principal = uid("Jinku::Unit", asker.unit.name.as_str())?;
         let entities = Entities::from_entities(
             [
                 Entity::new(principal.clone(), unit(asker.unit), [].into()).ok()?,
-                Entity::new(resource.clone(), data_class(class, domain), [].into()).ok()?,
+                Entity::new(resource.clone(), attributes, [].into()).ok()?,
             ],
             Some(schema),
         );
@@ -77,6 +104,29 @@ fn data_class(class: &DataClass, domain: &Domain) -> Attributes {
         ),
         ("domain".to_owned(), string(domain.name.as_str())),
     ])
+}
+
+fn key_attributes(key: &KeyRecord) -> Attributes {
+    let tag = |(name, value): (&String, &String)| format!("{name}={value}");
+    let mut attributes = Attributes::from([
+        ("kind".to_owned(), string(key.kind.as_str())),
+        ("usage".to_owned(), string(key.kind.usage().as_str())),
+        ("origin".to_owned(), string(key.origin.as_str())),
+        (
+            "aliases".to_owned(),
+            strings(key.aliases.iter().map(ToString::to_string)),
+        ),
+        ("tags".to_owned(), strings(key.tags.pairs().iter().map(tag))),
+        (
+            "own".to_owned(),
+            RestrictedExpression::new_bool(key.is_own()),
+        ),
+    ]);
+    if let Some(owner) = uid("Jinku::Unit", &key.owner).filter(|_| !key.is_own()) {
+        let owner = RestrictedExpression::new_entity_uid(owner);
+        attributes.insert("owner".to_owned(), owner);
+    }
+    attributes
 }
 
 fn context(asker: Asker<'_>) -> Option<Context> {

@@ -10,6 +10,7 @@
 //! | `entities` | the one translation of our words into Cedar's |
 //! | `load` | reading, validating, digesting a set |
 //! | `cache` | decisions, kept until the set changes |
+//! | `key_act`, `keys` | acts on keys, and whether they are permitted |
 //! | `check` | policy tests: a request and the expected view |
 
 mod action;
@@ -17,6 +18,8 @@ mod authorized;
 mod cache;
 mod check;
 mod entities;
+pub mod key_act;
+mod keys;
 mod load;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +36,7 @@ use crate::model::{
 pub use action::{Detokenize, DetokenizeScope, Tokenize, TokenizeScope};
 pub use authorized::{Authorized, Denied, Refused};
 pub use check::{CheckReport, FailedCase, check};
+pub use key_act::{OnKey, OnKeys};
 pub use load::PolicyError;
 
 use cache::{Cache, Key};
@@ -127,7 +131,7 @@ impl Policies {
         let live = self.live();
         let asker = Asker::of(admitted.caller(), None);
         let granted = self.tokenize_grant(&live, asker, scope);
-        authorized::decided(admitted, scope.domain, live.set.digest(), granted)
+        authorized::decided(admitted, live.set.digest(), granted)
     }
 
     /// What may the unit see of each of the domain's classes, for this purpose?
@@ -139,7 +143,7 @@ impl Policies {
         let live = self.live();
         let asker = Asker::of(admitted.caller(), Some(scope.purpose));
         let granted = self.detokenize_grant(&live, asker, scope);
-        authorized::decided(admitted, scope.domain, live.set.digest(), granted)
+        authorized::decided(admitted, live.set.digest(), granted)
     }
 
     fn tokenize_grant(
@@ -158,7 +162,7 @@ impl Policies {
             .cache
             .classes(key, || self.tokenizable(live, asker, domain));
         if scope.classes.iter().all(|class| permitted.contains(class)) {
-            Ok(Tokenize::new(scope.classes.clone()))
+            Ok(Tokenize::new(scope))
         } else {
             Err(Denied::NotPermitted)
         }
@@ -177,7 +181,7 @@ impl Policies {
         if views.is_empty() {
             return Err(Denied::NotPermitted);
         }
-        Ok(Detokenize::new(scope.purpose.clone(), views))
+        Ok(Detokenize::new(scope, views))
     }
 
     fn tokenizable(&self, live: &Live, asker: Asker<'_>, domain: &Domain) -> Vec<ClassName> {
@@ -223,10 +227,15 @@ impl Live {
         domain: &Domain,
         class: &DataClass,
     ) -> bool {
-        let Some(question) = Question::new(action, asker, domain, class, self.set.schema()) else {
+        let Some(question) = Question::of_class(action, asker, domain, class, self.set.schema())
+        else {
             tracing::error!(action, "a request does not fit the policy schema");
             return false;
         };
+        self.answers_yes(&question)
+    }
+
+    fn answers_yes(&self, question: &Question) -> bool {
         let answer = Authorizer::new().is_authorized(
             &question.request,
             self.set.policies(),

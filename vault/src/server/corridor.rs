@@ -3,16 +3,18 @@
 //! [`enter`] runs before a body is read; the handlers of `rest` and `grpc` decode and then call
 //! [`tokenize`] or [`detokenize`]. Refusals of those who are known are entries before they are answers.
 
+mod keys;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use ledger::Operation;
+use ledger::{Operation, Outcome};
 use rand::TryRng;
 
 use super::Vault;
@@ -22,6 +24,10 @@ use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
 use crate::identity::{Caller, Presented, Unidentified};
 use crate::model::{DomainName, Purpose, RequestId, TokenText};
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
+
+pub(super) use keys::{closed, on_key, on_keys, on_move, on_wished_key};
+
+use keys::KeyActBy;
 
 /// What the connection tells of the caller.
 #[derive(Clone)]
@@ -36,6 +42,8 @@ pub(super) struct Peer {
 pub(super) struct Ticket {
     admitted: Arc<Mutex<Option<Admitted>>>,
     request: RequestId,
+    /// Whom an act on a key is by, and what it is, for the entry of one that fails.
+    act: Arc<OnceLock<KeyActBy>>,
 }
 
 impl Ticket {
@@ -66,6 +74,7 @@ pub(super) async fn enter(
             request.extensions_mut().insert(Ticket {
                 admitted,
                 request: id,
+                act: Arc::default(),
             });
             match tokio::time::timeout(vault.limits.request_timeout, next.run(request)).await {
                 Ok(response) => {
@@ -142,6 +151,8 @@ async fn unproven(
             domain: None,
             purpose: None,
             policy: None,
+            key: None,
+            outcome: Outcome::Denied,
         };
         vault.engine.refuse(refusal).await?;
     }
@@ -164,6 +175,8 @@ fn refusal<'a>(
         domain: None,
         purpose: None,
         policy: None,
+        key: None,
+        outcome: Outcome::Denied,
     }
 }
 

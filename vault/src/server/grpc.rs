@@ -1,5 +1,9 @@
 //! The gRPC face: the `api` crate's contract over the same corridor.
 
+mod key_life;
+mod key_use;
+mod keys;
+
 use std::sync::Arc;
 
 use api::v1::vault_server::Vault as Contract;
@@ -15,7 +19,9 @@ use super::{Vault, rest};
 use crate::engine::{Revealed, TokenizeItem};
 use crate::model::{ClassName, DomainName, Plaintext, TokenText, View};
 
-/// The contract's service.
+pub(super) use keys::GrpcKeys;
+
+/// The contract's service of tokens.
 pub(super) struct Grpc {
     vault: Arc<Vault>,
 }

@@ -4,20 +4,25 @@
 //! | --- | --- |
 //! | `corridor` | the one way through: who, may it, what, the act, the answer |
 //! | `rest`, `grpc` | decoding and encoding |
+//! | `key_words` | what both read and say of keys |
 //! | `problem` | errors to answers |
 //! | `limits` | how much, and how long |
+//! | `readiness` | the HSM's part in being ready, and for how long it may be away |
 //! | `listen` | TLS, connections, draining |
 
 mod corridor;
 mod grpc;
+mod key_words;
 mod limits;
 mod listen;
 mod object;
 mod problem;
+mod readiness;
 mod rest;
 
 use std::sync::Arc;
 
+use api::v1::keys_server::KeysServer;
 use api::v1::vault_server::VaultServer;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -25,6 +30,7 @@ use axum::routing::{get, post};
 
 pub use limits::{Limits, ListenConfig};
 pub use listen::{ListenError, Listener};
+pub use readiness::{HsmWatch, Readiness};
 
 use crate::admission::Admission;
 use crate::engine::Engine;
@@ -42,16 +48,16 @@ pub struct Vault {
     /// The use cases.
     pub engine: Arc<Engine>,
     /// Whether the HSM answers.
-    pub hsm_alive: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    pub hsm: HsmWatch,
     /// Every limit of the wire.
     pub limits: Limits,
 }
 
 impl Vault {
     /// Ready means: can read, can commit, can write the ledger, the HSM answers.
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<Readiness, String> {
         self.engine.ready().map_err(|error| error.to_string())?;
-        (self.hsm_alive)()
+        self.hsm.ready()
     }
 }
 
@@ -59,13 +65,37 @@ impl Vault {
 fn router(vault: &Arc<Vault>) -> Router {
     let contract = VaultServer::new(grpc::Grpc::new(Arc::clone(vault)))
         .max_decoding_message_size(vault.limits.body_bytes_max);
+    let keys_contract = KeysServer::new(grpc::GrpcKeys::new(Arc::clone(vault)))
+        .max_decoding_message_size(vault.limits.body_bytes_max);
     let inside = Router::new()
         .route("/v1/tokenize", post(rest::tokenize).fallback(rest::method))
         .route(
             "/v1/detokenize",
             post(rest::detokenize).fallback(rest::method),
         )
+        .route(
+            "/v1/keys",
+            post(rest::keys::create)
+                .get(rest::keys::list)
+                .fallback(rest::method),
+        )
+        .route(
+            "/v1/keys/{key}",
+            get(rest::keys::describe).fallback(rest::method),
+        )
+        .route(
+            "/v1/keys/{key}/public",
+            get(rest::keys::public).fallback(rest::method),
+        )
+        .route(
+            "/v1/keys/{key}/{act}",
+            post(rest::keys::act).fallback(rest::method),
+        )
+        .route("/v1/decrypt", without_key())
+        .route("/v1/random", without_key())
+        .route("/v1/restore-key", without_key())
         .route_service("/jinku.v1.Vault/{*call}", contract)
+        .route_service("/jinku.v1.Keys/{*call}", keys_contract)
         .layer(from_fn_with_state(Arc::clone(vault), corridor::enter));
     Router::new()
         .merge(inside)
@@ -73,4 +103,8 @@ fn router(vault: &Arc<Vault>) -> Router {
         .route("/readyz", get(rest::ready))
         .fallback(rest::unknown)
         .with_state(Arc::clone(vault))
+}
+
+fn without_key() -> axum::routing::MethodRouter<Arc<Vault>> {
+    post(rest::keys::without_key).fallback(rest::method)
 }

@@ -13,6 +13,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::admission::Inadmissible;
 use crate::commit::NotDurable;
 use crate::engine::EngineError;
+use crate::engine::key::{ItemFault, KeyFault};
 use crate::identity::Unproven;
 use crate::model::{InvalidName, RequestId};
 use crate::policy::Denied;
@@ -34,6 +35,8 @@ pub(super) struct Problem {
     detail: String,
     item: Option<usize>,
     retry_after_seconds: Option<u32>,
+    /// An act that was permitted failed by itself, and no entry says so yet.
+    pub(super) unrecorded: bool,
 }
 
 impl Problem {
@@ -46,6 +49,7 @@ impl Problem {
             detail,
             item: None,
             retry_after_seconds: None,
+            unrecorded: false,
         }
     }
 
@@ -55,7 +59,7 @@ impl Problem {
     }
 
     pub(super) fn no_such_path() -> Self {
-        let detail = "no such path: see /v1/tokenize and /v1/detokenize";
+        let detail = "no such path: see /v1/tokenize, /v1/detokenize and /v1/keys";
         Self::new(
             "path-unknown",
             StatusCode::NOT_FOUND,
@@ -65,7 +69,7 @@ impl Problem {
     }
 
     pub(super) fn method() -> Self {
-        let detail = "this path takes POST";
+        let detail = "this path takes another method";
         Self::new(
             "method",
             StatusCode::METHOD_NOT_ALLOWED,
@@ -120,7 +124,7 @@ impl Problem {
             Code::OutOfRange | Code::ResourceExhausted => Some(Self::body_too_large(bytes_max)),
             _ => Some(Self::invalid(
                 "message-invalid",
-                "the message can't be read: see vault.proto",
+                "the message can't be read: see vault.proto and keys.proto",
             )),
         }
     }
@@ -135,7 +139,7 @@ impl Problem {
         )
     }
 
-    fn at(mut self, item: usize) -> Self {
+    pub(super) fn at(mut self, item: usize) -> Self {
         self.item = Some(item);
         self
     }
@@ -260,6 +264,7 @@ impl From<Denied> for Problem {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::InvalidArgument,
             ),
+            Denied::UnknownKey => ("key-unknown", StatusCode::NOT_FOUND, Code::NotFound),
             Denied::NotPermitted => (
                 "not-permitted",
                 StatusCode::FORBIDDEN,
@@ -276,6 +281,7 @@ impl From<InvalidName> for Problem {
             "domain" => "domain-invalid",
             "class" => "class-invalid",
             "purpose" => "purpose-invalid",
+            "key alias" => "key-name-invalid",
             _ => "name-invalid",
         };
         Self::new(
@@ -290,12 +296,14 @@ impl From<InvalidName> for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let unfit = |code| {
-            Self::new(
+            let mut problem = Self::new(
                 code,
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::InvalidArgument,
                 error.to_string(),
-            )
+            );
+            problem.unrecorded = true;
+            problem
         };
         match &error {
             EngineError::Value { item, reason, .. } => unfit(value_code(reason)).at(*item),
@@ -314,7 +322,56 @@ impl From<EngineError> for Problem {
             EngineError::NotDurable(cause) => Self::from(*cause),
             EngineError::Store(_) => Self::not_ready("the store can't be read"),
             EngineError::Keys => Self::not_ready("the vault's keys can't be used"),
+            EngineError::Key(fault) => Self::from(fault.clone()),
         }
+    }
+}
+
+impl From<KeyFault> for Problem {
+    fn from(fault: KeyFault) -> Self {
+        let unfit = (StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument);
+        let conflict = (StatusCode::CONFLICT, Code::FailedPrecondition);
+        let away = (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
+        let (code, (status, grpc)) = match &fault {
+            KeyFault::Usage(_) => ("key-usage", unfit),
+            KeyFault::State(_) => ("key-state", conflict),
+            KeyFault::Version => ("key-version", unfit),
+            KeyFault::Own => ("key-own", (StatusCode::FORBIDDEN, Code::PermissionDenied)),
+            KeyFault::AliasTaken => ("alias-taken", (StatusCode::CONFLICT, Code::AlreadyExists)),
+            KeyFault::Changed => ("key-changed", (StatusCode::CONFLICT, Code::Aborted)),
+            KeyFault::Range { .. } => ("range", unfit),
+            KeyFault::Word(_) => ("key-word-invalid", unfit),
+            KeyFault::Origin => ("key-origin", conflict),
+            KeyFault::Needed { .. } => ("key-needed", conflict),
+            KeyFault::TooFresh { .. } => ("key-fresh", conflict),
+            KeyFault::Ticket => ("import-ticket", unfit),
+            KeyFault::Material => ("import-material", unfit),
+            KeyFault::Backup => ("backup-invalid", unfit),
+            KeyFault::Stands => ("key-stands", (StatusCode::CONFLICT, Code::AlreadyExists)),
+            KeyFault::Unavailable => ("hsm-unavailable", away),
+            KeyFault::Hsm(_) => ("hsm-refused", away),
+            KeyFault::Broken => ("key-broken", away),
+        };
+        let mut problem = Self::new(code, status, grpc, fault.to_string());
+        problem.unrecorded = true;
+        match fault {
+            KeyFault::Unavailable => problem.retry(1),
+            KeyFault::TooFresh { seconds } => problem.retry(u32::try_from(seconds).unwrap_or(1)),
+            _ => problem,
+        }
+    }
+}
+
+impl From<ItemFault> for Problem {
+    fn from(fault: ItemFault) -> Self {
+        let unfit = (StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument);
+        let away = (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
+        let (status, grpc) = match &fault {
+            ItemFault::Unopened | ItemFault::Version | ItemFault::Input => unfit,
+            ItemFault::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
+            ItemFault::Unavailable | ItemFault::Key => away,
+        };
+        Self::new(fault.code(), status, grpc, fault.to_string())
     }
 }
 

@@ -1,5 +1,10 @@
 //! The REST face: JSON in and out under `/v1`, problems after RFC 9457.
 
+mod body;
+mod key_carry;
+mod key_use;
+pub(super) mod keys;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,10 +15,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Vault;
 use super::corridor::{self, Ticket};
 use super::object::Object;
 use super::problem::{Face, Problem};
+use super::{Readiness, Vault};
 use crate::engine::{Revealed, TokenizeItem};
 use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, TokenText};
 
@@ -175,6 +180,17 @@ async fn decode<T: DeserializeOwned>(request: Request, bytes_max: usize) -> Resu
     })
 }
 
+fn to_json(body: &impl Serialize) -> Result<Response, Problem> {
+    // Maps with text keys, numbers and texts: `serde_json` writes them all.
+    Ok(json(
+        serde_json::to_vec(body).map_err(|_| Problem::no_ticket())?,
+    ))
+}
+
+fn json(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
 fn answer(request: RequestId, result: Result<Response, Problem>) -> Response {
     result.unwrap_or_else(|problem| problem.response(Face::Rest, request))
 }
@@ -184,14 +200,16 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: it can read, can commit, can write the ledger, and the HSM answers.
+/// `GET /readyz`: it can read, can commit, can write the ledger, and the HSM answers. `degraded` while
+/// the HSM is away and keys that are open serve on.
 pub(super) async fn ready(State(vault): State<Arc<Vault>>) -> Response {
     let check = tokio::task::spawn_blocking(move || vault.ready());
     match check
         .await
         .unwrap_or_else(|_| Err("the check failed".to_owned()))
     {
-        Ok(()) => "ready\n".into_response(),
+        Ok(Readiness::Ready) => "ready\n".into_response(),
+        Ok(Readiness::Degraded(cause)) => format!("degraded: {cause}\n").into_response(),
         Err(cause) => Problem::not_ready(cause).response(Face::Rest, corridor::request_id()),
     }
 }

@@ -9,7 +9,8 @@ mod sqlite;
 
 pub use limit::raw_insert_rate;
 pub use row::{
-    BlindIndex, Change, Column, Fingerprint, KeyRow, SealedValue, StoredEntry, TokenRow,
+    BlindIndex, Change, Column, Fingerprint, ImportRow, KeyWrite, Resealed, SealedValue,
+    StoredEntry, TokenRow, VersionRow,
 };
 pub use sqlite::{Applied, Database, Reader, Writer};
 

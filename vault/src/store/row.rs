@@ -1,6 +1,8 @@
 //! What a row is made of, and what a change is: the store's words.
 
-use crate::model::{ClassName, DomainName};
+use kms::KeyId;
+
+use crate::model::{ClassName, DomainName, KeyRecord, Timestamp, VersionState};
 
 /// May be computed from something withheld: it is written, and says nothing of it without keys.
 pub trait Column {}
@@ -40,17 +42,64 @@ pub struct TokenRow {
 
 /// One version of one key, wrapped under the HSM's root key.
 #[derive(Clone)]
-pub struct KeyRow {
-    /// Key id, in the KMS's spelling.
-    pub id: String,
+pub struct VersionRow {
+    /// Which key.
+    pub key: KeyId,
     /// 1 and up.
-    pub version: u32,
-    /// The KMS's word for what the key may do.
-    pub usage: String,
-    /// The wrapped key.
-    pub wrapped: Vec<u8>,
+    pub number: u32,
+    /// What it may be used for.
+    pub state: VersionState,
+    /// The wrapped material; `None` once it is destroyed.
+    pub wrapped: Option<Vec<u8>>,
     /// Microseconds UTC.
-    pub created_us: u64,
+    pub created: Timestamp,
+}
+
+/// A permission to bring one key's material, once.
+#[derive(Clone)]
+pub struct ImportRow {
+    /// SHA-256 of what the holder has.
+    pub ticket: [u8; 32],
+    /// For which key.
+    pub key: KeyId,
+    /// Label of the HSM's wrapping key.
+    pub wrapping: String,
+    /// First instant at which it counts no longer.
+    pub expires: Timestamp,
+}
+
+/// What changes of one key.
+pub enum KeyWrite {
+    /// A new key.
+    Add(KeyRecord),
+    /// A key's record as it shall stand. Its revision is the one that was seen: another is a conflict.
+    Set(KeyRecord),
+    /// A new version.
+    AddVersion(VersionRow),
+    /// Another state of a version.
+    SetVersion(KeyId, u32, VersionState),
+    /// A version's material is overwritten.
+    DestroyVersion(KeyId, u32),
+    /// The same for a version of the vault's own key: rows of the domain under it are a conflict.
+    DestroyUnneeded(KeyId, u32, DomainName),
+    /// A new wrapping of the same material.
+    Rewrap(KeyId, u32, Vec<u8>),
+    /// A permission to import.
+    AddImport(ImportRow),
+    /// It is used up: where it does not stand, that is a conflict. Expired ones go with it.
+    TakeImport([u8; 32], Timestamp),
+}
+
+/// A row's ciphertexts under another version, in place of those that were read.
+pub struct Resealed {
+    /// Which row.
+    pub fingerprint: Fingerprint,
+    /// The value's ciphertext that was read: another one there is a conflict.
+    pub seen: SealedValue,
+    /// The value.
+    pub sealed: SealedValue,
+    /// The repeatable token's text, where the row has one.
+    pub token: Option<SealedValue>,
 }
 
 /// One ledger entry as stored: exactly the bytes that are hashed.
@@ -69,8 +118,10 @@ pub struct StoredEntry {
 pub struct Change {
     /// Tokens to add.
     pub tokens: Vec<TokenRow>,
-    /// Key versions to add.
-    pub keys: Vec<KeyRow>,
+    /// Keys and versions to add or change, in order.
+    pub keys: Vec<KeyWrite>,
+    /// Rows to seal anew.
+    pub resealed: Vec<Resealed>,
 }
 
 impl Change {

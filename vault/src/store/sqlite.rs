@@ -1,5 +1,8 @@
 //! The embedded store: one `SQLite` file in WAL mode, one writer, readers beside it.
 
+mod keys;
+
+use std::cell::Cell;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -9,20 +12,21 @@ use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use super::StoreError;
-use super::row::{BlindIndex, Change, Fingerprint, KeyRow, SealedValue, StoredEntry, TokenRow};
+use super::row::{BlindIndex, Change, Fingerprint, SealedValue, StoredEntry, TokenRow};
 use crate::model::{ClassName, DomainName};
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 1] = [(1, include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: [(u32, &str); 2] = [
+    (1, include_str!("migrations/0001_first.sql")),
+    (2, include_str!("migrations/0002_keys.sql")),
+];
 
 const INSERT_TOKEN: &str = "INSERT INTO token \
     (fingerprint, domain, class, created_us, sealed, blind_index, sealed_token) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const INSERT_KEY: &str = "INSERT INTO key_version (id, version, usage, wrapped, created_us) \
-    VALUES (?1, ?2, ?3, ?4, ?5)";
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";
-const SELECT_TOKEN: &str = "SELECT fingerprint, domain, class, created_us, sealed, blind_index, \
-    sealed_token FROM token";
+const TOKEN_COLUMNS: &str =
+    "fingerprint, domain, class, created_us, sealed, blind_index, sealed_token";
 
 /// How long a connection waits for another's lock (a backup's, a person's) before it reports
 /// `DatabaseBusy`: shorter than a request's deadline, so that the answer names the cause.
@@ -43,6 +47,8 @@ pub struct Reader {
 /// The one connection that writes. Only `commit` holds one.
 pub struct Writer {
     connection: Connection,
+    /// Material was destroyed, and the write-ahead log may still hold it.
+    shreds: Cell<bool>,
 }
 
 /// What became of a change inside its group.
@@ -78,6 +84,7 @@ impl Database {
     pub fn writer(&self) -> Result<Writer, StoreError> {
         Ok(Writer {
             connection: connect(&self.path)?,
+            shreds: Cell::new(false),
         })
     }
 }
@@ -106,7 +113,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     // INVARIANT 3: a commit returns only when the write-ahead log is on disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
-    connection.set_prepared_statement_cache_capacity(16);
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
@@ -182,7 +189,7 @@ impl Reader {
     ) -> Result<Vec<Option<TokenRow>>, StoreError> {
         self.query(|connection| {
             let mut statement = connection.prepare_cached(&format!(
-                "{SELECT_TOKEN} WHERE fingerprint = ?1 AND domain = ?2"
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE fingerprint = ?1 AND domain = ?2"
             ))?;
             fingerprints
                 .iter()
@@ -207,7 +214,7 @@ impl Reader {
     ) -> Result<Option<TokenRow>, StoreError> {
         self.query(|connection| {
             let mut statement = connection.prepare_cached(&format!(
-                "{SELECT_TOKEN} WHERE blind_index = ?1 AND domain = ?2 AND class = ?3"
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE blind_index = ?1 AND domain = ?2 AND class = ?3"
             ))?;
             statement
                 .query_row(params![index.0, domain.as_str(), class.as_str()], |row| {
@@ -215,25 +222,6 @@ impl Reader {
                 })
                 .optional()?
                 .transpose()
-        })
-    }
-
-    /// All versions of all keys, by id and version.
-    pub fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        self.query(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id, version, usage, wrapped, created_us FROM key_version ORDER BY id, version",
-            )?;
-            let rows = statement.query_map([], |row| {
-                Ok(KeyRow {
-                    id: row.get(0)?,
-                    version: row.get(1)?,
-                    usage: row.get(2)?,
-                    wrapped: row.get(3)?,
-                    created_us: row.get(4)?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
         })
     }
 
@@ -311,9 +299,20 @@ impl Writer {
         Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
     }
 
-    /// Makes the group durable.
+    /// Makes the group durable. Where material was destroyed, the write-ahead log is emptied too: its old
+    /// pages still hold what `secure_delete` has overwritten in the file.
     pub fn commit(&self) -> Result<(), StoreError> {
-        Ok(self.connection.execute_batch("COMMIT")?)
+        self.connection.execute_batch("COMMIT")?;
+        if self.shreds.get() {
+            let emptied = self
+                .connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+                    row.get::<_, i64>(0)
+                });
+            // A reader that holds an old snapshot is in the way: the next commit tries again.
+            self.shreds.set(emptied != Ok(0));
+        }
+        Ok(())
     }
 
     /// Drops the group. The transaction may be gone already; then there is nothing to do.
@@ -361,16 +360,11 @@ impl Writer {
                 sealed_token,
             ])?;
         }
-        for key in &change.keys {
-            self.connection
-                .prepare_cached(INSERT_KEY)?
-                .execute(params![
-                    key.id,
-                    key.version,
-                    key.usage,
-                    key.wrapped,
-                    key.created_us,
-                ])?;
+        for write in &change.keys {
+            self.write_key(write)?;
+        }
+        for row in &change.resealed {
+            self.reseal(row)?;
         }
         Ok(())
     }

@@ -73,7 +73,7 @@ fn a_proof_says_what_for_and_under_which_set_and_holds_the_slot() {
     let grant: &Detokenize = proof.grant();
     assert_eq!(grant.purpose(), &purpose);
     assert_eq!(grant.view(&class("name")), Some(View::Plain));
-    assert_eq!(proof.domain(), &domain);
+    assert_eq!(proof.grant().domain(), &domain);
     assert_eq!(proof.policy(), room.policies.digest());
     let caller = proof.admitted().caller();
     assert_eq!(caller.unit().name.as_str(), "tax-bureau");

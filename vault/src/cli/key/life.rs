@@ -1,0 +1,262 @@
+//! `jinku key create`, `list`, `show`, `set`, `enable`, `disable`, `rotate`, `compromise`,
+//! `destroy-version`, `schedule-deletion`, `cancel-deletion`.
+
+use std::process::ExitCode;
+
+use api::v1::{
+    Aliases, CreateKeyRequest, KeyRequest, KeyResponse, KeyVersionRequest, ListKeysRequest,
+    ScheduleKeyDeletionRequest, SetKeyRequest, Tags,
+};
+use api::{ClientError, KeysClient, UnitProof};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::connection::{Form, Session, refused};
+use super::show;
+use super::words::{Pair, pair, pairs, period};
+use crate::cli::screen;
+
+/// Keys of a page, so that a long list begins at once.
+const PAGE_KEYS: u32 = 200;
+
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// Make a key. It belongs to your unit.
+    Create(Create),
+    /// List keys.
+    List,
+    /// Show a key and its versions.
+    Show {
+        /// Id or alias.
+        name: String,
+    },
+    /// Change a key's names, tags, description, schedule or lowest version.
+    Set(Set),
+    /// Switch a suspended key on.
+    Enable {
+        /// Id or alias.
+        name: String,
+    },
+    /// Switch a key off, at once.
+    Disable {
+        /// Id or alias.
+        name: String,
+    },
+    /// Give a key a new version, which protects from now on. Older ones open.
+    Rotate {
+        /// Id or alias.
+        name: String,
+    },
+    /// Declare a version compromised. The current one is replaced first.
+    Compromise {
+        /// Id or alias.
+        name: String,
+        /// Which version.
+        #[arg(long)]
+        version: u32,
+    },
+    /// Destroy an older version for good: one below the key's lowest version, that nothing needs.
+    DestroyVersion {
+        /// Id or alias.
+        name: String,
+        /// Which version.
+        #[arg(long)]
+        version: u32,
+    },
+    /// Retire a key now, and destroy it after a waiting period.
+    ScheduleDeletion {
+        /// Id or alias.
+        name: String,
+        /// The waiting period, for example 30d.
+        #[arg(long, value_parser = period, value_name = "PERIOD")]
+        waiting: u64,
+    },
+    /// Call a key's destruction off. The key is suspended then.
+    CancelDeletion {
+        /// Id or alias.
+        name: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct Create {
+    /// aes-256, hmac-sha-256, hmac-sha-384, hmac-sha-512, ed25519 or ecdsa-p256.
+    kind: String,
+    /// A first other name.
+    #[arg(long)]
+    alias: Option<String>,
+    /// For people.
+    #[arg(long)]
+    description: Option<String>,
+    /// A tag, which policies may decide on. Repeat for more.
+    #[arg(long = "tag", value_parser = pair, value_name = "NAME=VALUE")]
+    tags: Vec<Pair>,
+    /// Rotate by itself this often, for example 90d.
+    #[arg(long, value_parser = period, value_name = "PERIOD")]
+    rotation: Option<u64>,
+    /// The material will be imported.
+    #[arg(long)]
+    external: bool,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Set {
+    /// Id or alias.
+    name: String,
+    /// For people.
+    #[arg(long)]
+    description: Option<String>,
+    /// Add an alias. Repeat for more.
+    #[arg(long = "alias", value_name = "ALIAS")]
+    aliases: Vec<String>,
+    /// Take an alias away.
+    #[arg(long = "remove-alias", value_name = "ALIAS")]
+    removed_aliases: Vec<String>,
+    /// Add or change a tag. Repeat for more.
+    #[arg(long = "tag", value_parser = pair, value_name = "NAME=VALUE")]
+    tags: Vec<Pair>,
+    /// Take a tag away.
+    #[arg(long = "remove-tag", value_name = "NAME")]
+    removed_tags: Vec<String>,
+    /// Rotate by itself this often; 0s for never.
+    #[arg(long, value_parser = period, value_name = "PERIOD")]
+    rotation: Option<u64>,
+    /// The lowest version that opens and verifies.
+    #[arg(long, value_name = "VERSION")]
+    open_from: Option<u32>,
+}
+
+pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCode> {
+    let (client, proof) = (&session.client, session.proof());
+    let (answer, done) = match verb {
+        Verb::Create(create) => (create.sent(client, proof).await?, "the key is made"),
+        Verb::List => return list(session).await,
+        Verb::Show { name } => (client.describe_key(of(name), proof).await, ""),
+        Verb::Set(set) => (set.sent(client, proof).await?, "the key is changed"),
+        Verb::Enable { name } => (client.enable_key(of(name), proof).await, "the key is on"),
+        Verb::Disable { name } => (client.disable_key(of(name), proof).await, "the key is off"),
+        Verb::Rotate { name } => {
+            let rotated = client.rotate_key(of(name), proof).await;
+            (rotated, "a new version protects")
+        }
+        Verb::Compromise { name, version } => {
+            let request = KeyVersionRequest { key: name, version };
+            let declared = client.compromise_key_version(request, proof).await;
+            (
+                declared,
+                "the version is declared compromised: move what it protects",
+            )
+        }
+        Verb::DestroyVersion { name, version } => {
+            let request = KeyVersionRequest { key: name, version };
+            let destroyed = client.destroy_key_version(request, proof).await;
+            (destroyed, "the version is destroyed")
+        }
+        Verb::ScheduleDeletion { name, waiting } => {
+            let request = ScheduleKeyDeletionRequest {
+                key: name,
+                waiting_seconds: waiting,
+            };
+            let scheduled = client.schedule_key_deletion(request, proof).await;
+            (scheduled, "the key is retired, and will be destroyed")
+        }
+        Verb::CancelDeletion { name } => {
+            let cancelled = client.cancel_key_deletion(of(name), proof).await;
+            (
+                cancelled,
+                "the destruction is called off, and the key is off: enable it to use it",
+            )
+        }
+    };
+    show::answered(session, answer.map_err(refused)?, done)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of(key: String) -> KeyRequest {
+    KeyRequest { key }
+}
+
+impl Create {
+    async fn sent(
+        self,
+        client: &KeysClient,
+        proof: Option<&UnitProof>,
+    ) -> anyhow::Result<Result<KeyResponse, ClientError>> {
+        let origin = if self.external { "external" } else { "vault" };
+        let request = CreateKeyRequest {
+            kind: self.kind,
+            origin: origin.to_owned(),
+            alias: self.alias.unwrap_or_default(),
+            description: self.description.unwrap_or_default(),
+            tags: pairs(&self.tags)?,
+            rotation_seconds: self.rotation,
+        };
+        Ok(client.create_key(request, proof).await)
+    }
+}
+
+impl Set {
+    /// Reads what stands, and changes what was asked for: the vault takes all aliases or tags at once.
+    async fn sent(
+        self,
+        client: &KeysClient,
+        proof: Option<&UnitProof>,
+    ) -> anyhow::Result<Result<KeyResponse, ClientError>> {
+        let (added, changed) = (self.aliases, pairs(&self.tags)?);
+        let names = !added.is_empty() || !self.removed_aliases.is_empty();
+        let labels = !changed.is_empty() || !self.removed_tags.is_empty();
+        let mut request = SetKeyRequest {
+            key: self.name.clone(),
+            description: self.description,
+            rotation_seconds: self.rotation,
+            open_from: self.open_from,
+            ..SetKeyRequest::default()
+        };
+        if names || labels {
+            let read = client.describe_key(of(self.name), proof).await;
+            let key = read.map_err(refused)?.key.unwrap_or_default();
+            request.key = key.id;
+            if names {
+                let mut all = key.aliases;
+                all.extend(added);
+                all.retain(|alias| !self.removed_aliases.contains(alias));
+                request.aliases = Some(Aliases { names: all });
+            }
+            if labels {
+                let mut pairs = key.tags;
+                pairs.extend(changed);
+                pairs.retain(|name, _| !self.removed_tags.contains(name));
+                request.tags = Some(Tags { pairs });
+            }
+        }
+        Ok(client.set_key(request, proof).await)
+    }
+}
+
+/// Pages are shown as they come. As JSON, each line is one key.
+async fn list(session: &Session) -> anyhow::Result<ExitCode> {
+    let mut after = String::new();
+    let mut heading = Some(show::HEADING).filter(|_| session.form == Form::Text);
+    loop {
+        let request = ListKeysRequest {
+            after,
+            limit: Some(PAGE_KEYS),
+        };
+        let page = session.client.list_keys(request, session.proof()).await;
+        let page = page.map_err(refused)?;
+        if let Some(heading) = heading.take() {
+            screen::line(heading);
+        }
+        for key in &page.keys {
+            if session.form == Form::Json {
+                show::document(&json!({ "key": show::of_key(key), "entry": page.entry }));
+            } else {
+                screen::line(&show::row(key));
+            }
+        }
+        after = page.next;
+        if after.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What is due: scheduled rotations, and the destruction of keys whose waiting period has ended.
+
+use std::sync::Arc;
+
+use ledger::Operation;
+
+use super::KeyFault;
+use super::act::own_act;
+use super::life::Draft;
+use crate::engine::{Engine, EngineError};
+use crate::model::{KeyRecord, KeyState, VersionState};
+use crate::store::KeyWrite;
+
+/// Most keys of one round.
+const ROUND_KEYS_MAX: u32 = 100;
+
+/// What one round did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Upkeep {
+    /// Keys that got a new version.
+    pub rotated: usize,
+    /// Keys that were destroyed.
+    pub destroyed: usize,
+    /// Keys that were due and could not be done; they stay due.
+    pub failed: usize,
+}
+
+impl Engine {
+    /// Does what is due. A key that fails does not hold the others up, and is tried again next time.
+    pub async fn upkeep(self: &Arc<Self>) -> Result<Upkeep, EngineError> {
+        let now = self.clock.now();
+        let due = self
+            .blocking(move |engine| Ok(engine.reader.keys_due(now, ROUND_KEYS_MAX)?))
+            .await?;
+        let mut done = Upkeep::default();
+        for record in due.into_iter().map(Arc::new) {
+            // Its own time must have come: another one that is due brings no destruction forward.
+            let ended = record.delete_at.is_some_and(|end| end <= now);
+            let destroys = record.state == KeyState::Deactivated && ended;
+            let result = if destroys {
+                self.destroy_due(&record).await
+            } else {
+                self.rotate_due(&record).await
+            };
+            match result {
+                Ok(()) if destroys => done.destroyed += 1,
+                Ok(()) => done.rotated += 1,
+                Err(error) => {
+                    tracing::warn!(key = record.id.as_str(), %error, "a key's upkeep is put off");
+                    done.failed += 1;
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    async fn rotate_due(self: &Arc<Self>, record: &Arc<KeyRecord>) -> Result<(), EngineError> {
+        let draft = if record.state == KeyState::Active {
+            self.rotated(record, VersionState::Deactivated).await?
+        } else {
+            // A key that is switched off is due again one period later.
+            let period = record.rotation.unwrap_or_default();
+            let mut later = KeyRecord::clone(record);
+            later.rotate_at = Some(super::life::after(self.clock.now(), period));
+            Draft::of(later)
+        };
+        let key = (record.id.as_str().to_owned(), draft.version);
+        let change = own_act(Operation::KeyRotate, key, draft.change());
+        self.record_change(record, change).await.map(drop)
+    }
+
+    async fn destroy_due(self: &Arc<Self>, record: &Arc<KeyRecord>) -> Result<(), EngineError> {
+        if record.is_own() {
+            return Err(EngineError::Key(KeyFault::Own));
+        }
+        let id = record.id.clone();
+        let versions = self.blocking(move |engine| Ok(engine.reader.key_versions(&id)?));
+        let standing = versions.await?.into_iter();
+        let standing = standing.filter(|version| version.state != VersionState::Destroyed);
+        let mut gone = KeyRecord::clone(record);
+        gone.state = KeyState::Destroyed;
+        gone.delete_at = None;
+        gone.rotate_at = None;
+        gone.aliases.clear();
+        let mut draft = Draft::of(gone);
+        let destroy = |version: crate::model::KeyVersion| {
+            KeyWrite::DestroyVersion(record.id.clone(), version.number)
+        };
+        draft.writes = standing.map(destroy).collect();
+        let key = (record.id.as_str().to_owned(), 0);
+        let change = own_act(Operation::KeyDestroy, key, draft.change());
+        self.record_change(record, change).await.map(drop)
+    }
+}

@@ -1,0 +1,327 @@
+//! The vault's own keys: made once, wrapped by the HSM, opened at start.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kms::{AeadKeyring, Binding, Envelope, KeyId, KeyKind, LockState, MacKey, WrappedKey};
+use ledger::{Facts, Operation, Outcome};
+
+use crate::commit::{Committer, NotDurable, Record, Withheld};
+use crate::model::{
+    Catalogue, Clock, Domain, DomainName, KeyRecord, Plaintext, TokenText, VAULT, VersionState,
+};
+use crate::seal;
+use crate::store::{
+    BlindIndex, Change, Fingerprint, KeyWrite, Reader, StoreError, TokenRow, VersionRow,
+};
+
+/// Hashes tokens for the ledger, in its first epoch.
+const PSEUDONYM_KEY: &str = "pseudonym.1";
+
+/// Length of the decoy's value: about that of a name or an identifier.
+const DECOY_CHARACTERS: usize = 16;
+
+/// Why the keys could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The key service or the HSM refused.
+    #[error("key `{key}` can't be opened or made: {cause}")]
+    Kms {
+        /// Which.
+        key: String,
+        /// The key service's word.
+        cause: kms::Error,
+    },
+    /// The store can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A new key's entry could not be written.
+    #[error(transparent)]
+    NotDurable(#[from] NotDurable),
+    /// A stored key is of a kind that is not its own, or has no version.
+    #[error("key `{0}` is stored as a kind that is not its own: the database was altered")]
+    Kind(String),
+    /// A key is gone that standing rows need. Making it anew would hide the loss.
+    #[error(
+        "key `{0}` is missing, and tokens need it: restore the database from its newest backup"
+    )]
+    Lost(String),
+}
+
+/// One domain's keys. One purpose each.
+pub struct DomainKeys {
+    domain: Domain,
+    values: RwLock<Values>,
+    fingerprints: MacKey,
+    indexes: MacKey,
+}
+
+/// Seals values and repeatable tokens. Replaced whole when the key is rotated.
+#[derive(Clone)]
+struct Values {
+    keyring: Arc<AeadKeyring>,
+    /// Opened in place of a row that does not exist, so that absence takes the same steps.
+    decoy: Arc<TokenRow>,
+}
+
+impl DomainKeys {
+    /// The keyring as it is now. A batch takes it once: a row's two ciphertexts are under one version.
+    pub(super) fn values(&self) -> Arc<AeadKeyring> {
+        Arc::clone(&self.snapshot().keyring)
+    }
+
+    /// The keyring and the decoy that it opens.
+    pub(super) fn values_and_decoy(&self) -> (Arc<AeadKeyring>, Arc<TokenRow>) {
+        let Values { keyring, decoy } = self.snapshot();
+        (keyring, decoy)
+    }
+
+    /// Opens the versions that stand now, and works with them from here on. Blocks.
+    pub(super) fn reopen_values(
+        &self,
+        envelope: &Envelope,
+        reader: &Reader,
+        id: &KeyId,
+    ) -> Result<(), KeyError> {
+        let versions = standing(reader, id, KeyKind::Aes256)?;
+        let values = Values::open(envelope, &versions, &self.domain, id.as_str())?;
+        let mut current = self.values.write().unwrap_or_else(PoisonError::into_inner);
+        // Two rotations may end in the other order: the newest version seals.
+        if values.keyring.current_version() >= current.keyring.current_version() {
+            *current = values;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Values {
+        self.values
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The row that a token's text names in this domain.
+    // INVARIANT 7: each domain hashes under its own key; without keys, rows of two can't be linked.
+    pub(super) fn fingerprint(&self, token: &TokenText) -> Fingerprint {
+        let message = Binding::new("jinku/v1 token fingerprint").field(token.expose().as_bytes());
+        Fingerprint(cut(self.fingerprints.tag(&message)))
+    }
+
+    /// Where a value of a repeatable class would stand.
+    pub(super) fn blind_index(&self, class: &str, normal: &Plaintext) -> BlindIndex {
+        let message = Binding::new("jinku/v1 blind index")
+            .field(class.as_bytes())
+            .field(normal.expose().as_bytes());
+        BlindIndex(cut(self.indexes.tag(&message)))
+    }
+}
+
+impl Values {
+    fn open(
+        envelope: &Envelope,
+        versions: &[WrappedKey],
+        domain: &Domain,
+        id: &str,
+    ) -> Result<Self, KeyError> {
+        let open = |wrapped: &WrappedKey| {
+            let opened = envelope.open_aead(wrapped);
+            opened.map_err(|cause| failed(id, cause))
+        };
+        let mut opened = versions.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        // Versions come in ascending order.
+        let current = opened.pop().ok_or_else(|| KeyError::Kind(id.to_owned()))?;
+        let keyring = Arc::new(AeadKeyring::new(current, opened));
+        let decoy = decoy(&keyring, domain).ok_or_else(|| KeyError::Kind(id.to_owned()))?;
+        let decoy = Arc::new(decoy);
+        Ok(Self { keyring, decoy })
+    }
+}
+
+/// All keys the engine works with.
+pub struct Keys {
+    domains: BTreeMap<DomainName, DomainKeys>,
+    pseudonyms: MacKey,
+}
+
+impl Keys {
+    /// Opens every key the catalogue needs; makes, wraps and records those that are missing.
+    pub async fn open(
+        catalogue: &Catalogue,
+        envelope: &Envelope,
+        reader: &Reader,
+        committer: &Committer,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, KeyError> {
+        let opening = Opening {
+            envelope,
+            committer,
+            clock,
+            reader,
+            records: reader.own_keys()?,
+        };
+        let mut domains = BTreeMap::new();
+        for domain in catalogue.domains() {
+            domains.insert(domain.name.clone(), opening.domain(domain).await?);
+        }
+        let pseudonyms = opening.mac(PSEUDONYM_KEY).await?;
+        Ok(Self {
+            domains,
+            pseudonyms,
+        })
+    }
+
+    pub(super) fn domain(&self, name: &DomainName) -> Option<&DomainKeys> {
+        self.domains.get(name)
+    }
+
+    pub(super) fn pseudonym(&self, row: Fingerprint) -> [u8; 16] {
+        cut(self
+            .pseudonyms
+            .tag(&Binding::new("jinku/v1 token pseudonym").field(&row.0)))
+    }
+
+    /// What stands for the context of one key act: the same context, the same commitment.
+    pub(super) fn context_commitment(&self, context: &Binding) -> [u8; 32] {
+        let message = Binding::new("jinku/v1 context pseudonym").field(context.as_bytes());
+        self.pseudonyms.tag(&message)
+    }
+
+    /// The same, cut to an item's pseudonym.
+    pub(super) fn context_pseudonym(&self, context: &Binding) -> [u8; 16] {
+        cut(self.context_commitment(context))
+    }
+}
+
+fn cut(tag: [u8; 32]) -> [u8; 16] {
+    let (first, _) = tag.split_at(16);
+    first.try_into().unwrap_or_default()
+}
+
+struct Opening<'a> {
+    envelope: &'a Envelope,
+    committer: &'a Committer,
+    clock: &'a Arc<dyn Clock>,
+    reader: &'a Reader,
+    records: Vec<KeyRecord>,
+}
+
+impl Opening<'_> {
+    async fn domain(&self, domain: &Domain) -> Result<DomainKeys, KeyError> {
+        let name = &domain.name;
+        let id = format!("value.{name}");
+        let versions = self.versions(&id, KeyKind::Aes256).await?;
+        let values = Values::open(self.envelope, &versions, domain, &id)?;
+        if values.keyring.lock_state() == LockState::NotLocked {
+            tracing::warn!(
+                "keys can't be locked into memory: raise RLIMIT_MEMLOCK, or forbid swapping"
+            );
+        }
+        Ok(DomainKeys {
+            domain: domain.clone(),
+            values: RwLock::new(values),
+            fingerprints: self.mac(&format!("fingerprint.{name}")).await?,
+            indexes: self.mac(&format!("index.{name}")).await?,
+        })
+    }
+
+    async fn mac(&self, id: &str) -> Result<MacKey, KeyError> {
+        let wrapped = self.versions(id, KeyKind::HmacSha256).await?;
+        let newest = wrapped
+            .last()
+            .ok_or_else(|| KeyError::Kind(id.to_owned()))?;
+        self.envelope
+            .open_mac(newest)
+            .map_err(|cause| failed(id, cause))
+    }
+
+    async fn versions(&self, id: &str, kind: KeyKind) -> Result<Vec<WrappedKey>, KeyError> {
+        let key_id = KeyId::parse(id).map_err(|cause| failed(id, cause))?;
+        match self.records.iter().find(|record| record.id == key_id) {
+            Some(record) if record.kind != kind => Err(KeyError::Kind(id.to_owned())),
+            Some(_) => standing(self.reader, &key_id, kind),
+            None if self.is_needed(id)? => Err(KeyError::Lost(id.to_owned())),
+            None => Ok(vec![self.make(&key_id, kind).await?]),
+        }
+    }
+
+    /// A key's id ends in its domain; a key of no domain serves them all.
+    // INVARIANT 15: a key that a row still needs is never replaced by a new one.
+    fn is_needed(&self, id: &str) -> Result<bool, StoreError> {
+        let domain = id
+            .split_once('.')
+            .and_then(|(_, name)| DomainName::parse(name).ok());
+        match domain {
+            Some(domain) if id != PSEUDONYM_KEY => self.reader.has_tokens(&domain),
+            _ => Ok(self.reader.token_count()? > 0),
+        }
+    }
+
+    async fn make(&self, id: &KeyId, kind: KeyKind) -> Result<WrappedKey, KeyError> {
+        const FIRST: u32 = 1;
+        let wrapped = self.envelope.generate(id, FIRST, kind);
+        let wrapped = wrapped.map_err(|cause| failed(id.as_str(), cause))?;
+        let created = self.clock.now();
+        let mut record = KeyRecord::wished(id.clone(), kind, VAULT.to_owned());
+        record.current = FIRST;
+        record.created = created;
+        record.revision = 1;
+        let version = VersionRow {
+            key: id.clone(),
+            number: FIRST,
+            state: VersionState::Active,
+            wrapped: Some(wrapped.blob().to_vec()),
+            created,
+        };
+        let mut facts = Facts::new(Operation::KeyCreate, Outcome::Ok);
+        facts.key = Some((id.as_str().to_owned(), FIRST));
+        let change = Change {
+            keys: vec![KeyWrite::Add(record), KeyWrite::AddVersion(version)],
+            ..Change::none()
+        };
+        self.committer
+            .record(Record::single(change, facts), Withheld::nothing())
+            .await?;
+        Ok(wrapped)
+    }
+}
+
+/// The versions of a key that are not destroyed, in ascending order.
+fn standing(reader: &Reader, id: &KeyId, kind: KeyKind) -> Result<Vec<WrappedKey>, KeyError> {
+    let mut versions = Vec::new();
+    for version in reader.key_versions(id)? {
+        let row = reader.key_version(id, version.number)?;
+        if let Some(blob) = row.and_then(|row| row.wrapped) {
+            versions.push(WrappedKey::from_parts(
+                id.clone(),
+                version.number,
+                kind,
+                blob,
+            ));
+        }
+    }
+    Ok(versions)
+}
+
+fn failed(key: &str, cause: kms::Error) -> KeyError {
+    KeyError::Kms {
+        key: key.to_owned(),
+        cause,
+    }
+}
+
+/// A row that stands nowhere: sealed like a real one, of a class of the domain.
+fn decoy(values: &AeadKeyring, domain: &Domain) -> Option<TokenRow> {
+    const ROW: Fingerprint = Fingerprint([0; 16]);
+    let class = domain.classes.first()?.clone();
+    let value = Plaintext::new("0".repeat(DECOY_CHARACTERS));
+    let sealed = seal::close(values, &domain.name, &class, ROW, &value).ok()?;
+    Some(TokenRow {
+        fingerprint: ROW,
+        domain: domain.name.clone(),
+        class,
+        created_us: 0,
+        sealed,
+        repeatable: None,
+    })
+}
