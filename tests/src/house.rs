@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use api::v1::{DetokenizeRequest, Revealed, TokenizeItem, TokenizeRequest};
-use api::{Client, ClientError, ClientSettings, UnitProof};
+use api::{Client, ClientError, ClientSettings, KeysClient, UnitProof};
 
 use crate::programs::{Program, binary, free_port};
 
@@ -107,6 +107,55 @@ impl House {
         self.vault = Some(Program::listening(&mut self.jinku_serve(), &log));
     }
 
+    /// Runs a vault that waits for recovery shares before it listens.
+    pub fn serve_sealed(&mut self) {
+        let log = self.directory().join("vault.log");
+        let _ = std::fs::remove_file(&log);
+        let mut vault = Program::start(&mut self.addressed(&log), &log);
+        vault.wait_for(|| {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            said.contains("the vault is sealed")
+        });
+        self.vault = Some(vault);
+    }
+
+    /// Waits until the vault listens.
+    pub fn wait_until_it_listens(&mut self) {
+        let address = self.directory().join("vault.address");
+        let vault = self.vault.as_mut().expect("the vault does not run");
+        vault.wait_for(|| address.exists());
+    }
+
+    fn addressed(&self, log: &std::path::Path) -> Command {
+        let address = log.with_extension("address");
+        let _ = std::fs::remove_file(&address);
+        let mut command = self.jinku_serve();
+        command.arg("--address-file").arg(address);
+        command
+    }
+
+    /// Runs `jinku` with the installation's environment: whether it ended well, and what it said.
+    pub fn jinku(&self, arguments: &[&str], typed: &str) -> (bool, String) {
+        let mut command = Command::new(binary("jinku"));
+        command
+            .args(arguments)
+            .current_dir(self.directory())
+            .env("JINKU_CONFIG", "jinku.toml")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that does not read may have gone already.
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), typed.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
     /// Runs a vault that must refuse to serve, and gives what it said.
     pub fn refuses_to_serve(&self) -> String {
         let log = self.folder.path().join("refused.log");
@@ -182,19 +231,27 @@ impl House {
         assert!(status.success(), "the vault ended with {status}");
     }
 
-    /// A gRPC client with the certificate of a unit or gateway, or with none.
+    /// A gRPC client of tokens, with the certificate of a unit or gateway, or with none.
     pub fn client(&self, name: Option<&str>) -> Client {
+        Client::new(&self.client_settings(name)).unwrap()
+    }
+
+    /// A gRPC client of keys, with the certificate of a unit or gateway, or with none.
+    pub fn keys(&self, name: Option<&str>) -> KeysClient {
+        KeysClient::new(&self.client_settings(name)).unwrap()
+    }
+
+    fn client_settings(&self, name: Option<&str>) -> ClientSettings {
         let tls = self.directory().join("tls");
         let read = |file: String| std::fs::read(tls.join(file)).unwrap();
         let identity_pem =
             name.map(|name| (read(format!("{name}.pem")), read(format!("{name}-key.pem"))));
-        Client::new(&ClientSettings {
+        ClientSettings {
             url: format!("https://localhost:{}", self.port),
             ca_pem: read("ca.pem".to_owned()),
             identity_pem,
             timeout: Duration::from_secs(20),
-        })
-        .unwrap()
+        }
     }
 
     /// A unit's access token.

@@ -10,8 +10,10 @@ mod house;
 mod leaks;
 mod ledger;
 mod lock;
+mod officer;
 mod programs;
 mod upstream;
+mod wrapping;
 
 pub use curl::{Reply, post_to};
 pub use forge::{TokenParts, now};
@@ -19,5 +21,7 @@ pub use house::{House, detokenize, refusal, tokenize, values};
 pub use leaks::leaks;
 pub use ledger::has_entry;
 pub use lock::WriteLock;
+pub use officer::Said;
 pub use programs::{Program, binary, envoy, free_port, hsm_module, sample, workspace};
 pub use upstream::{Seen, Upstream};
+pub use wrapping::wrapped;

@@ -26,7 +26,9 @@ async fn a_lost_key_is_refused_by_its_name() {
         "pseudonym.1",
     ] {
         let house = used().await;
-        house.sql(&format!("delete from key_version where id = '{key}'"));
+        house.sql(&format!(
+            "delete from key_material where key = '{key}'; delete from key where id = '{key}'"
+        ));
         let said = house.refuses_to_serve();
         assert!(
             said.contains(&format!("key `{key}` is missing, and tokens need it")),
@@ -38,7 +40,9 @@ async fn a_lost_key_is_refused_by_its_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_a_domain_without_tokens_is_made_anew() {
     let mut house = used().await;
-    house.sql("delete from key_version where id = 'value.bank'");
+    house.sql(
+        "delete from key_material where key = 'value.bank'; delete from key where id = 'value.bank'",
+    );
     house.serve();
     house.stop();
 }

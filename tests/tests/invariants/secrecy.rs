@@ -161,7 +161,7 @@ async fn inv_06_the_database_opens_with_its_own_hsm_only() {
     other.sql(&format!(
         "attach '{}' as stolen; \
          delete from token; insert into token select * from stolen.token; \
-         delete from key_version; insert into key_version select * from stolen.key_version",
+         delete from key_material; insert into key_material select * from stolen.key_material",
         database.display()
     ));
     let said = other.refuses_to_serve();
