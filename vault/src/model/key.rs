@@ -37,7 +37,7 @@ impl KeyRef {
 }
 
 /// `8-4-4-4-12` lower-case hexadecimal digits (RFC 9562 section 4). An alias may not look so.
-pub fn is_uuid(text: &str) -> bool {
+fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);

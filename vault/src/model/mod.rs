@@ -14,7 +14,7 @@ pub use class::{Catalogue, CatalogueError, DataClass, Domain, Format, Level, Mas
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use key::{
     Description, EncryptionContext, InvalidKeyWord, KeyOrigin, KeyRecord, KeyRef, KeyState,
-    KeyVersion, Tags, VAULT, VersionState, is_uuid,
+    KeyVersion, Tags, VAULT, VersionState,
 };
 pub use name::{
     ClassName, Compartment, DomainName, GatewayName, InvalidName, KeyAlias, Purpose, RequestId,

@@ -82,8 +82,6 @@ pub enum KeyWrite {
     DestroyVersion(KeyId, u32),
     /// The same for a version of the vault's own key: rows of the domain under it are a conflict.
     DestroyUnneeded(KeyId, u32, DomainName),
-    /// A new wrapping of the same material.
-    Rewrap(KeyId, u32, Vec<u8>),
     /// A permission to import.
     AddImport(ImportRow),
     /// It is used up: where it does not stand, that is a conflict. Expired ones go with it.

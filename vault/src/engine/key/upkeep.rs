@@ -55,17 +55,19 @@ impl Engine {
     }
 
     async fn rotate_due(self: &Arc<Self>, record: &Arc<KeyRecord>) -> Result<(), EngineError> {
-        let draft = if record.state == KeyState::Active {
-            self.rotated(record, VersionState::Deactivated).await?
+        let (operation, draft) = if record.state == KeyState::Active {
+            let draft = self.rotated(record, VersionState::Deactivated).await?;
+            (Operation::KeyRotate, draft)
         } else {
-            // A key that is switched off is due again one period later.
+            // A key that is switched off is due again one period later. It got no version: the
+            // ledger says that its schedule was changed.
             let period = record.rotation.unwrap_or_default();
             let mut later = KeyRecord::clone(record);
             later.rotate_at = Some(super::life::after(self.clock.now(), period));
-            Draft::of(later)
+            (Operation::KeySet, Draft::of(later))
         };
         let key = (record.id.as_str().to_owned(), draft.version);
-        let change = own_act(Operation::KeyRotate, key, draft.change());
+        let change = own_act(operation, key, draft.change());
         self.record_change(record, change).await.map(drop)
     }
 

@@ -266,10 +266,6 @@ impl Writer {
                 }
                 self.write_key(&KeyWrite::DestroyVersion(key.clone(), *number))
             }
-            KeyWrite::Rewrap(key, number, wrapped) => self.execute(
-                "UPDATE key_material SET wrapped = ?3 WHERE key = ?1 AND version = ?2 AND wrapped IS NOT NULL",
-                params![key.as_str(), number, wrapped],
-            ),
             KeyWrite::AddImport(row) => self.execute(
                 "INSERT INTO key_import (ticket, key, wrapping, expires_us) VALUES (?1, ?2, ?3, ?4)",
                 params![row.ticket, row.key.as_str(), row.wrapping, row.expires.0],
