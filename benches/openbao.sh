@@ -241,7 +241,10 @@ start_jinku() {
     quiet 60 env -u CARGO "$jinku" init "$home" --listen 127.0.0.1:0
     sed -i -e '/^requests_per_second/d' -e 's/^\[\[unit\]\]$/&\nrequests_per_second = 1000000/' \
         "$home/policies/units.toml"
-    JINKU_HSM_DIR="$home/hsm" "$jinku" serve --config "$home/jinku.toml" --address-file "$folder/address" \
+    export JINKU_HSM_DIR="$home/hsm"
+    "$(dirname "$jinku")/jinku-hsm" serve --ready-file "$folder/hsm-ready" >"$folder/hsm-log" 2>&1 &
+    until_so "the HSM simulator" $! test -s "$folder/hsm-ready"
+    "$jinku" serve --config "$home/jinku.toml" --address-file "$folder/address" \
         >"$folder/log" 2>&1 &
     server[jinku]=$!
     until_so Jinku "${server[jinku]}" test -s "$folder/address"

@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::v1::{DetokenizeRequest, Revealed, TokenizeItem, TokenizeRequest};
 use api::{Client, ClientError, ClientSettings, KeysClient, UnitProof};
 
-use crate::programs::{Program, binary, free_port};
+use crate::programs::{Program, binary, free_port, hsm_server};
 
 /// A development installation and its vault.
 pub struct House {
@@ -18,10 +18,12 @@ pub struct House {
     upstream_port: u16,
     environment: Vec<(&'static str, OsString)>,
     vault: Option<Program>,
+    /// Ends after the vault.
+    hsm: Option<Program>,
 }
 
 impl House {
-    /// Makes a new installation.
+    /// Makes a new installation, whose HSM runs.
     pub fn install() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (port, gateway_port, upstream_port) = (free_port(), free_port(), free_port());
@@ -40,14 +42,39 @@ impl House {
             String::from_utf8_lossy(&output.stderr)
         );
         let hsm = folder.path().join("house/hsm");
-        Self {
+        let mut house = Self {
             folder,
             port,
             gateway_port,
             upstream_port,
             environment: vec![("JINKU_HSM_DIR", hsm.into())],
             vault: None,
+            hsm: None,
+        };
+        house.serve_hsm();
+        house
+    }
+
+    /// Runs the installation's HSM in the environment that is set, in place of one that runs.
+    pub fn serve_hsm(&mut self) {
+        self.stop_hsm();
+        let (hsm, log) = (
+            self.directory().join("hsm"),
+            self.directory().join("hsm.log"),
+        );
+        self.hsm = Some(hsm_server(&hsm, &self.environment, &log));
+    }
+
+    /// Ends the HSM in order.
+    pub fn stop_hsm(&mut self) {
+        if let Some(hsm) = self.hsm.take() {
+            assert!(hsm.stop().success(), "the HSM did not end well");
         }
+    }
+
+    /// The running HSM.
+    pub fn hsm(&self) -> &Program {
+        self.hsm.as_ref().expect("the HSM does not run")
     }
 
     /// Makes a new installation and runs its vault.

@@ -22,6 +22,8 @@ pub use leaks::leaks;
 pub use ledger::has_entry;
 pub use lock::WriteLock;
 pub use officer::Said;
-pub use programs::{Program, binary, envoy, free_port, hsm_module, sample, workspace};
+pub use programs::{
+    Program, binary, envoy, free_port, hsm_client, hsm_module, hsm_server, sample, workspace,
+};
 pub use upstream::{Seen, Upstream};
 pub use wrapping::wrapped;

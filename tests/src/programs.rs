@@ -1,5 +1,6 @@
 //! The programs under test, and those they are tested with.
 
+use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -142,12 +143,42 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// The HSM simulator's PKCS#11 module.
+/// The HSM simulator as a PKCS#11 module in its caller's process.
 pub fn hsm_module() -> PathBuf {
-    let name = "libhsm_sim.so";
+    library("libhsm_sim.so")
+}
+
+/// The PKCS#11 module that reaches `jinku-hsm serve`.
+pub fn hsm_client() -> PathBuf {
+    library("libhsm_client.so")
+}
+
+fn library(name: &str) -> PathBuf {
     let found = [profile().join(name), profile().join("deps").join(name)];
     let found = found.into_iter().find(|path| path.is_file());
-    found.expect("libhsm_sim.so is missing: run `cargo build --workspace`")
+    found.unwrap_or_else(|| panic!("{name} is missing: run `cargo build --workspace`"))
+}
+
+/// Serves the tokens of `directory` at its `hsm.sock`, with these variables. Its log is `LOG`.
+pub fn hsm_server(
+    directory: &Path,
+    environment: &[(&'static str, OsString)],
+    log: &Path,
+) -> Program {
+    let ready = log.with_extension("ready");
+    let _ = std::fs::remove_file(&ready);
+    let mut command = Command::new(binary("jinku-hsm"));
+    command
+        .args(["serve", "--dir"])
+        .arg(directory)
+        .arg("--socket")
+        .arg(directory.join("hsm.sock"))
+        .arg("--ready-file")
+        .arg(&ready)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    let mut server = Program::start(&mut command, log);
+    server.wait_for(|| ready.exists());
+    server
 }
 
 fn profile() -> PathBuf {

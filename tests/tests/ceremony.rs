@@ -1,5 +1,6 @@
 //! The root key's ceremony on the built programs: shares made, proven, brought, lost with their HSM, and recovered.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -133,10 +134,11 @@ async fn a_sealed_vault_serves_nobody_until_enough_holders_came() {
 }
 
 /// Another HSM in the place of the one that is lost, with its own PIN.
-fn replace_hsm(house: &House) {
+fn replace_hsm(house: &mut House) {
+    house.stop_hsm();
     let hsm = house.directory().join("hsm");
     std::fs::remove_dir_all(&hsm).unwrap();
-    std::fs::create_dir(&hsm).unwrap();
+    std::fs::DirBuilder::new().mode(0o700).create(&hsm).unwrap();
     std::fs::write(house.directory().join("new-pin"), "another-pin-1234").unwrap();
     let made = Command::new(binary("jinku-hsm"))
         .args(["init", "--label", "jinku-development", "--so-pin-file"])
@@ -147,6 +149,7 @@ fn replace_hsm(house: &House) {
         .arg(&hsm)
         .status();
     assert!(made.unwrap().success());
+    house.serve_hsm();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +171,7 @@ async fn a_lost_hsm_is_replaced_with_two_shares_and_every_token_opens() {
     house.stop();
     let old_key = std::fs::read(house.directory().join("data/ledger-key")).unwrap();
 
-    replace_hsm(&house);
+    replace_hsm(&mut house);
     let pin = [
         "key",
         "recover",

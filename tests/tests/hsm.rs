@@ -9,7 +9,7 @@ use std::process::Command;
 
 use api::v1::View;
 use kms::{Hsm, Pin};
-use tests::{House, detokenize, hsm_module, tokenize, values};
+use tests::{House, detokenize, hsm_client, hsm_module, tokenize, values};
 
 /// Set in a child: a module reads its settings from the environment when it is loaded.
 const CHILD: &str = "JINKU_TEST_CHILD";
@@ -101,7 +101,7 @@ async fn a_vault_runs_on_softhsm2_by_its_configuration_only() {
     let settings = softhsm_token(folder.path());
     let mut house = House::install();
     std::fs::remove_dir_all(house.directory().join("hsm")).unwrap();
-    house.edit("jinku.toml", &hsm_module().display().to_string(), SOFTHSM);
+    house.edit("jinku.toml", &hsm_client().display().to_string(), SOFTHSM);
     house.edit(
         "jinku.toml",
         "token_label = \"jinku-development\"",

@@ -1,9 +1,10 @@
 //! What tokens, rows, logs and answers give away: nothing.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 
 use api::v1::TokenizeRequest;
-use tests::{House, Upstream, leaks, post_to, tokenize, values, workspace};
+use tests::{House, Upstream, hsm_server, leaks, post_to, tokenize, values, workspace};
 use vault::model::{Catalogue, ClassName, DataClass, Plaintext};
 use vault::token::accept;
 
@@ -135,7 +136,11 @@ async fn inv_06_the_database_opens_with_its_own_hsm_only() {
     );
     let own_pin = std::fs::read(&pin).unwrap();
 
-    let empty = tempfile::tempdir().unwrap();
+    let owners = std::fs::Permissions::from_mode(0o700);
+    let empty = tempfile::Builder::new().permissions(owners).tempdir();
+    let empty = empty.unwrap();
+    let log = house.directory().join("empty-hsm.log");
+    let _server = hsm_server(empty.path(), &[], &log);
     house.set_environment("JINKU_HSM_DIR", empty.path());
     let said = house.refuses_to_serve();
     assert!(said.contains("no initialised token is labelled"), "{said}");

@@ -120,7 +120,7 @@ fn measured_inside(
     stage: &Stage,
     time: Duration,
 ) -> anyhow::Result<Vec<(String, Rate)>> {
-    stage.install_beside(directory)?;
+    let _hsm = stage.install_beside(directory)?;
     let output = Command::new(stage.companions.vault())
         .args([
             "bench",

@@ -3,32 +3,50 @@
 //! They share no code with the vault, so they are other files. An installation has them beside
 //! `jinku`; under `cargo run` they are built first.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Where the other programs are.
 pub(super) struct Companions {
     folder: PathBuf,
 }
 
+/// How long a program may take to end in order.
+const END_MAX: Duration = Duration::from_secs(5);
+
 /// A program that ends with the one who started it.
 pub(super) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.terminate();
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
 impl Running {
-    /// Starts a program.
+    /// Asks the program to end, and gives it time.
+    fn terminate(&mut self) {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        let asked = id.map(|id| kill_process(id, Signal::TERM));
+        let started = Instant::now();
+        while asked == Some(Ok(())) && self.ended().is_none() && started.elapsed() < END_MAX {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Starts a program, out of reach of the terminal's Ctrl-C: its owner ends what it started, in order.
     pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         Ok(Self(
             command
+                .process_group(0)
                 .spawn()
                 .with_context(|| format!("`{name}` can't be started"))?,
         ))
@@ -69,7 +87,7 @@ impl Companions {
                 );
             }
         }
-        companions.hsm_module()?;
+        companions.hsm_client()?;
         Ok(companions)
     }
 
@@ -107,9 +125,9 @@ impl Companions {
         self.folder.join("jinku-hsm")
     }
 
-    /// The simulator's PKCS#11 module.
-    pub(super) fn hsm_module(&self) -> anyhow::Result<PathBuf> {
-        let name = "libhsm_sim.so";
+    /// The PKCS#11 module that reaches `jinku-hsm serve`.
+    pub(super) fn hsm_client(&self) -> anyhow::Result<PathBuf> {
+        let name = "libhsm_client.so";
         let beside = self.folder.join(name);
         let found = [beside.clone(), self.folder.join("deps").join(name)]
             .into_iter()

@@ -1,6 +1,7 @@
 //! `jinku init`: a development installation in a new directory, complete and ready to serve.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -112,7 +113,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         "A development installation is ready. Its credentials are for development only.",
     );
     screen::block(&format!(
-        "JINKU_HSM_DIR={0}/hsm jinku serve --config {0}/jinku.toml\n\
+        "export JINKU_HSM_DIR={0}/hsm\n\
+         jinku-hsm serve &\n\
+         jinku serve --config {0}/jinku.toml &\n\
          jinku-filter proxy --config {0}/filter.toml",
         directory.display()
     ));
@@ -131,7 +134,10 @@ pub(super) fn install(options: &Options, companions: &Companions) -> anyhow::Res
     for folder in ["policies/policies", "policies/tests", "policies/sample"] {
         fs::create_dir_all(directory.join(folder))?;
     }
-    fs::create_dir_all(directory.join("hsm"))?;
+    // The HSM's socket is made in it: its own user's alone.
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(directory.join("hsm"))?;
     let (wallet, authority) = Wallet::create(directory)?;
     wallet.server(&authority)?;
     for (name, text) in POLICY_FILES {
@@ -222,7 +228,7 @@ jwks = "issuer/jwks.json"
 origin = "jinku.example/development/node-1"
 "#,
         listen = options.listen,
-        module = companions.hsm_module()?.display(),
+        module = companions.hsm_client()?.display(),
     ))
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use kms::{Envelope, Hsm, RootKey, Signer};
+use kms::{Envelope, Hsm, HsmError, HsmSettings, RootKey, Signer};
 use ledger::VerifierKey;
 use rand::TryRng;
 
@@ -19,6 +20,11 @@ use crate::model::{Catalogue, Clock, Registry, SystemClock};
 use crate::policy::Policies;
 use crate::server::{HsmWatch, Vault};
 use crate::store::{Database, Reader};
+
+/// How long a vault waits at its start for an HSM that is away.
+const HSM_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Between two looks.
+const HSM_PAUSE: Duration = Duration::from_secs(1);
 
 /// A vault with its threads.
 pub struct Running {
@@ -77,7 +83,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         Age::Standing
     };
     let settings = pin::token(&config.hsm, pin::obtain(config).await?);
-    let hsm = Arc::new(Hsm::open(&settings)?);
+    let hsm = Arc::new(hsm(&settings).await?);
     let root = root(&hsm, &config.hsm, age)?;
     let envelope = Arc::new(Envelope::new(Arc::clone(&hsm), root));
     let signer = signer(&hsm, &config.hsm, age)?;
@@ -121,6 +127,20 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         writer,
         _database: database,
     })
+}
+
+/// Opens the HSM. One that is away may be starting: machines and services start in any order.
+async fn hsm(settings: &HsmSettings) -> Result<Hsm, HsmError> {
+    let started = Instant::now();
+    loop {
+        match Hsm::open(settings) {
+            Err(error @ HsmError::Unavailable { .. }) if started.elapsed() < HSM_WAIT_MAX => {
+                tracing::warn!(%error, "waiting up to {HSM_WAIT_MAX:?} for the HSM");
+                tokio::time::sleep(HSM_PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn shelf_settings(config: &Config) -> ShelfSettings {

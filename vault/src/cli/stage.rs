@@ -33,6 +33,8 @@ pub(super) struct Stage {
     options: Options,
     _filter: Running,
     vault: Running,
+    /// The last to end: the others speak to it.
+    _hsm: Running,
 }
 
 /// An HTTP client of the gateway, as a unit's system is one. Clones share connections.
@@ -103,8 +105,9 @@ impl Stage {
         init::install(&options, &companions)?;
         adapt(directory)?;
         let directory = std::fs::canonicalize(directory)?;
+        let hsm = start_hsm(&directory, &companions)?;
         let vault = start(
-            "vault",
+            ("vault", "--address-file"),
             &directory,
             Command::new(companions.vault())
                 .arg("serve")
@@ -113,7 +116,7 @@ impl Stage {
                 .env("JINKU_HSM_DIR", directory.join("hsm")),
         )?;
         let filter = start(
-            "filter",
+            ("filter", "--address-file"),
             &directory,
             Command::new(companions.filter())
                 .arg("proxy")
@@ -134,6 +137,7 @@ impl Stage {
             },
             _filter: filter,
             vault,
+            _hsm: hsm,
         })
     }
 
@@ -142,10 +146,11 @@ impl Stage {
         self.door.clone()
     }
 
-    /// Another installation with the same settings, which nothing serves.
-    pub(super) fn install_beside(&self, directory: &Path) -> anyhow::Result<()> {
+    /// Another installation with the same settings, which nothing serves. Its HSM runs.
+    pub(super) fn install_beside(&self, directory: &Path) -> anyhow::Result<Running> {
         init::install(&self.options.elsewhere(directory), &self.companions)?;
-        unpaced(directory)
+        unpaced(directory)?;
+        start_hsm(directory, &self.companions)
     }
 
     /// A gRPC client of the vault that proves itself with a unit's certificate.
@@ -172,12 +177,30 @@ fn unpaced(directory: &Path) -> anyhow::Result<()> {
     Ok(std::fs::write(path, free)?)
 }
 
-/// Starts a program that writes its address when it listens, and waits for that.
-fn start(name: &str, directory: &Path, command: &mut Command) -> anyhow::Result<Running> {
+/// The HSM simulator in processes of its own, at the installation's socket.
+fn start_hsm(directory: &Path, companions: &Companions) -> anyhow::Result<Running> {
+    let tokens = directory.join("hsm");
+    start(
+        ("hsm", "--ready-file"),
+        directory,
+        Command::new(companions.hsm_tool())
+            .args(["serve", "--dir"])
+            .arg(&tokens)
+            .arg("--socket")
+            .arg(tokens.join("hsm.sock")),
+    )
+}
+
+/// Starts a program that writes a file, which an option names, when it listens; waits for that.
+fn start(
+    (name, option): (&str, &str),
+    directory: &Path,
+    command: &mut Command,
+) -> anyhow::Result<Running> {
     let address_file = directory.join(format!("{name}.address"));
     let log = directory.join(format!("{name}.log"));
     let output = std::fs::File::create(&log)?;
-    command.arg("--address-file").arg(&address_file);
+    command.arg(option).arg(&address_file);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
