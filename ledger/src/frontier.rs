@@ -31,15 +31,39 @@ impl Frontier {
 
     /// Adds a leaf by its hash ([`crate::leaf_hash`]).
     pub fn append(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        // As many subtrees close as the size has one bits at its end.
-        for _ in 0..self.size.trailing_ones() {
+        self.append_subtree(leaf, 0);
+    }
+
+    /// Adds a leaf `times` over, with as many hashes as that number has digits, not as it counts.
+    pub fn append_run(&mut self, leaf: Hash, times: u64) {
+        // The roots of 1, 2, 4 … such leaves.
+        let mut roots = vec![leaf];
+        let mut rest = times;
+        while let Some(largest) = rest.checked_ilog2() {
+            let height = self.size.trailing_zeros().min(largest);
+            let mut root = leaf;
+            for level in 1..=height as usize {
+                if roots.len() == level {
+                    roots.push(node_hash(&root, &root));
+                }
+                root = roots[level];
+            }
+            self.append_subtree(root, height);
+            rest -= 1 << height;
+        }
+    }
+
+    /// Adds a perfect subtree; the tree's size is a multiple of the subtree's.
+    fn append_subtree(&mut self, root: Hash, height: u32) {
+        let mut hash = root;
+        // As many subtrees close as the size, counted in such subtrees, has one bits at its end.
+        for _ in 0..(self.size >> height).trailing_ones() {
             if let Some(left) = self.hashes.pop() {
                 hash = node_hash(&left, &hash);
             }
         }
         self.hashes.push(hash);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     /// The number of leaves.

@@ -1,9 +1,9 @@
 //! The items of a batch, kept beside its entry: which token, of which class, and what was given.
 
 use crate::cbor::{Lines, Reader, Writer, is_clean};
-use crate::entry::Pseudonym;
 use crate::entry::decode::pseudonym;
 use crate::entry::operation::coded;
+use crate::entry::{Batch, Pseudonym};
 use crate::error::EntryError;
 use crate::frontier::Frontier;
 use crate::hash::{Hash, leaf_hash};
@@ -94,24 +94,51 @@ impl Item {
     }
 }
 
-/// The RFC 6962 root over the items' bytes; the root of no items is that of the empty tree.
-pub fn items_root(items: &[Item]) -> Result<Hash, EntryError> {
-    let leaves = items
-        .iter()
-        .map(|item| item.checked().map(|bytes| leaf_hash(&bytes)));
-    Ok(leaves.collect::<Result<Frontier, _>>()?.root())
+/// Writes the items of a batch. Equal items that follow each other cost as much as one.
+#[derive(Default)]
+pub struct BatchWriter {
+    bytes: Vec<u8>,
+    tree: Frontier,
 }
 
-/// The items as they are kept beside their entry: each behind its length in two big-endian bytes.
-pub fn encode_items(items: &[Item]) -> Result<Vec<u8>, EntryError> {
-    let mut bytes = Vec::new();
-    for item in items {
+impl BatchWriter {
+    /// Adds an item `times` over.
+    pub fn push(&mut self, item: &Item, times: usize) -> Result<(), EntryError> {
         let item = item.checked()?;
         let length = u16::try_from(item.len()).map_err(|_| EntryError::TooLong)?;
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(&item);
+        self.bytes.reserve(times.saturating_mul(2 + item.len()));
+        for _ in 0..times {
+            self.bytes.extend_from_slice(&length.to_be_bytes());
+            self.bytes.extend_from_slice(&item);
+        }
+        self.tree.append_run(leaf_hash(&item), times as u64);
+        Ok(())
     }
-    Ok(bytes)
+
+    /// What the entry says of the items, and their bytes: each behind its length in two big-endian bytes.
+    pub fn finish(self) -> (Batch, Vec<u8>) {
+        let batch = Batch {
+            count: self.tree.size(),
+            root: self.tree.root(),
+        };
+        (batch, self.bytes)
+    }
+}
+
+/// The RFC 6962 root over the items' bytes; the root of no items is that of the empty tree.
+pub fn items_root(items: &[Item]) -> Result<Hash, EntryError> {
+    Ok(written(items)?.finish().0.root)
+}
+
+/// The items as they are kept beside their entry: what a [`BatchWriter`] makes of them.
+pub fn encode_items(items: &[Item]) -> Result<Vec<u8>, EntryError> {
+    Ok(written(items)?.finish().1)
+}
+
+fn written(items: &[Item]) -> Result<BatchWriter, EntryError> {
+    let mut batch = BatchWriter::default();
+    items.iter().try_for_each(|item| batch.push(item, 1))?;
+    Ok(batch)
 }
 
 /// Reads what [`encode_items`] wrote.

@@ -67,7 +67,9 @@ pub use error::{EntryError, NoteError, TreeError};
 pub use frontier::Frontier;
 pub use hash::{Hash, genesis_prev, leaf_hash, node_hash};
 pub use history::{framed_note, notes_path};
-pub use item::{ITEM_BYTES_MAX, Item, ItemView, decode_items, encode_items, items_root};
+pub use item::{
+    BatchWriter, ITEM_BYTES_MAX, Item, ItemView, decode_items, encode_items, items_root,
+};
 pub use note::{NOTE_BYTES_MAX, VerifierKey, signature_line, signed_note};
 pub use origin::Origin;
 pub use utc::Utc;

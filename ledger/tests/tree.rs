@@ -177,4 +177,15 @@ proptest! {
         prop_assert_eq!(again.root(), tree(&leaves).root());
         prop_assert!(Frontier::restore(saved.size() * 2 + 1, saved.hashes().to_vec()).is_err());
     }
+
+    #[test]
+    fn a_run_of_equal_leaves_makes_the_tree_that_appending_each_makes(runs in vec((0_u64..4, 0_u64..70), 0..8)) {
+        let (mut one_by_one, mut by_runs) = (Frontier::new(), Frontier::new());
+        for (leaf, times) in runs {
+            let leaf = leaf_hash(&leaf.to_be_bytes());
+            (0..times).for_each(|_| one_by_one.append(leaf));
+            by_runs.append_run(leaf, times);
+            prop_assert_eq!(&by_runs, &one_by_one);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::*;
-use crate::{Item, ItemView, decode_items, encode_items, items_root};
+use crate::{BatchWriter, Item, ItemView, decode_items, encode_items, items_root};
 
 fn text() -> impl Strategy<Value = Option<String>> {
     option::of("[a-zà-ü機關 -]{0,30}".prop_map(|text| text.nfc().collect()))
@@ -351,6 +351,18 @@ fn items_come_back_as_they_were_and_in_one_spelling() {
         .collect();
     let bytes = encode_items(&items).unwrap();
     assert_eq!(decode_items(&bytes).unwrap(), items);
+    let mut runs = BatchWriter::default();
+    let twice = [&items[..1], &items[..1], &items[1..]].concat();
+    runs.push(&items[0], 2).unwrap();
+    items[1..]
+        .iter()
+        .for_each(|item| runs.push(item, 1).unwrap());
+    let (batch, run_bytes) = runs.finish();
+    assert_eq!(decode_items(&run_bytes).unwrap(), twice);
+    assert_eq!(
+        (batch.count, batch.root),
+        (twice.len() as u64, items_root(&twice).unwrap())
+    );
     assert!(decode_items(&bytes[..bytes.len() - 1]).is_err());
     let encoded = items[0].encode();
     let long_epoch = replaced(&encoded, &[0x19, 0x01, 0x2c], &[0x1a, 0, 0, 0x01, 0x2c]);

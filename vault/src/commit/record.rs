@@ -1,6 +1,6 @@
 //! One request's change together with the entry that records it.
 
-use ledger::{Batch, Facts, Item};
+use ledger::{BatchWriter, Facts, Item};
 
 use super::NotDurable;
 use crate::store::Change;
@@ -22,16 +22,23 @@ impl Record {
         }
     }
 
-    /// One entry for a whole batch: the entry commits to the items by count and root.
-    pub fn batch(change: Change, mut facts: Facts, items: &[Item]) -> Result<Self, NotDurable> {
-        let root = ledger::items_root(items).map_err(|_| NotDurable::Entry)?;
-        let encoded = ledger::encode_items(items).map_err(|_| NotDurable::Entry)?;
-        let count = u64::try_from(items.len()).map_err(|_| NotDurable::Entry)?;
-        facts.batch = Some(Batch { count, root });
+    /// One entry for a whole batch: the entry commits to the items by count and root. An item comes with
+    /// how many equal ones follow each other.
+    pub fn batch(
+        change: Change,
+        mut facts: Facts,
+        items: impl IntoIterator<Item = (Item, usize)>,
+    ) -> Result<Self, NotDurable> {
+        let mut batch = BatchWriter::default();
+        for (item, times) in items {
+            batch.push(&item, times).map_err(|_| NotDurable::Entry)?;
+        }
+        let (batch, items) = batch.finish();
+        facts.batch = Some(batch);
         Ok(Self {
             change,
             facts,
-            items: encoded,
+            items,
         })
     }
 }

@@ -89,13 +89,13 @@ impl Engine {
         let mut revealed = Vec::with_capacity(tokens.len());
         for ((token, row), fingerprint) in tokens.into_iter().zip(rows).zip(fingerprints) {
             let (item, shown) = self.open_one(&opening, token, row, fingerprint);
-            entry_items.push(item);
+            entry_items.push((item, 1));
             revealed.push(shown);
         }
         let mut facts = caller_facts(Operation::Detokenize, proof, request);
         facts.domain = Some(proof.grant().domain().to_string());
         facts.purpose = Some(proof.grant().purpose().to_string());
-        let record = Record::batch(Change::none(), facts, &entry_items)?;
+        let record = Record::batch(Change::none(), facts, entry_items)?;
         Ok((record, Withheld::gather(revealed)))
     }
 

@@ -96,7 +96,7 @@ impl Engine {
             tokens: batch.rows,
             ..Change::none()
         };
-        let record = Record::batch(change, facts, &batch.entry_items)?;
+        let record = Record::batch(change, facts, batch.entry_items)?;
         let tokens = Withheld::gather(batch.tokens)
             .with(batch.places)
             .map(in_order);
@@ -128,7 +128,7 @@ struct Batch<'a> {
     now_us: u64,
     rows: Vec<TokenRow>,
     tokens: Vec<Withheld<TokenText>>,
-    entry_items: Vec<Item>,
+    entry_items: Vec<(Item, usize)>,
     places: Vec<usize>,
     seen: HashMap<([u8; 16], ClassName), (usize, Fingerprint)>,
 }
@@ -206,8 +206,10 @@ impl Batch<'_> {
     }
 
     fn note(&mut self, class: &DataClass, row: Fingerprint) {
-        self.entry_items
-            .push(self.engine.item(row, class.name.as_str(), ItemView::Issued));
+        self.entry_items.push((
+            self.engine.item(row, class.name.as_str(), ItemView::Issued),
+            1,
+        ));
     }
 
     /// Draws a token whose row is free. The commit's unique key decides; this look saves retries.

@@ -127,4 +127,9 @@ impl Change {
     pub fn none() -> Self {
         Self::default()
     }
+
+    /// Whether it is nothing but the entry itself.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.keys.is_empty() && self.resealed.is_empty()
+    }
 }

@@ -324,6 +324,10 @@ impl Writer {
 
     /// Adds one request's rows and its entry to the open transaction: all of them, or none.
     pub fn apply(&self, change: &Change, entry: &StoredEntry) -> Result<Applied, StoreError> {
+        if change.is_empty() {
+            self.insert_entry(entry)?;
+            return Ok(Applied::Yes);
+        }
         self.connection.execute_batch("SAVEPOINT change")?;
         // INVARIANT 2: rows and entry stand in one transaction, under one savepoint.
         match self.insert(change) {

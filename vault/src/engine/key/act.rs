@@ -28,7 +28,8 @@ pub struct Acted<T> {
 }
 
 /// One item's outcome, withheld, and the context the ledger keeps a pseudonym of.
-pub(super) type Outcomes<T> = Vec<(Binding, Result<Withheld<T>, ItemFault>)>;
+pub(super) type Outcomes<T> = Vec<ItemOutcome<T>>;
+type ItemOutcome<T> = (Binding, Result<Withheld<T>, ItemFault>);
 
 /// What is known of an act before its items are.
 pub(super) struct ActFacts {
@@ -69,11 +70,13 @@ impl Engine {
             }
             Record::single(Change::none(), facts)
         } else {
-            let items: Vec<Item> = outcomes
-                .iter()
-                .map(|outcome| self.act_item(outcome))
-                .collect();
-            Record::batch(Change::none(), facts, &items)?
+            let alike = |one: &ItemOutcome<T>, other: &ItemOutcome<T>| {
+                one.0 == other.0 && one.1.is_ok() == other.1.is_ok()
+            };
+            let items = outcomes
+                .chunk_by(alike)
+                .filter_map(|run| Some((self.act_item(run.first()?), run.len())));
+            Record::batch(Change::none(), facts, items)?
         };
         let withheld = outcomes.into_iter().map(|(_, outcome)| either(outcome));
         let withheld = Withheld::gather(withheld.collect());
@@ -83,7 +86,7 @@ impl Engine {
     }
 
     // INVARIANT 13: a context may name a person; the ledger holds a keyed pseudonym of it.
-    fn act_item<T>(&self, (context, outcome): &(Binding, Result<Withheld<T>, ItemFault>)) -> Item {
+    fn act_item<T>(&self, (context, outcome): &ItemOutcome<T>) -> Item {
         let pseudonym = Pseudonym {
             epoch: 1,
             id: self.keys.context_pseudonym(context),
