@@ -136,12 +136,17 @@ impl House {
 
     /// Runs a vault that waits for recovery shares before it listens.
     pub fn serve_sealed(&mut self) {
+        self.serve_until_it_says("the vault is sealed");
+    }
+
+    /// Runs a vault that waits for something before it listens, and says so.
+    pub fn serve_until_it_says(&mut self, words: &str) {
         let log = self.directory().join("vault.log");
         let _ = std::fs::remove_file(&log);
         let mut vault = Program::start(&mut self.addressed(&log), &log);
         vault.wait_for(|| {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
-            said.contains("the vault is sealed")
+            said.contains(words)
         });
         self.vault = Some(vault);
     }

@@ -75,3 +75,15 @@ async fn a_database_older_than_its_ledger_is_refused() {
         "{said}"
     );
 }
+
+#[test]
+fn a_vault_that_starts_before_its_hsm_waits_for_it() {
+    let mut house = House::install();
+    house.stop_hsm();
+    house.serve_until_it_says("waiting up to 30s for the HSM");
+    let address = house.directory().join("vault.address");
+    assert!(!address.exists(), "it listens without its HSM");
+    house.serve_hsm();
+    house.wait_until_it_listens();
+    assert_eq!(house.curl(None, "/readyz", &[]).status, 200);
+}
