@@ -1,28 +1,48 @@
-//! Two PKCS#11 modules, one behaviour: the key service's contract on the HSM simulator, and a whole
-//! vault on `SoftHSM2` by changing its configuration only.
+//! One behaviour over every PKCS#11 module and vendor's habit, in the vault's process and in another: the key
+//! service's contract, whole vaults, and a vault whose HSM's processes die.
 
 #[path = "../../kms/tests/contract/mod.rs"]
 mod contract;
+#[path = "hsm/contracts.rs"]
+mod contracts;
+#[path = "hsm/habits.rs"]
+mod habits;
+#[path = "hsm/killed.rs"]
+mod killed;
+#[path = "hsm/softhsm.rs"]
+mod softhsm;
 
+use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use api::v1::View;
-use kms::{Hsm, Pin};
-use tests::{House, detokenize, hsm_client, hsm_module, tokenize, values};
+use tests::{House, Program, binary, hsm_client};
 
 /// Set in a child: a module reads its settings from the environment when it is loaded.
 const CHILD: &str = "JINKU_TEST_CHILD";
-const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
-const LABEL: &str = "city";
-const PIN: &str = "city-pin-1234";
 
-/// Runs this test once more, in a child with this environment.
-fn in_child(name: &str, variable: &str, value: &Path) {
+/// Whose habits the simulator can have, and the setting that each needs.
+const PROFILES: [(&str, &str); 5] = [
+    ("strict", "caller"),
+    ("softhsm", "caller"),
+    ("luna", "appended"),
+    ("nshield", "zero-buffer"),
+    ("cloudhsm", "zero-buffer"),
+];
+
+fn gcm_iv(profile: &str) -> &'static str {
+    let known = PROFILES.into_iter().find(|(name, _)| *name == profile);
+    known.unwrap().1
+}
+
+/// Runs a test once more, in a child with more environment.
+fn in_child(name: &str, environment: &[(&str, OsString)]) {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(CHILD, name)
-        .env(variable, value)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap();
     let said = [output.stdout, output.stderr].concat();
@@ -37,123 +57,111 @@ fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-#[test]
-fn the_key_service_works_with_the_simulator() {
-    if is_child() {
-        return contract::run(&hsm_module());
+/// A running `jinku-hsm serve`, whose socket is in a directory of its own.
+struct Server {
+    folder: tempfile::TempDir,
+    arguments: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
+    program: Option<Program>,
+}
+
+impl Server {
+    /// Over the simulated tokens of a directory.
+    fn of_tokens(directory: &Path, profile: &str) -> Self {
+        let arguments = ["--dir".into(), directory.into()];
+        Self::start(&arguments, &[("JINKU_HSM_PROFILE", profile.into())])
     }
-    let folder = tempfile::tempdir().unwrap();
-    in_child(
-        "the_key_service_works_with_the_simulator",
-        "JINKU_HSM_DIR",
-        folder.path(),
-    );
-    assert!(
-        std::fs::read_dir(folder.path()).unwrap().count() > 0,
-        "the contract made no token"
-    );
-}
 
-#[test]
-fn a_token_is_made_in_softhsm2() {
-    if is_child() {
-        let so_pin = Pin::new("city-so-pin-1234".to_owned());
-        Hsm::initialize_token(
-            Path::new(SOFTHSM),
-            LABEL,
-            &so_pin,
-            &Pin::new(PIN.to_owned()),
-        )
-        .unwrap();
-        return;
+    /// Over a vendor's module.
+    fn of_module(module: &str, environment: (&'static str, OsString)) -> Self {
+        Self::start(&["--module".into(), module.into()], &[environment])
     }
-    let folder = tempfile::tempdir().unwrap();
-    softhsm_token(folder.path());
-    assert_eq!(
-        std::fs::read_dir(folder.path().join("tokens"))
-            .unwrap()
-            .count(),
-        1
-    );
+
+    fn start(arguments: &[OsString], environment: &[(&'static str, OsString)]) -> Self {
+        let mut server = Self {
+            folder: private_folder(),
+            arguments: arguments.to_vec(),
+            environment: environment.to_vec(),
+            program: None,
+        };
+        server.serve();
+        server
+    }
+
+    /// Starts it, and waits until it serves.
+    fn serve(&mut self) {
+        let ready = self.folder.path().join("ready");
+        let _ = std::fs::remove_file(&ready);
+        let mut command = Command::new(binary("jinku-hsm"));
+        command
+            .arg("serve")
+            .arg("--socket")
+            .arg(self.socket())
+            .arg("--ready-file")
+            .arg(&ready)
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut program = Program::start(&mut command, &self.folder.path().join("log"));
+        program.wait_for(|| ready.exists());
+        self.program = Some(program);
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("hsm.sock")
+    }
+
+    /// `kill -9`: it and, with it, its workers.
+    fn kill(&mut self) {
+        self.program.take().unwrap().kill();
+    }
+
+    /// The workers that run: one for each application.
+    fn workers(&self) -> Vec<String> {
+        let id = self.program.as_ref().unwrap().id();
+        let threads = std::fs::read_dir(format!("/proc/{id}/task")).unwrap();
+        let children = |thread: std::io::Result<std::fs::DirEntry>| {
+            let children = thread.unwrap().path().join("children");
+            std::fs::read_to_string(children).unwrap_or_default()
+        };
+        let listed: Vec<String> = threads.map(children).collect();
+        listed
+            .iter()
+            .flat_map(|line| line.split_whitespace())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// `kill -9` of the workers: how many there were.
+    fn kill_workers(&self) -> usize {
+        let workers = self.workers();
+        for worker in &workers {
+            let killed = Command::new("kill").args(["-9", worker]).status();
+            assert!(killed.unwrap().success());
+        }
+        workers.len()
+    }
 }
 
-/// A `SoftHSM2` with one token; gives its settings file.
-fn softhsm_token(folder: &Path) -> PathBuf {
-    assert!(
-        Path::new(SOFTHSM).is_file(),
-        "SoftHSM2 is missing: apt-get install softhsm2"
-    );
-    let tokens = folder.join("tokens");
-    std::fs::create_dir(&tokens).unwrap();
-    let settings = folder.join("softhsm2.conf");
-    std::fs::write(
-        &settings,
-        format!("directories.tokendir = {}\n", tokens.display()),
-    )
-    .unwrap();
-    in_child("a_token_is_made_in_softhsm2", "SOFTHSM2_CONF", &settings);
-    settings
+/// A folder that is ours alone, as a server asks for its socket.
+fn private_folder() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_vault_runs_on_softhsm2_by_its_configuration_only() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = softhsm_token(folder.path());
-    let mut house = House::install();
-    std::fs::remove_dir_all(house.directory().join("hsm")).unwrap();
-    house.edit("jinku.toml", &hsm_client().display().to_string(), SOFTHSM);
-    house.edit(
-        "jinku.toml",
-        "token_label = \"jinku-development\"",
-        &format!("token_label = \"{LABEL}\""),
-    );
-    std::fs::write(house.directory().join("hsm-pin"), format!("{PIN}\n")).unwrap();
-    house.set_environment("SOFTHSM2_CONF", &settings);
-    house.serve();
-    let sent = ["A123456789", "F120000002"];
-    let client = house.client(Some("tax-bureau"));
-    let tokens = client
-        .tokenize(tokenize("national-id", &sent), None)
-        .await
-        .unwrap()
-        .tokens;
-    drop(client);
-    house.stop();
-    house.serve();
-    let client = house.client(Some("tax-bureau"));
-    let again = client
-        .tokenize(tokenize("national-id", &sent), None)
-        .await
-        .unwrap()
-        .tokens;
-    assert_eq!(tokens, again);
-    let answer = client
-        .detokenize(detokenize("tax-assessment", &tokens), None)
-        .await
-        .unwrap();
-    assert_eq!(values(&answer.items), sent);
-    assert!(answer.items.iter().all(|item| item.view() == View::Plain));
-    drop(client);
-    let entries = house.audited();
-    assert!(
-        entries.len() > 4,
-        "the ledger signed by SoftHSM2 has few entries"
-    );
-    // Without its HSM's token it does not serve.
-    let empty = folder.path().join("empty.conf");
-    std::fs::create_dir(folder.path().join("none")).unwrap();
-    std::fs::write(
-        &empty,
-        format!(
-            "directories.tokendir = {}\n",
-            folder.path().join("none").display()
-        ),
-    )
-    .unwrap();
-    house.set_environment("SOFTHSM2_CONF", empty);
-    let said = house.refuses_to_serve();
-    assert!(
-        said.contains("no initialised token is labelled `city`"),
-        "{said}"
-    );
+/// The house's vault reaches this module, wherever its token is.
+fn reach(house: &mut House, module: &Path) {
+    let file = house.directory().join("jinku.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("module = "));
+    let line = line.unwrap().to_owned();
+    let named = format!("module = \"{}\"", module.display());
+    house.edit("jinku.toml", &line, &named);
+}
+
+/// The house's vault reaches its token through a server.
+fn reach_through(house: &mut House, server: &Server) {
+    reach(house, &hsm_client());
+    house.set_environment("JINKU_HSM_SOCKET", server.socket());
 }
