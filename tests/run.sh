@@ -16,7 +16,8 @@ readonly WHOLE_RUN_SECONDS=5000
 readonly ALL=(prepare fmt clippy build test doc deny)
 
 # command:package, what the tests use beside Rust. `cc` compiles SQLite and ring.
-readonly DEBIAN=(cc:build-essential curl:curl openssl:openssl softhsm2-util:softhsm2 sqlite3:sqlite3)
+readonly DEBIAN=(cc:build-essential curl:curl openssl:openssl pkcs11-tool:opensc softhsm2-util:softhsm2
+    sqlite3:sqlite3)
 
 scratch=$(mktemp -d)
 current=start

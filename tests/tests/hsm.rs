@@ -9,6 +9,8 @@ mod contracts;
 mod habits;
 #[path = "hsm/killed.rs"]
 mod killed;
+#[path = "hsm/opensc.rs"]
+mod opensc;
 #[path = "hsm/softhsm.rs"]
 mod softhsm;
 
