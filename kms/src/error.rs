@@ -175,6 +175,9 @@ pub enum HsmError {
     /// Another length than is taken.
     #[error("an import key has 2048, 3072 or 4096 bits")]
     ImportKeyBits,
+    /// No memory for the PIN can be mapped.
+    #[error("no memory can be mapped for the HSM's PIN: raise the limits of this process")]
+    Memory,
     /// The token has no room for another object.
     #[error("the HSM's token is full: remove what it no longer needs")]
     TokenFull,

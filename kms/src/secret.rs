@@ -3,6 +3,7 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
+use crate::locked::{Locked, SLOT_BYTES};
 use crate::primitives;
 
 /// Secret bytes. No `Debug`, `Display`, `Clone` or `Serialize` (invariants 11 and 12).
@@ -60,5 +61,38 @@ impl Pin {
 
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+/// A PIN that is kept while an HSM is open: in the memory for keys, slot after slot.
+pub(crate) struct KeptPin(Vec<Locked>);
+
+impl KeptPin {
+    pub(crate) fn new(pin: &Pin) -> Result<Self, Error> {
+        let slots = pin.expose().as_bytes().chunks(SLOT_BYTES);
+        slots.map(Locked::new).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// For one login.
+    pub(crate) fn reveal(&self) -> Pin {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SLOT_BYTES * self.0.len()));
+        for slot in &self.0 {
+            bytes.extend_from_slice(slot.bytes());
+        }
+        // It was text before it was cut.
+        Pin::new(str::from_utf8(&bytes).unwrap_or_default().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeptPin, Pin};
+
+    #[test]
+    fn a_kept_pin_is_the_one_that_was_given() {
+        for pin in ["", "12345678", &"金庫".repeat(60)] {
+            let kept = KeptPin::new(&Pin::new(pin.to_owned())).unwrap();
+            assert_eq!(kept.reveal().expose(), pin);
+        }
     }
 }

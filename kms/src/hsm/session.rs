@@ -11,7 +11,7 @@ use super::HsmSettings;
 use super::codes::{Lost, lost_by, refused};
 use super::module::{Module, auth};
 use crate::error::HsmError;
-use crate::secret::Pin;
+use crate::secret::KeptPin;
 
 /// How long a call waits for a free session.
 const SESSION_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const SCARCE_FOR: Duration = Duration::from_secs(10);
 pub(super) struct Sessions {
     module: Arc<Module>,
     label: String,
-    pin: Pin,
+    pin: KeptPin,
     /// The HSM's last word on our PIN, if it was no. One at a time asks: tries are limited.
     refused: Mutex<Option<PinRefused>>,
     pool: Arc<Pool>,
@@ -72,7 +72,7 @@ impl Sessions {
         let sessions = Self {
             module,
             label: settings.token_label.clone(),
-            pin: Pin::new(settings.pin.expose().to_owned()),
+            pin: KeptPin::new(&settings.pin).map_err(|_| HsmError::Memory)?,
             refused: Mutex::new(None),
             pool,
         };
@@ -181,7 +181,7 @@ impl Sessions {
             })?;
         let session = self.module.open_session(slot)?;
         let mut refusal = self.not_refused()?;
-        match session.login(UserType::User, Some(&auth(&self.pin))) {
+        match session.login(UserType::User, Some(&auth(&self.pin.reveal()))) {
             // Logging in is for all sessions of a process: another one may have done it.
             Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
             Err(error) => {
