@@ -18,6 +18,7 @@ use std::fmt::Write;
 use crate::binding::Binding;
 use crate::derive::{self, Recovered, Sealing};
 use crate::error::Error;
+use crate::scrub::{SHALLOW, scrubbed};
 use crate::sealing::SealingKey;
 use crate::secret::{Pin, SecretBytes};
 use crate::shares::{Set, Share, ShareError};
@@ -243,13 +244,15 @@ impl RecoveryFile {
 }
 
 fn commitment(salt: &[u8; SALT_BYTES], share: &Share) -> [u8; 32] {
-    let message = Binding::new("jinku/v1 share")
-        .field(salt)
-        .number(share.index().into())
-        .field(share.bytes());
-    let hash = primitives::sha256(message.as_bytes());
-    message.wipe();
-    hash
+    scrubbed::<SHALLOW, _>(|| {
+        let message = Binding::new("jinku/v1 share")
+            .field(salt)
+            .number(share.index().into())
+            .field(share.bytes());
+        let hash = primitives::sha256(message.as_bytes());
+        message.wipe();
+        hash
+    })
 }
 
 fn context(set: Set, what: Recovered) -> Binding {

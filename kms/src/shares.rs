@@ -16,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
 use crate::recovery::RecoveryFile;
+use crate::scrub::{SHALLOW, scrubbed};
 use crate::secret::SecretBytes;
 use crate::{hex, primitives};
 
@@ -122,12 +123,17 @@ impl fmt::Display for Set {
 pub struct Share {
     set: Set,
     index: u8,
-    bytes: Zeroizing<[u8; SECRET_BYTES]>,
+    /// On the heap: a value that moves leaves a copy of itself on the stack.
+    bytes: SecretBytes,
 }
 
 impl Share {
     /// Reads a share's line. White space around it and upper-case digits are forgiven.
     pub fn parse(line: &str) -> Result<Self, ShareError> {
+        scrubbed::<SHALLOW, _>(|| Self::read(line))
+    }
+
+    fn read(line: &str) -> Result<Self, ShareError> {
         let line = Zeroizing::new(line.trim().to_ascii_lowercase());
         let (body, given) = line.rsplit_once(':').ok_or(ShareError::Form)?;
         let given = hex::decode_array::<CHECK_BYTES>(given).ok_or(ShareError::Form)?;
@@ -139,8 +145,8 @@ impl Share {
         let id = hex::decode_array(field()?).ok_or(ShareError::Form)?;
         let (threshold, count) = field()?.split_once("-of-").ok_or(ShareError::Form)?;
         let index = number(field()?)?;
-        let bytes = hex::decode_array(field()?).ok_or(ShareError::Form)?;
-        if fields.next().is_some() {
+        let bytes = hex::decode(field()?).ok_or(ShareError::Form)?;
+        if bytes.len() != SECRET_BYTES || fields.next().is_some() {
             return Err(ShareError::Form);
         }
         if *given != check(body) {
@@ -150,6 +156,7 @@ impl Share {
         if index == 0 || index > set.count {
             return Err(ShareError::Form);
         }
+        let bytes = SecretBytes::new(bytes.to_vec());
         Ok(Self { set, index, bytes })
     }
 
@@ -157,7 +164,7 @@ impl Share {
     pub fn line(&self) -> Zeroizing<String> {
         // Nothing of it is left in a smaller buffer that grew.
         let mut line = Zeroizing::new(String::with_capacity(160));
-        let bytes = hex::encode(self.bytes.as_slice());
+        let bytes = hex::encode(self.bytes.expose());
         for part in [PREFIX, ":", &self.set.to_string(), ":"] {
             line.push_str(part);
         }
@@ -180,13 +187,13 @@ impl Share {
         self.index
     }
 
-    pub(crate) fn bytes(&self) -> &[u8; SECRET_BYTES] {
-        &self.bytes
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.expose()
     }
 
     #[cfg(test)]
     pub(crate) fn forged(set: Set, index: u8, bytes: [u8; SECRET_BYTES]) -> Self {
-        let bytes = Zeroizing::new(bytes);
+        let bytes = SecretBytes::new(bytes.to_vec());
         Self { set, index, bytes }
     }
 }
@@ -208,11 +215,10 @@ pub fn split(secret: &SecretBytes, threshold: u8, count: u8) -> Result<Vec<Share
     }
     let share = |made: &Vec<u8>| {
         let (index, bytes) = made.split_first().ok_or(ShareError::Limits)?;
-        let bytes: [u8; SECRET_BYTES] = bytes.try_into().map_err(|_| ShareError::Limits)?;
         Ok(Share {
             set,
             index: *index,
-            bytes: Zeroizing::new(bytes),
+            bytes: SecretBytes::new(bytes.to_vec()),
         })
     };
     made.iter().map(share).collect()
@@ -274,7 +280,11 @@ impl<'a> Collector<'a> {
             0 => {}
             missing => return Err(ShareError::TooFew { missing }),
         }
-        let numbered = |share: &Share| [&[share.index], share.bytes.as_slice()].concat();
+        scrubbed::<SHALLOW, _>(|| self.combined())
+    }
+
+    fn combined(&self) -> Result<SecretBytes, ShareError> {
+        let numbered = |share: &Share| [&[share.index], share.bytes()].concat();
         let numbered: Zeroizing<Vec<Vec<u8>>> =
             Zeroizing::new(self.shares.iter().map(numbered).collect());
         let secret = Gf256::combine_bytes(numbered.as_slice()).map_err(|_| ShareError::Form)?;
