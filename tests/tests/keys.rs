@@ -8,6 +8,8 @@ mod carried;
 mod ending;
 #[path = "keys/entries.rs"]
 mod entries;
+#[path = "keys/import.rs"]
+mod import;
 #[path = "keys/life.rs"]
 mod life;
 #[path = "keys/operations.rs"]

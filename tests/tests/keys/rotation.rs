@@ -1,6 +1,7 @@
 //! Versions: new ones protect, older ones open, some no longer.
 
 use serde_json::json;
+use tests::{House, now};
 
 use super::{
     KEEPER, REVENUE, act, base64, busy_house, bytes, described, done, house_with, keep, new_key,
@@ -279,4 +280,47 @@ fn a_scheduled_rotation_comes_when_it_is_due_and_the_next_one_is_set() {
     // And one that shall not rotate by itself no longer does.
     let seen = keep(&house, &key, "set", &json!({ "rotation_seconds": 0 }));
     assert!(seen.get("rotates_at").is_none() && seen.get("rotation_seconds").is_none());
+}
+
+#[test]
+fn a_rotation_that_is_due_while_its_key_is_off_is_put_off_by_one_period() {
+    let mut house = busy_house();
+    let key = new_key_with(&house, "aes-256", &json!({ "rotation_seconds": 3600 }));
+    let due = |house: &House| {
+        let id = key.as_str();
+        house.sql(&format!(
+            "update key set rotate_at_us = 1 where id = '{id}'"
+        ));
+    };
+    let next = |house: &House| -> u64 {
+        let sql = format!("select rotate_at_us / 1000000 from key where id = '{key}'");
+        house.sql(&sql).parse().unwrap()
+    };
+    keep(&house, &key, "disable", &json!({}));
+    let before = now();
+    due(&house);
+    let put_off = wait_until(|| next(&house), |next| *next > 0);
+    assert!((before + 3600..=now() + 3600).contains(&put_off));
+    let seen = described(&house, &key);
+    assert_eq!(
+        (states(&seen), &seen["state"]),
+        (vec!["active"], &json!("suspended"))
+    );
+
+    // Nothing is made up for when it is switched on; then it rotates when it is due.
+    let seen = keep(&house, &key, "enable", &json!({}));
+    assert_eq!((states(&seen), next(&house)), (vec!["active"], put_off));
+    due(&house);
+    wait_until(
+        || described(&house, &key),
+        |seen| seen["current_version"] == 2,
+    );
+
+    let entries = house.audited();
+    let by_itself: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry["key"]["id"] == key && entry["unit"].is_null())
+        .map(|entry| entry["operation"].as_str().unwrap())
+        .collect();
+    assert_eq!(by_itself, ["key-set", "key-rotate"]);
 }
