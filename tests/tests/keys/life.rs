@@ -243,6 +243,28 @@ fn a_list_of_many_keys_misses_none_and_shows_none_twice() {
 }
 
 #[test]
+fn a_change_of_what_was_read_meets_what_stands_or_is_refused() {
+    let house = house_with("");
+    let key = new_key(&house, "aes-256");
+    let seen = described(&house, &key);
+    let change = |description: &str, seen: &Value| {
+        let body = json!({ "description": description, "revision": seen["revision"] });
+        act(&house, KEEPER, &key, "set", &body)
+    };
+    let first = done(&change("first", &seen))["key"].clone();
+    assert_ne!(first["revision"], seen["revision"]);
+    // Another officer read the same, and comes later.
+    refused(&change("second", &seen), 409, "key-changed");
+    assert_eq!(described(&house, &key)["description"], "first");
+    // Whatever changes a key counts, and a change that says nothing of it meets what stands.
+    keep(&house, &key, "rotate", &json!({}));
+    refused(&change("second", &first), 409, "key-changed");
+    keep(&house, &key, "set", &json!({ "description": "third" }));
+    let last = described(&house, &key);
+    assert_eq!(done(&change("fourth", &last))["key"]["current_version"], 2);
+}
+
+#[test]
 fn a_key_that_is_switched_off_does_nothing_from_then_on() {
     let house = house_with("");
     let key = new_key_with(&house, "aes-256", &json!({ "alias": "switch" }));

@@ -29,8 +29,12 @@ pub(crate) async fn a_key_lives_over_grpc(house: &House) {
         }),
         rotation_seconds: Some(MONTH_SECONDS),
         open_from: None,
+        revision: Some(key.revision),
     };
+    let late = set.clone();
     let set = keeper.set_key(set, None).await.unwrap().key.unwrap();
+    assert!(set.revision > key.revision);
+    assert_eq!(code(keeper.set_key(late, None).await), "key-changed");
     assert_eq!(set.tags, pairs(&[("year", "114")]));
     assert!(set.rotates_at_us > Some(set.created_at_us));
 

@@ -57,6 +57,19 @@ pub(crate) fn keys_are_looked_after(house: &House) {
         serde_json::json!({ "group": "revenue" })
     );
 
+    let seen = officer(&["show", "files", "--json"]).json()["key"]["revision"].to_string();
+    let described = [
+        "set",
+        "files",
+        "--description",
+        "申報書",
+        "--revision",
+        &seen,
+    ];
+    officer(&described).text();
+    let late = officer(&described);
+    assert!(late.failure().contains("key-changed"), "{}", late.err);
+
     assert!(officer(&["rotate", "files"]).text().contains("version 2"));
     let compromised = officer(&["compromise", "files", "--version", "2", "--json"]);
     assert_eq!(compromised.json()["key"]["current_version"], 3);

@@ -79,6 +79,9 @@ pub(super) struct ChangeWords {
     pub(super) rotation_seconds: Option<u64>,
     #[serde(default)]
     pub(super) open_from: Option<u32>,
+    /// The key's revision that was read before: another one by now is refused.
+    #[serde(default)]
+    pub(super) revision: Option<u64>,
 }
 
 impl ChangeWords {
@@ -99,6 +102,7 @@ impl ChangeWords {
             aliases: aliases.transpose()?,
             rotation: self.rotation_seconds.map(period),
             open_from: self.open_from,
+            revision: self.revision,
         })
     }
 }

@@ -124,6 +124,9 @@ pub(super) struct Set {
     /// The lowest version that opens and verifies.
     #[arg(long, value_name = "VERSION")]
     open_from: Option<u32>,
+    /// Change the key only if it is at this revision still, as `show` told it.
+    #[arg(long)]
+    revision: Option<u64>,
 }
 
 pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCode> {
@@ -210,12 +213,15 @@ impl Set {
             description: self.description,
             rotation_seconds: self.rotation,
             open_from: self.open_from,
+            revision: self.revision,
             ..SetKeyRequest::default()
         };
         if names || labels {
             let read = client.describe_key(of(self.name), proof).await;
             let key = read.map_err(refused)?.key.unwrap_or_default();
             request.key = key.id;
+            // What was read is what is changed: another officer's change in between is not undone.
+            request.revision = self.revision.or(Some(key.revision));
             if names {
                 let mut all = key.aliases;
                 all.extend(added);

@@ -53,6 +53,7 @@ pub(super) fn of_key(key: &Key) -> Value {
         put("deleted_at", json!(instant(time)));
     }
     put("created_at", json!(instant(key.created_at_us)));
+    put("revision", json!(key.revision));
     if !key.versions.is_empty() {
         let version = |version: &KeyVersion| {
             let (number, state) = (version.version, &version.state);
@@ -81,6 +82,7 @@ fn fields(key: &Key) {
     screen::field("origin", &key.origin);
     screen::field("owner", &key.owner);
     screen::field("made", &instant(key.created_at_us));
+    screen::field("revision", &key.revision.to_string());
     if let (Some(seconds), Some(time)) = (key.rotation_seconds, key.rotates_at_us) {
         screen::field(
             "rotates",

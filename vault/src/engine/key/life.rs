@@ -81,6 +81,8 @@ pub struct KeyChange {
     pub rotation: Option<Option<Duration>>,
     /// The lowest version that opens and verifies.
     pub open_from: Option<u32>,
+    /// The revision that the change was made for; any where it is not said.
+    pub revision: Option<u64>,
 }
 
 /// A key with its versions.
@@ -194,6 +196,10 @@ impl Engine {
         request: RequestId,
     ) -> Result<(KeyDetail, Sequenced), EngineError> {
         let mut record = standing(others(proof.grant().key())?)?;
+        // The writer compares once more: what it finds is what was compared here, or a conflict.
+        if change.revision.is_some_and(|seen| seen != record.revision) {
+            return Err(EngineError::Key(KeyFault::Changed));
+        }
         if let Some(description) = change.description {
             record.description = description;
         }

@@ -78,6 +78,7 @@ pub(super) async fn set_key(call: Call<'_>, message: SetKeyRequest) -> Answer<Ke
         aliases: message.aliases.map(|aliases| aliases.names),
         rotation_seconds: message.rotation_seconds,
         open_from: message.open_from,
+        revision: message.revision,
     };
     let change = words.read()?;
     let proof = proven::<key_act::Set>(call, &message.key).await?;
@@ -246,5 +247,6 @@ fn key(record: &KeyRecord) -> KeyMessage {
         deleted_at_us: record.delete_at.map(|time| time.0),
         created_at_us: record.created.0,
         versions: Vec::new(),
+        revision: record.revision,
     }
 }

@@ -65,6 +65,7 @@ struct KeyBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<String>,
     created_at: String,
+    revision: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     versions: Vec<VersionBody>,
 }
@@ -100,6 +101,7 @@ impl KeyBody {
             rotates_at: record.rotate_at.map(instant),
             deleted_at: record.delete_at.map(instant),
             created_at: instant(record.created),
+            revision: record.revision,
             versions: Vec::new(),
         }
     }
