@@ -275,6 +275,53 @@ fn every_act_and_every_refusal_is_exactly_one_entry() {
     assert_eq!(made.len(), expected.len(), "there are other entries");
 }
 
+/// What is permitted and cannot be is an entry; what cannot be read is an answer alone, as of tokens.
+#[test]
+fn a_key_that_can_not_be_made_is_an_entry() {
+    let mut house = house_with("");
+    let before = new_key(&house, "aes-256");
+    let create = |unit, more: Value| {
+        let mut body = json!({ "kind": "aes-256" });
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        ask(&house, unit, "/v1/keys", &body).code()
+    };
+    let external = json!({ "origin": "external", "rotation_seconds": 3600 });
+    let expected = [
+        (KEEPER, json!({ "rotation_seconds": 1 }), "error range"),
+        (KEEPER, external, "error key-origin"),
+        (
+            REVENUE,
+            json!({ "rotation_seconds": 1 }),
+            "denied not-permitted",
+        ),
+    ];
+    for (unit, more, outcome) in &expected {
+        let code = create(unit, more.clone());
+        assert_eq!(Some(code.as_str()), outcome.split(' ').nth(1));
+    }
+    for unreadable in [
+        json!({ "kind": "des" }),
+        json!({ "alias": "No Name" }),
+        json!({ "origin": "nowhere" }),
+        json!({ "tags": { "": "x" } }),
+    ] {
+        assert!(!create(KEEPER, unreadable).is_empty());
+    }
+    let entries = house.audited();
+    let at = |entry: &Value| entry["key"]["id"] == before;
+    let after = entries.iter().position(at).unwrap() + 1;
+    let made: Vec<String> = entries[after..]
+        .iter()
+        .map(|entry| {
+            assert_eq!(entry["operation"], "key-create");
+            format!("{} {}", text(&entry["outcome"]), text(&entry["reason"]))
+        })
+        .collect();
+    let outcomes: Vec<&str> = expected.iter().map(|(_, _, outcome)| *outcome).collect();
+    assert_eq!(made, outcomes);
+}
+
 #[test]
 fn acts_on_the_service_and_what_the_vault_does_by_itself_are_entries() {
     let mut house = house_with("[keys]\nupkeep_interval_ms = 20\ndeletion_wait_seconds_min = 0\n");

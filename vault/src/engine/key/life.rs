@@ -49,15 +49,8 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// The record that policy is asked about. It stands nowhere yet.
+    /// The record that policy is asked about. It stands nowhere yet, and is not known to be possible.
     pub fn wished(self, owner: &str) -> Result<KeyRecord, KeyFault> {
-        let rotates = self.rotation.is_some();
-        if rotates && self.origin == KeyOrigin::External {
-            return Err(KeyFault::Origin);
-        }
-        if let Some(period) = self.rotation {
-            rotation(period)?;
-        }
         let mut record = KeyRecord::wished(KeyId::random()?, self.kind, owner.to_owned());
         record.origin = self.origin;
         record.aliases = self.alias.into_iter().collect();
@@ -122,6 +115,7 @@ impl Engine {
         request: RequestId,
     ) -> Result<(KeyDetail, Sequenced), EngineError> {
         let mut record = KeyRecord::clone(proof.grant().key());
+        scheduled(record.origin, record.rotation)?;
         let now = self.clock.now();
         record.created = now;
         record.revision = 1;
@@ -210,10 +204,7 @@ impl Engine {
             record.aliases = aliases;
         }
         if let Some(period) = change.rotation {
-            if record.origin == KeyOrigin::External && period.is_some() {
-                return Err(EngineError::Key(KeyFault::Origin));
-            }
-            period.map_or(Ok(()), rotation)?;
+            scheduled(record.origin, period)?;
             record.rotation = period;
             // A key that waits for its destruction does not rotate; its schedule returns with it.
             let rotates = period.filter(|_| record.state != KeyState::Deactivated);
@@ -412,7 +403,14 @@ pub(super) fn after(now: Timestamp, period: Duration) -> Timestamp {
     Timestamp(now.0.saturating_add(us))
 }
 
-fn rotation(period: Duration) -> Result<(), KeyFault> {
+/// A schedule that a key of this origin can have.
+fn scheduled(origin: KeyOrigin, rotation: Option<Duration>) -> Result<(), KeyFault> {
+    let Some(period) = rotation else {
+        return Ok(());
+    };
+    if origin == KeyOrigin::External {
+        return Err(KeyFault::Origin);
+    }
     if (ROTATION_MIN..=ROTATION_MAX).contains(&period) {
         return Ok(());
     }
