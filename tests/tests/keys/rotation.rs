@@ -4,8 +4,8 @@ use serde_json::json;
 use tests::{House, now};
 
 use super::{
-    KEEPER, REVENUE, act, base64, busy_house, bytes, described, done, house_with, keep, new_key,
-    new_key_with, opened, opening, refused, sealed, states, text, used, wait_until,
+    JSON, KEEPER, REVENUE, act, base64, busy_house, bytes, described, done, house_with, keep,
+    new_key, new_key_with, opened, opening, refused, sealed, states, text, used, wait_until,
 };
 
 #[test]
@@ -240,6 +240,30 @@ fn a_compromised_version_opens_and_protects_nothing_new() {
     }
 }
 
+/// Due keys that cannot be done, and more of them than one round takes.
+#[test]
+fn keys_that_fail_for_ever_hold_no_other_up() {
+    const MANY: usize = 120;
+    let house = busy_house();
+    let body = r#"{"kind":"hmac-sha-256","origin":"external"}"#;
+    let arguments = ["--header", JSON, "--data-binary", body];
+    house.curl(Some(KEEPER), &format!("/v1/keys?[1-{MANY}]"), &arguments);
+    let failing = "update key set state = 'active', rotation_seconds = 3600, rotate_at_us = 1 \
+                   where origin = 'external'";
+    house.sql(failing);
+    let due = "select count(*) from key where rotate_at_us = 1";
+    assert_eq!(house.sql(due), MANY.to_string());
+    let key = new_key_with(&house, "aes-256", &json!({ "rotation_seconds": 3600 }));
+    house.sql(&format!(
+        "update key set rotate_at_us = 2 where id = '{key}'"
+    ));
+    wait_until(
+        || described(&house, &key),
+        |seen| seen["current_version"] == 2,
+    );
+    assert_eq!(house.sql(due), MANY.to_string(), "they were no hindrance");
+}
+
 #[test]
 fn a_scheduled_rotation_comes_when_it_is_due_and_the_next_one_is_set() {
     let house = busy_house();
@@ -277,6 +301,14 @@ fn a_scheduled_rotation_comes_when_it_is_due_and_the_next_one_is_set() {
     let due = format!("select count(*) from key where id = '{off}' and rotate_at_us = 1");
     wait_until(|| house.sql(&due), |count| count == "0");
     assert_eq!(described(&house, &off)["current_version"], 1);
+    let said = || house.vault().said();
+    wait_until(said, |said| said.contains("put_off=1"));
+    let counted: usize = said()
+        .split("rotated=")
+        .skip(1)
+        .map(|rest| rest.split(' ').next().unwrap().parse::<usize>().unwrap())
+        .sum();
+    assert_eq!(counted, 1, "what was put off is counted as rotated");
     // And one that shall not rotate by itself no longer does.
     let seen = keep(&house, &key, "set", &json!({ "rotation_seconds": 0 }));
     assert!(seen.get("rotates_at").is_none() && seen.get("rotation_seconds").is_none());

@@ -115,18 +115,28 @@ async fn reload_on_hangup(vault: Arc<Vault>, mut hangups: Signal) {
 async fn keep_up(vault: Arc<Vault>, interval: Duration) {
     let mut rounds = tokio::time::interval(interval);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut from = None;
     loop {
         rounds.tick().await;
         vault.engine.shelf().sweep();
-        match vault.engine.upkeep().await {
-            Ok(done) if done == Upkeep::default() => {}
-            Ok(done) => tracing::info!(
-                rotated = done.rotated,
-                destroyed = done.destroyed,
-                failed = done.failed,
-                "keys were due"
-            ),
-            Err(error) => tracing::error!(%error, "due keys can't be looked for"),
+        let done = match vault.engine.upkeep(from.take()).await {
+            Ok((done, next)) => {
+                from = next;
+                done
+            }
+            Err(error) => {
+                tracing::error!(%error, "due keys can't be looked for");
+                continue;
+            }
+        };
+        if done != Upkeep::default() {
+            let Upkeep {
+                rotated,
+                put_off,
+                destroyed,
+                failed,
+            } = done;
+            tracing::info!(rotated, put_off, destroyed, failed, "keys were due");
         }
     }
 }

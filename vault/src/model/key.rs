@@ -290,6 +290,11 @@ impl KeyRecord {
         }
     }
 
+    /// When something of it is due: a rotation or its destruction, whichever comes first.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.rotate_at.into_iter().chain(self.delete_at).min()
+    }
+
     /// Whether it is one of the vault's own keys, which no request uses.
     pub fn is_own(&self) -> bool {
         self.owner == VAULT

@@ -9,7 +9,7 @@ mod sqlite;
 
 pub use limit::raw_insert_rate;
 pub use row::{
-    BlindIndex, Change, Column, Fingerprint, ImportRow, KeyWrite, Resealed, SealedValue,
+    BlindIndex, Change, Column, Due, Fingerprint, ImportRow, KeyWrite, Resealed, SealedValue,
     StoredEntry, TokenRow, VersionRow,
 };
 pub use sqlite::{Applied, Database, Reader, Writer};

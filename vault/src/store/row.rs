@@ -68,6 +68,15 @@ pub struct ImportRow {
     pub expires: Timestamp,
 }
 
+/// A place in the order of keys that are due: by time, then by id.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Due {
+    /// When it was due.
+    pub at: Timestamp,
+    /// Which key.
+    pub key: KeyId,
+}
+
 /// What changes of one key.
 pub enum KeyWrite {
     /// A new key.

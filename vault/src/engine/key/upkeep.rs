@@ -9,7 +9,7 @@ use super::act::own_act;
 use super::life::Draft;
 use crate::engine::{Engine, EngineError};
 use crate::model::{KeyRecord, KeyState, VersionState};
-use crate::store::KeyWrite;
+use crate::store::{Due, KeyWrite};
 
 /// Most keys of one round.
 const ROUND_KEYS_MAX: u32 = 100;
@@ -19,6 +19,8 @@ const ROUND_KEYS_MAX: u32 = 100;
 pub struct Upkeep {
     /// Keys that got a new version.
     pub rotated: usize,
+    /// Keys that are switched off, whose rotation was put off by a period.
+    pub put_off: usize,
     /// Keys that were destroyed.
     pub destroyed: usize,
     /// Keys that were due and could not be done; they stay due.
@@ -26,12 +28,23 @@ pub struct Upkeep {
 }
 
 impl Engine {
-    /// Does what is due. A key that fails does not hold the others up, and is tried again next time.
-    pub async fn upkeep(self: &Arc<Self>) -> Result<Upkeep, EngineError> {
+    /// Does what is due, the longest first, and says where the next round goes on.
+    ///
+    /// A key that fails holds no other up, however many there are: it is tried again when all that are due
+    /// behind it had their turn.
+    pub async fn upkeep(
+        self: &Arc<Self>,
+        after: Option<Due>,
+    ) -> Result<(Upkeep, Option<Due>), EngineError> {
         let now = self.clock.now();
         let due = self
-            .blocking(move |engine| Ok(engine.reader.keys_due(now, ROUND_KEYS_MAX)?))
+            .blocking(move |engine| {
+                let found = engine.reader.keys_due(now, after.as_ref(), ROUND_KEYS_MAX);
+                Ok(found?)
+            })
             .await?;
+        let full = u32::try_from(due.len()) == Ok(ROUND_KEYS_MAX);
+        let next = due.last().filter(|_| full).and_then(place);
         let mut done = Upkeep::default();
         for record in due.into_iter().map(Arc::new) {
             // Its own time must have come: another one that is due brings no destruction forward.
@@ -44,14 +57,15 @@ impl Engine {
             };
             match result {
                 Ok(()) if destroys => done.destroyed += 1,
-                Ok(()) => done.rotated += 1,
+                Ok(()) if record.state == KeyState::Active => done.rotated += 1,
+                Ok(()) => done.put_off += 1,
                 Err(error) => {
                     tracing::warn!(key = record.id.as_str(), %error, "a key's upkeep is put off");
                     done.failed += 1;
                 }
             }
         }
-        Ok(done)
+        Ok((done, next))
     }
 
     async fn rotate_due(self: &Arc<Self>, record: &Arc<KeyRecord>) -> Result<(), EngineError> {
@@ -93,4 +107,9 @@ impl Engine {
         let change = own_act(Operation::KeyDestroy, key, draft.change());
         self.record_change(record, change).await.map(drop)
     }
+}
+
+fn place(record: &KeyRecord) -> Option<Due> {
+    let (at, key) = (record.due_at()?, record.id.clone());
+    Some(Due { at, key })
 }

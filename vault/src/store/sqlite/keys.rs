@@ -10,7 +10,7 @@ use crate::model::{
     Description, DomainName, KeyAlias, KeyOrigin, KeyRecord, KeyRef, KeyState, KeyVersion, Tags,
     Timestamp, VAULT, VersionState,
 };
-use crate::store::row::{ImportRow, KeyWrite, Resealed, TokenRow, VersionRow};
+use crate::store::row::{Due, ImportRow, KeyWrite, Resealed, TokenRow, VersionRow};
 use crate::store::{Fingerprint, StoreError};
 
 const SELECT_KEY: &str = "SELECT id, kind, state, owner, origin, description, tags, current, open_from, \
@@ -64,10 +64,21 @@ impl Reader {
         self.query(|connection| records(connection, &sql, [VAULT]))
     }
 
-    /// Up to `limit` keys whose rotation or destruction is due.
-    pub fn keys_due(&self, now: Timestamp, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
-        let sql = format!("{SELECT_KEY} WHERE rotate_at_us <= ?1 OR delete_at_us <= ?1 LIMIT ?2");
-        self.query(|connection| records(connection, &sql, params![now.0, limit]))
+    /// Up to `limit` keys whose rotation or destruction is due, the longest first, after a place in that order.
+    pub fn keys_due(
+        &self,
+        now: Timestamp,
+        after: Option<&Due>,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, StoreError> {
+        // As `KeyRecord::due_at`.
+        let due = "min(coalesce(rotate_at_us, delete_at_us), coalesce(delete_at_us, rotate_at_us))";
+        let sql = format!(
+            "{SELECT_KEY} WHERE (rotate_at_us <= ?1 OR delete_at_us <= ?1) AND ({due}, id) > (?2, ?3) \
+             ORDER BY {due}, id LIMIT ?4"
+        );
+        let (at, id) = after.map_or((0, ""), |due| (due.at.0, due.key.as_str()));
+        self.query(|connection| records(connection, &sql, params![now.0, at, id, limit]))
     }
 
     /// A key's versions, by number.
