@@ -189,8 +189,7 @@ fn an_alias_that_is_taken_meanwhile_holds_a_restore_back() {
     let file = backup(&house, &key);
     moved_house(&mut house);
     let holder = new_key_with(&house, "aes-256", &json!({ "alias": "carried" }));
-    let reply = restored(&house, &file);
-    assert_eq!(reply.status, 409, "{}", reply.body);
+    refused(&restored(&house, &file), 409, "alias-taken");
     assert_eq!(described(&house, "carried")["id"], json!(holder));
     keep(&house, &holder, "set", &json!({ "aliases": [] }));
     done(&restored(&house, &file));

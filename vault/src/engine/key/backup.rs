@@ -18,7 +18,8 @@ use super::life::{KeyDetail, after};
 use crate::commit::{NotDurable, Sequenced};
 use crate::engine::{Engine, EngineError};
 use crate::model::{
-    Description, KeyAlias, KeyOrigin, KeyRecord, KeyState, RequestId, Tags, Timestamp, VersionState,
+    Description, KeyAlias, KeyOrigin, KeyRecord, KeyRef, KeyState, RequestId, Tags, Timestamp,
+    VersionState,
 };
 use crate::policy::key_act;
 use crate::policy::{Authorized, OnKey};
@@ -144,13 +145,24 @@ impl Engine {
             ..Change::none()
         };
         let facts = key_facts(&proof, record.current, request);
-        let entry = self.record_plain(&proof, facts, change).await;
-        let entry = entry.map_err(|error| match error {
-            EngineError::NotDurable(NotDurable::Conflict) => EngineError::Key(KeyFault::Stands),
-            error => error,
-        })?;
+        let entry = match self.record_plain(&proof, facts, change).await {
+            Err(EngineError::NotDurable(NotDurable::Conflict)) => {
+                return Err(self.in_the_way(&record).await?);
+            }
+            entry => entry?,
+        };
         self.shelf.forget(&record.id);
         Ok((self.detail(&record.id).await?, entry))
+    }
+
+    /// What a restored key met: itself, or an alias of its that belongs to another key.
+    async fn in_the_way(self: &Arc<Self>, record: &KeyRecord) -> Result<EngineError, EngineError> {
+        let key = KeyRef::Id(record.id.clone());
+        let stands = self.blocking(move |engine| Ok(engine.reader.key(&key)?));
+        Ok(EngineError::Key(match stands.await? {
+            Some(_) => KeyFault::Stands,
+            None => KeyFault::AliasTaken,
+        }))
     }
 
     fn backed_up(&self, record: &KeyRecord) -> Result<String, EngineError> {
