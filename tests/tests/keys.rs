@@ -2,6 +2,8 @@
 
 #[path = "keys/bad_input.rs"]
 mod bad_input;
+#[path = "keys/brought.rs"]
+mod brought;
 #[path = "keys/carried.rs"]
 mod carried;
 #[path = "keys/ending.rs"]

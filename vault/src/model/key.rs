@@ -254,6 +254,8 @@ pub struct KeyRecord {
     pub tags: Tags,
     /// The version that protects; 0 while there is none.
     pub current: u32,
+    /// That version's state, as it was read with the record.
+    pub current_state: Option<VersionState>,
     /// The lowest version that opens and verifies.
     pub open_from: u32,
     /// How often it gets a new version by itself.
@@ -281,6 +283,7 @@ impl KeyRecord {
             description: Description::default(),
             tags: Tags::default(),
             current: 0,
+            current_state: None,
             open_from: 1,
             rotation: None,
             rotate_at: None,

@@ -154,6 +154,10 @@ impl Engine {
         version: Option<u32>,
     ) -> Result<Arc<OpenKey>, KeyFault> {
         let Some(version) = version.filter(|version| *version != record.current) else {
+            // Of a key that makes its own versions, the current one never is: it was replaced.
+            if record.current_state == Some(VersionState::Compromised) {
+                return Err(KeyFault::Compromised);
+            }
             return self.opened(record, record.current).await;
         };
         let id = record.id.clone();

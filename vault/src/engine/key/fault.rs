@@ -19,6 +19,11 @@ pub enum KeyFault {
         "the key has no such version, or the version's state or the key's lowest version does not allow this"
     )]
     Version,
+    /// The version that would protect is compromised, and no other one can.
+    #[error(
+        "the key's current version is compromised: it opens and verifies, and protects nothing new until new material is imported"
+    )]
+    Compromised,
     /// It is one of the vault's own keys.
     #[error("this is one of the vault's own keys, which does not take part in this")]
     Own,

@@ -116,7 +116,8 @@ impl Engine {
         next.current = number;
         let mut draft = Draft::of(next);
         draft.writes.push(KeyWrite::TakeImport(ticket, now));
-        if record.current > 0 {
+        // A compromised version stays so.
+        if record.current_state == Some(VersionState::Active) {
             let retired = VersionState::Deactivated;
             draft.writes.push(KeyWrite::SetVersion(
                 record.id.clone(),

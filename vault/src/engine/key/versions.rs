@@ -28,7 +28,8 @@ impl Engine {
         self.changed(&proof, draft, request).await
     }
 
-    /// Declares a version compromised. If it is the current one, the key gets a new one first.
+    /// Declares a version compromised. If it is the current one, the key gets a new one first; a key whose
+    /// material is imported opens and verifies, and protects nothing until its owner brings new material.
     pub async fn compromise_version(
         self: &Arc<Self>,
         proof: Authorized<OnKey<key_act::Compromise>>,
@@ -36,12 +37,15 @@ impl Engine {
         request: RequestId,
     ) -> Result<(KeyDetail, Sequenced), EngineError> {
         let record = proof.grant().key();
-        let mut draft = if version == record.current {
+        let replaced = version == record.current && record.origin == KeyOrigin::Vault;
+        let mut draft = if replaced {
             self.rotated(record, VersionState::Compromised).await?
         } else {
-            let found = self.version_state(&record.id, version).await?;
-            if found != VersionState::Deactivated {
-                return Err(EngineError::Key(KeyFault::Version));
+            match self.version_state(&record.id, version).await? {
+                VersionState::Active | VersionState::Deactivated => {}
+                VersionState::Compromised | VersionState::Destroyed => {
+                    return Err(EngineError::Key(KeyFault::Version));
+                }
             }
             let compromised =
                 KeyWrite::SetVersion(record.id.clone(), version, VersionState::Compromised);

@@ -14,7 +14,8 @@ use crate::store::row::{Due, ImportRow, KeyWrite, Resealed, TokenRow, VersionRow
 use crate::store::{Fingerprint, StoreError};
 
 const SELECT_KEY: &str = "SELECT id, kind, state, owner, origin, description, tags, current, open_from, \
-    rotation_seconds, rotate_at_us, delete_at_us, created_us, revision FROM key";
+    rotation_seconds, rotate_at_us, delete_at_us, created_us, revision, \
+    (SELECT m.state FROM key_material AS m WHERE m.key = key.id AND m.version = key.current) FROM key";
 const INSERT_KEY: &str = "INSERT INTO key (id, kind, state, owner, origin, description, tags, current, \
     open_from, rotation_seconds, rotate_at_us, delete_at_us, created_us, revision) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
@@ -224,6 +225,10 @@ fn record(row: &Row<'_>) -> Result<KeyRecord, StoreError> {
         delete_at: time(11)?,
         created: Timestamp(row.get(12)?),
         revision: row.get(13)?,
+        current_state: row
+            .get::<_, Option<String>>(14)?
+            .map(|word| VersionState::parse(&word).ok_or(MALFORMED))
+            .transpose()?,
     })
 }
 
