@@ -60,7 +60,7 @@ pub enum ShareError {
         index: u8,
     },
     /// Too few yet.
-    #[error("{missing} more shares are needed")]
+    #[error("more shares are needed: {missing}")]
     TooFew {
         /// How many.
         missing: u8,

@@ -1,9 +1,11 @@
 //! `jinku key`: the built binary against a running vault.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use tests::{House, tokenize, wrapped};
+use tests::{House, binary, tokenize, wrapped};
 
 use crate::{USER, unbase64};
 
@@ -74,11 +76,25 @@ pub(crate) fn keys_are_looked_after(house: &House) {
     let compromised = officer(&["compromise", "files", "--version", "2", "--json"]);
     assert_eq!(compromised.json()["key"]["current_version"], 3);
     officer(&["set", "files", "--open-from", "3"]).text();
-    let destroyed = officer(&["destroy-version", "files", "--version", "1", "--json"]);
+    let destroy = ["destroy-version", "files", "--version", "1", "--json"];
+    let asked = officer(&destroy);
+    assert!(asked.failure().contains("say --yes"), "{}", asked.err);
+    let destroyed = officer(&[&destroy[..], &["--yes"]].concat());
     assert_eq!(destroyed.json()["key"]["versions"][0]["state"], "destroyed");
     assert!(officer(&["disable", "files"]).text().contains("suspended"));
     officer(&["enable", "files"]).text();
-    let retired = officer(&["schedule-deletion", "files", "--waiting", "30d", "--json"]);
+    let retire = ["schedule-deletion", "files", "--waiting", "30d"];
+    let asked = officer(&retire);
+    assert!(asked.failure().contains("say --yes"), "{}", asked.err);
+    let active =
+        "select state from key where id = (select key from key_alias where alias = 'files')";
+    assert_eq!(house.sql(active), "active");
+    at_a_terminal(house, &retire, "file", "that is not the key's name");
+    assert_eq!(house.sql(active), "active");
+    at_a_terminal(house, &retire, "files", "deactivated");
+    officer(&["cancel-deletion", "files"]).text();
+    officer(&["enable", "files"]).text();
+    let retired = officer(&[&retire[..], &["--yes", "--json"]].concat());
     assert!(retired.json()["key"]["deleted_at"].is_string());
     officer(&["cancel-deletion", "files"]).text();
     assert!(officer(&["enable", "files"]).text().contains("active"));
@@ -135,6 +151,35 @@ pub(crate) fn keys_are_looked_after(house: &House) {
     std::fs::write(house.directory().join("wrapped"), wrapped(&pem, &material)).unwrap();
     assert!(import("forged").failure().contains("import-ticket"));
     assert!(import("ticket").text().contains("version 1"));
+}
+
+/// `jinku key` at a terminal, where this is typed: what it says then.
+fn at_a_terminal(house: &House, arguments: &[&str], typed: &str, expected: &str) {
+    let command = format!("{} key {}", binary("jinku").display(), arguments.join(" "));
+    let mut script = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .current_dir(house.directory())
+        .env("JINKU_INSTALLATION", house.directory())
+        .env("JINKU_UNIT", OFFICER)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("`script` is missing: install Debian's package bsdutils");
+    let mut input = script.stdin.take().unwrap();
+    let mut said = Vec::new();
+    let mut output = script.stdout.take().unwrap();
+    // Only what was asked for is answered.
+    while !said.ends_with(b"to go on: ") {
+        let mut byte = [0];
+        let read = output.read(&mut byte).unwrap();
+        assert_eq!(read, 1, "{}", String::from_utf8_lossy(&said));
+        said.extend(byte);
+    }
+    input.write_all(format!("{typed}\n").as_bytes()).unwrap();
+    output.read_to_end(&mut said).unwrap();
+    script.wait().unwrap();
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains(expected), "{said}");
 }
 
 pub(crate) fn files_are_sealed_and_opened(house: &House) {
@@ -258,7 +303,7 @@ pub(crate) fn errors_say_the_code_and_the_remedy(house: &House) {
         (BUREAU, &["list"], "error: not-permitted: "),
         (
             OFFICER,
-            &["schedule-deletion", "files", "--waiting", "1d"],
+            &["schedule-deletion", "files", "--waiting", "1d", "--yes"],
             "error: range: waiting_seconds must be 604800",
         ),
         (

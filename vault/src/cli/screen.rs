@@ -84,9 +84,9 @@ pub(super) fn failure(error: &anyhow::Error) {
 
 /// A question; the answer is typed behind it.
 pub(super) fn ask(text: &str) {
-    let mut stdout = anstream::stdout();
-    let _ = write!(stdout, "{text}: ");
-    let _ = stdout.flush();
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{text}: ");
+    let _ = stderr.flush();
 }
 
 /// Clears a terminal and what it keeps to scroll back to (ECMA-48 ED 2, and xterm's 3).

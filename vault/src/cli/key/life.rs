@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::connection::{Form, Session, refused};
 use super::show;
-use super::words::{Pair, pair, pairs, period};
+use super::words::{Consent, Pair, pair, pairs, period};
 use crate::cli::screen;
 
 /// Keys of a page, so that a long list begins at once.
@@ -62,6 +62,8 @@ pub(super) enum Verb {
         /// Which version.
         #[arg(long)]
         version: u32,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Retire a key now, and destroy it after a waiting period.
     ScheduleDeletion {
@@ -70,6 +72,8 @@ pub(super) enum Verb {
         /// The waiting period, for example 30d.
         #[arg(long, value_parser = period, value_name = "PERIOD")]
         waiting: u64,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Call a key's destruction off. The key is suspended then.
     CancelDeletion {
@@ -150,12 +154,24 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
                 "the version is declared compromised: move what it protects",
             )
         }
-        Verb::DestroyVersion { name, version } => {
+        Verb::DestroyVersion {
+            name,
+            version,
+            consent,
+        } => {
+            let act = format!("Version {version} will be destroyed for good.");
+            consent.given(&name, &act)?;
             let request = KeyVersionRequest { key: name, version };
             let destroyed = client.destroy_key_version(request, proof).await;
             (destroyed, "the version is destroyed")
         }
-        Verb::ScheduleDeletion { name, waiting } => {
+        Verb::ScheduleDeletion {
+            name,
+            waiting,
+            consent,
+        } => {
+            let act = "The key stops working now, and will be destroyed for good.";
+            consent.given(&name, act)?;
             let request = ScheduleKeyDeletionRequest {
                 key: name,
                 waiting_seconds: waiting,
