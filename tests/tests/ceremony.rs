@@ -1,5 +1,8 @@
 //! The root key's ceremony on the built programs: shares made, proven, brought, lost with their HSM, and recovered.
 
+#[path = "ceremony/root.rs"]
+mod root;
+
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::Command;

@@ -113,6 +113,8 @@ coded! {
         KeyRestore = 32 "key-restore",
         /// Stored values were sealed anew under a key's newest version.
         KeyReseal = 33 "key-reseal",
+        /// Key versions were wrapped anew, under another root key.
+        RootRotate = 34 "root-rotate",
     }
 }
 

@@ -10,7 +10,7 @@ use kms::{Envelope, Hsm, HsmSettings, RecoveryFile, SecretBytes};
 use ledger::VerifierKey;
 
 use super::holders::{self, Table};
-use super::{pin, screen};
+use super::{pin, root, screen};
 use crate::config::{self, Config, PinSource};
 
 /// What can be done with the root key's recovery.
@@ -22,6 +22,8 @@ pub(super) enum Verb {
     Drill(Shares),
     /// Put the root key into another HSM.
     Recover(Shares),
+    /// Move every key version to another root key, while the vault is stopped.
+    RotateRoot(root::Rotation),
 }
 
 pub(super) fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
@@ -29,6 +31,7 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
         Verb::Ceremony(options) => hold(options),
         Verb::Drill(options) => drill(options),
         Verb::Recover(options) => recover(options),
+        Verb::RotateRoot(options) => root::rotate(options),
     }
 }
 
@@ -231,7 +234,7 @@ fn drawn_with(hsm: &Hsm) -> anyhow::Result<SecretBytes> {
 }
 
 /// The token, with a PIN that a file names.
-fn named_token(config: &Config, named: Option<&Path>) -> anyhow::Result<HsmSettings> {
+pub(super) fn named_token(config: &Config, named: Option<&Path>) -> anyhow::Result<HsmSettings> {
     let pin = match (named, &config.hsm.pin) {
         (Some(file), _) => pin::from_file(file)?,
         (None, PinSource::File(file)) => pin::from_file(file)?,

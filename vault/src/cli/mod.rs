@@ -11,6 +11,7 @@ mod ledger;
 mod open;
 mod pin;
 mod policy;
+mod root;
 mod screen;
 mod serve;
 mod stage;

@@ -55,7 +55,7 @@ impl Running {
 
 /// Whether the database has been written to before.
 #[derive(Clone, Copy, PartialEq)]
-enum Age {
+pub(super) enum Age {
     New,
     Standing,
 }
@@ -175,7 +175,7 @@ fn root(hsm: &Hsm, config: &HsmConfig, age: Age) -> anyhow::Result<RootKey> {
     }
 }
 
-fn signer(hsm: &Hsm, config: &HsmConfig, age: Age) -> anyhow::Result<Signer> {
+pub(super) fn signer(hsm: &Hsm, config: &HsmConfig, age: Age) -> anyhow::Result<Signer> {
     match hsm.signer(&config.signer_label)? {
         Some(signer) => Ok(signer),
         None if age == Age::New => Ok(hsm.generate_signer(&config.signer_label)?),
@@ -187,7 +187,11 @@ fn signer(hsm: &Hsm, config: &HsmConfig, age: Age) -> anyhow::Result<Signer> {
     }
 }
 
-fn checkpoint_signer(hsm: &Arc<Hsm>, signer: Signer, key: &VerifierKey) -> CheckpointSigner {
+pub(super) fn checkpoint_signer(
+    hsm: &Arc<Hsm>,
+    signer: Signer,
+    key: &VerifierKey,
+) -> CheckpointSigner {
     let hsm = Arc::clone(hsm);
     let sign = move |body: &[u8]| hsm.sign(&signer, body).map_err(|error| error.to_string());
     CheckpointSigner {
@@ -196,7 +200,7 @@ fn checkpoint_signer(hsm: &Arc<Hsm>, signer: Signer, key: &VerifierKey) -> Check
     }
 }
 
-fn publisher(
+pub(super) fn publisher(
     config: &Config,
     signer: CheckpointSigner,
     reader: Reader,
@@ -215,7 +219,7 @@ fn publisher(
     )?)
 }
 
-fn start_writer(
+pub(super) fn start_writer(
     config: &Config,
     database: &Database,
     reader: &Reader,

@@ -9,8 +9,8 @@ mod sqlite;
 
 pub use limit::raw_insert_rate;
 pub use row::{
-    BlindIndex, Change, Column, Due, Fingerprint, ImportRow, KeyWrite, Resealed, SealedValue,
-    StoredEntry, TokenRow, VersionRow,
+    BlindIndex, Change, Column, Due, Fingerprint, ImportRow, KeyWrite, Material, Resealed,
+    SealedValue, StoredEntry, TokenRow, VersionRow,
 };
 pub use sqlite::{Applied, Database, Reader, Writer};
 

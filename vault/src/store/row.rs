@@ -1,6 +1,6 @@
 //! What a row is made of, and what a change is: the store's words.
 
-use kms::KeyId;
+use kms::{KeyId, KeyKind};
 
 use crate::model::{ClassName, DomainName, KeyRecord, Timestamp, VersionState};
 
@@ -55,6 +55,18 @@ pub struct VersionRow {
     pub created: Timestamp,
 }
 
+/// One version's wrapped material, and what it is bound to.
+pub struct Material {
+    /// Which key.
+    pub key: KeyId,
+    /// Which version.
+    pub number: u32,
+    /// What the key is.
+    pub kind: KeyKind,
+    /// The material, under a root key.
+    pub wrapped: Vec<u8>,
+}
+
 /// A permission to bring one key's material, once.
 #[derive(Clone)]
 pub struct ImportRow {
@@ -91,6 +103,17 @@ pub enum KeyWrite {
     DestroyVersion(KeyId, u32),
     /// The same for a version of the vault's own key: rows of the domain under it are a conflict.
     DestroyUnneeded(KeyId, u32, DomainName),
+    /// A version's material under another root key, in place of what was read: other material is a conflict.
+    Rewrap {
+        /// Which key.
+        key: KeyId,
+        /// Which version.
+        number: u32,
+        /// What was read.
+        seen: Vec<u8>,
+        /// The same, wrapped anew.
+        wrapped: Vec<u8>,
+    },
     /// A permission to import.
     AddImport(ImportRow),
     /// It is used up: where it does not stand, that is a conflict. Expired ones go with it.

@@ -10,7 +10,7 @@ use crate::model::{
     Description, DomainName, KeyAlias, KeyOrigin, KeyRecord, KeyRef, KeyState, KeyVersion, Tags,
     Timestamp, VAULT, VersionState,
 };
-use crate::store::row::{Due, ImportRow, KeyWrite, Resealed, TokenRow, VersionRow};
+use crate::store::row::{Due, ImportRow, KeyWrite, Material, Resealed, TokenRow, VersionRow};
 use crate::store::{Fingerprint, StoreError};
 
 const SELECT_KEY: &str = "SELECT id, kind, state, owner, origin, description, tags, current, open_from, \
@@ -123,6 +123,31 @@ impl Reader {
                     })
                 })
                 .transpose()
+        })
+    }
+
+    /// Up to `limit` versions that have material, after a place in the order of keys and numbers.
+    pub fn materials_after(
+        &self,
+        after: Option<&(KeyId, u32)>,
+        limit: u32,
+    ) -> Result<Vec<Material>, StoreError> {
+        let (key, number) = after.map_or(("", 0), |(key, number)| (key.as_str(), *number));
+        self.query(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT m.key, m.version, k.kind, m.wrapped FROM key_material AS m JOIN key AS k ON k.id = m.key \
+                 WHERE (m.key, m.version) > (?1, ?2) AND m.wrapped IS NOT NULL ORDER BY m.key, m.version LIMIT ?3",
+            )?;
+            let rows = statement.query_map(params![key, number, limit], |row| {
+                Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get(3)?))
+            })?;
+            rows.map(|row| {
+                let (key, number, kind, wrapped) = row?;
+                let key = KeyId::parse(&key).map_err(|_| MALFORMED)?;
+                let kind = KeyKind::parse(&kind).map_err(|_| MALFORMED)?;
+                Ok(Material { key, number, kind, wrapped })
+            })
+            .collect()
         })
     }
 
@@ -281,6 +306,14 @@ impl Writer {
                     return Err(conflict());
                 }
                 self.write_key(&KeyWrite::DestroyVersion(key.clone(), *number))
+            }
+            KeyWrite::Rewrap { key, number, seen, wrapped } => {
+                // What the old root opens is not to stay behind.
+                self.shreds.set(true);
+                self.execute(
+                    "UPDATE key_material SET wrapped = ?4 WHERE key = ?1 AND version = ?2 AND wrapped = ?3",
+                    params![key.as_str(), number, seen, wrapped],
+                )
             }
             KeyWrite::AddImport(row) => self.execute(
                 "INSERT INTO key_import (ticket, key, wrapping, expires_us) VALUES (?1, ?2, ?3, ?4)",
