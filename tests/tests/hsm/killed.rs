@@ -150,6 +150,18 @@ fn a_server_that_is_killed_and_started_again_is_found_without_a_restart_of_the_v
 /// Keys that were acknowledged, and a ciphertext of each where that was.
 type Acknowledged = Mutex<Vec<(String, Option<Value>)>>;
 
+/// How many work at once.
+const WORKERS: usize = 2;
+
+/// Tells the workers to stop when it goes.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Makes and uses keys until it is told to stop. What fails must say that it was the HSM.
 fn work(house: &House, worker: usize, stop: &AtomicBool, kept: &Acknowledged) {
     for number in 0.. {
@@ -194,13 +206,16 @@ fn nothing_acknowledged_is_lost_while_the_hsms_processes_die() {
     let (mut house, mut server) = house();
     let (stop, kept) = (AtomicBool::new(false), Acknowledged::default());
     std::thread::scope(|scope| {
-        for worker in 0..2 {
+        for worker in 0..WORKERS {
             let (house, stop, kept) = (&house, &stop, &kept);
             scope.spawn(move || work(house, worker, stop, kept));
         }
+        // Also where a step fails: the scope waits for its workers.
+        let _stopping = Stopping(&stop);
         for round in 0..6 {
+            // Each worker may have had one half done before.
             let seen = kept.lock().unwrap().len();
-            more_than(&kept, seen);
+            more_than(&kept, seen + WORKERS);
             match round % 3 {
                 0 => assert!(server.kill_workers() > 0, "nobody held the token"),
                 1 => fault(&house, &["crash", "--at", "after-write"]),
@@ -211,8 +226,7 @@ fn nothing_acknowledged_is_lost_while_the_hsms_processes_die() {
             }
         }
         let seen = kept.lock().unwrap().len();
-        more_than(&kept, seen + 2);
-        stop.store(true, Ordering::SeqCst);
+        more_than(&kept, seen + WORKERS);
     });
     house.kill();
     house.serve();
