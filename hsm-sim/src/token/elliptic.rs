@@ -171,14 +171,20 @@ pub(crate) fn wrap_point(point: &[u8]) -> Vec<u8> {
     [head, point].concat()
 }
 
-/// The point inside. Both spellings are in use: the bare point, and the point in a DER OCTET STRING.
+/// Lengths of points: Ed25519's, and uncompressed ones of P-256 and P-384.
+const POINT_BYTES: [usize; 3] = [32, 65, 97];
+
+/// The point inside. Both spellings are in use: the bare point, and the point in a DER OCTET STRING. A bare one
+/// may begin as such a string would, but what is inside would be no point.
 pub(crate) fn bare_point(encoded: &[u8]) -> &[u8] {
     let inner = match encoded {
         [0x04, 0x81, length, point @ ..] if usize::from(*length) == point.len() => Some(point),
         [0x04, length, point @ ..] if usize::from(*length) == point.len() => Some(point),
         _ => None,
     };
-    inner.unwrap_or(encoded)
+    inner
+        .filter(|point| POINT_BYTES.contains(&point.len()))
+        .unwrap_or(encoded)
 }
 
 #[cfg(test)]
@@ -248,6 +254,13 @@ mod tests {
         let (_, point) = Curve::P256.generate().unwrap();
         assert_eq!(bare_point(&wrap_point(&point)), point);
         assert_eq!(bare_point(&point), point);
+        // One bare point in 256 begins as a DER OCTET STRING of the rest.
+        for (length, like_der) in [(65, 63), (97, 95), (32, 30)] {
+            let mut bare = vec![7; length];
+            bare[..2].copy_from_slice(&[0x04, like_der]);
+            assert_eq!(bare_point(&bare), bare);
+            assert_eq!(bare_point(&wrap_point(&bare)), bare);
+        }
         let (_, point) = Curve::P384.generate().unwrap();
         assert_eq!(bare_point(&wrap_point(&point)), point);
         assert_eq!(
