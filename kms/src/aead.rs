@@ -11,7 +11,7 @@ use crate::binding::Binding;
 use crate::derive::Sealing;
 use crate::error::Error;
 use crate::locked::{KEY_BYTES, LockState};
-use crate::sealing::SealingKey;
+use crate::sealing::{Head, SealingKey};
 use crate::secret::SecretBytes;
 
 const MAGIC: &[u8; 4] = b"JKS1";
@@ -21,7 +21,6 @@ const HEAD_BYTES: usize = 4 + 1 + 4;
 /// One version of a key that seals and opens.
 pub struct AeadKey {
     version: u32,
-    head: [u8; HEAD_BYTES],
     key: SealingKey,
 }
 
@@ -33,8 +32,7 @@ impl AeadKey {
         head[5..].copy_from_slice(&version.to_be_bytes());
         Ok(Self {
             version,
-            head,
-            key: SealingKey::new(key, Sealing::Values)?,
+            key: SealingKey::new(key, Sealing::Values, Head::new(head))?,
         })
     }
 
@@ -50,12 +48,12 @@ impl AeadKey {
 
     /// Seals `plaintext`; it opens in the same `context` only. At most 64 MiB.
     pub fn seal(&self, context: &Binding, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
-        self.key.seal(&self.head, context, plaintext)
+        self.key.seal(context, plaintext)
     }
 
     /// Opens what [`AeadKey::seal`] made in the same context. One error for every failure.
     pub fn open(&self, context: &Binding, sealed: &[u8]) -> Result<SecretBytes, Error> {
-        self.key.open(&self.head, context, sealed)
+        self.key.open(context, sealed)
     }
 }
 
@@ -136,8 +134,11 @@ mod tests {
         for bit in 0..sealed.len() * 8 {
             let mut altered = sealed.clone();
             altered[bit / 8] ^= 1 << (bit % 8);
-            let refused = key.open(&context(), &altered);
-            assert!(matches!(refused, Err(Error::Unopened)), "bit {bit}");
+            // One that knows the message's derived key by now, and one that does not.
+            for key in [&key, &AeadKey::new(1, &[9; 32]).unwrap()] {
+                let refused = key.open(&context(), &altered);
+                assert!(matches!(refused, Err(Error::Unopened)), "bit {bit}");
+            }
         }
         assert_eq!(key.open(&context(), &sealed).unwrap().expose(), b"value");
     }

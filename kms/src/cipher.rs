@@ -10,19 +10,19 @@ use crate::derive::Sealing;
 use crate::error::Error;
 use crate::key::KeyId;
 use crate::locked::{KEY_BYTES, LockState};
-use crate::sealing::SealingKey;
+use crate::sealer::Sealer;
+use crate::sealing::{DRAWN_BYTES, Head, SealingKey};
 use crate::secret::SecretBytes;
 
 const MAGIC: &[u8; 4] = b"JKC1";
 const SUITE: u8 = 1;
 const ID_BYTES: usize = 16;
 const HEAD_BYTES: usize = 4 + 1 + ID_BYTES + 4;
+/// What stands before the ciphertext.
+pub(crate) const FRONT_BYTES: usize = HEAD_BYTES + DRAWN_BYTES;
 
 /// One version of a key that seals and opens messages for users of the key service.
-pub struct Cipher {
-    head: [u8; HEAD_BYTES],
-    key: SealingKey,
-}
+pub struct Cipher(SealingKey);
 
 impl Cipher {
     pub(crate) fn new(id: &KeyId, version: u32, key: &[u8; KEY_BYTES]) -> Result<Self, Error> {
@@ -32,25 +32,32 @@ impl Cipher {
         head[4] = SUITE;
         head[5..21].copy_from_slice(&id);
         head[21..].copy_from_slice(&version.to_be_bytes());
-        Ok(Self {
-            head,
-            key: SealingKey::new(key, Sealing::Ciphertexts)?,
-        })
+        SealingKey::new(key, Sealing::Ciphertexts, Head::new(head)).map(Self)
     }
 
     pub(crate) fn lock_state(&self) -> LockState {
-        self.key.lock_state()
+        self.0.lock_state()
     }
 
     /// Seals `plaintext`; it opens in the same `context` only. At most 64 MiB; 97 bytes are added.
     pub fn seal(&self, context: &Binding, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
-        self.key.seal(&self.head, context, plaintext)
+        self.0.seal(context, plaintext)
     }
 
     /// Opens what [`Cipher::seal`] made with this version in the same context. Whatever is wrong, the
     /// error is [`Error::Unopened`].
     pub fn open(&self, context: &Binding, sealed: &[u8]) -> Result<SecretBytes, Error> {
-        self.key.open(&self.head, context, sealed)
+        self.0.open(context, sealed)
+    }
+
+    /// As [`Cipher::open`], in the message's own memory.
+    pub fn open_in_place(&self, context: &Binding, sealed: Vec<u8>) -> Result<SecretBytes, Error> {
+        self.0.open_in_place(context, sealed)
+    }
+
+    /// To seal a batch: random numbers are drawn once for up to `messages` messages, not for each.
+    pub fn sealer(&self, messages: usize) -> Sealer<'_> {
+        Sealer::new(&self.0, messages)
     }
 }
 
@@ -90,8 +97,11 @@ mod tests {
         for bit in 0..sealed.len() * 8 {
             let mut altered = sealed.clone();
             altered[bit / 8] ^= 1 << (bit % 8);
-            let refused = key.open(&context(), &altered);
-            assert!(matches!(refused, Err(Error::Unopened)), "bit {bit}");
+            // One that knows the message's derived key by now, and one that does not.
+            for key in [&key, &cipher(ID, 7)] {
+                let refused = key.open(&context(), &altered);
+                assert!(matches!(refused, Err(Error::Unopened)), "bit {bit}");
+            }
         }
         assert_eq!(key.open(&context(), &sealed).unwrap().expose(), b"value");
     }

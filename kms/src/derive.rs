@@ -8,7 +8,7 @@
 //! key service's HMAC version    the material as it is, so that imported keys make the tags they made elsewhere
 //! recovery                      key = HKDF-SHA-256(secret, salt = "", info = "jinku/v1 recovery root" | "… pin" | "… commitment"),
 //!                               of the first two the pair with "jinku/v1 recovery xaes-256-gcm key", "… commitment key"
-//! a message's commitment        HMAC-SHA-256(commitment key, nonce)
+//! a message's commitment        HMAC-SHA-256(commitment key, head | first half of the nonce)
 //! ```
 //! RFC 5869; NIST SP 800-56C rev. 2. One purpose per derived key.
 

@@ -11,14 +11,16 @@ use std::sync::Arc;
 
 use crate::aead::AeadKey;
 use crate::binding::Binding;
+use crate::constant_time_eq;
 use crate::error::{Error, HsmError};
 use crate::hsm::{Hsm, RootKey};
 use crate::key::{KeyId, KeyKind, WrappedKey};
 use crate::mac::MacKey;
 use crate::material;
 use crate::opened::OpenKey;
+use crate::primitives::{self, GcmKey};
+use crate::scrub::{SHALLOW, scrubbed};
 use crate::secret::SecretBytes;
-use crate::{constant_time_eq, primitives};
 
 const KEY_MAGIC: &[u8; 4] = b"JKW2";
 const PROOF_MAGIC: &[u8; 4] = b"JKP1";
@@ -119,7 +121,7 @@ impl Envelope {
         primitives::random(&mut probe)?;
         let aad = Binding::new("jinku/v1 recovery drill").field(&iv);
         let mut sealed = probe.to_vec();
-        primitives::gcm_seal(key, iv, aad.as_bytes(), &mut sealed, 0)?;
+        scrubbed::<SHALLOW, _>(|| GcmKey::new(key)?.seal(iv, aad.as_bytes(), &mut sealed, 0))?;
         let sealed = [&[12], iv.as_slice(), &sealed].concat();
         let opened = self.hsm.unseal(&self.root, aad.as_bytes(), &sealed)?;
         if constant_time_eq(opened.expose(), &probe) {

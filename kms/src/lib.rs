@@ -19,6 +19,7 @@
 //! | `opened` | an opened version of the service: one thing by type |
 //! | `aead`, `cipher` | the vault's own messages; the service's messages |
 //! | `sealing`, `commitment` | XAES-256-GCM with a key commitment, for both |
+//! | `sealer`, `subkeys` | many messages in one go; keys of messages, kept for the next ones |
 //! | `mac` | HMAC |
 //! | `signing`, `public` | Ed25519, ECDSA P-256; public keys as DER, PEM, JWK |
 //! | `cache` | opened keys, kept for a while |
@@ -49,10 +50,12 @@ mod public;
 mod published;
 mod recovery;
 mod scrub;
+mod sealer;
 mod sealing;
 mod secret;
 pub mod shares;
 mod signing;
+mod subkeys;
 mod xaes;
 
 pub use aead::{AeadKey, AeadKeyring, sealed_key_version};
@@ -68,11 +71,25 @@ pub use mac::{HmacKey, MacKey};
 pub use opened::OpenKey;
 pub use public::PublicKey;
 pub use recovery::RecoveryFile;
+pub use sealer::Sealer;
 pub use secret::{Pin, SecretBytes, random_bytes};
 pub use signing::{SigningKey, signature_from_der, signature_to_der};
 
 /// Whether two byte strings are equal, in time that depends on their lengths only (invariant 12).
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     use subtle::ConstantTimeEq;
-    a.ct_eq(b).into()
+    let words = a.chunks(8).zip(b.chunks(8));
+    let unlike = words.fold(0, |unlike: u64, (a, b)| {
+        // A barrier a word: the compiler may not end the loop early.
+        std::hint::black_box(unlike | (word(a) ^ word(b)))
+    });
+    a.len() == b.len() && bool::from(unlike.ct_eq(&0))
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word.iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
+    u64::from_ne_bytes(word)
 }

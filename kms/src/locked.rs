@@ -1,6 +1,7 @@
 //! Memory for keys: locked against swapping, left out of dumps and forks, guarded on both sides, wiped.
 //!
-//! A hundred thousand keys share a few hundred slabs: a slab is one mapping of 512 slots between two guards.
+//! A hundred thousand keys share a few hundred slabs: a slab is one mapping of slots, 512 of the smallest,
+//! between two guards. A slot holds bytes ([`Locked`]) or what another crate made of them ([`Prepared`]).
 #![expect(
     unsafe_code,
     reason = "mapping, locking and unmapping pages has no safe interface"
@@ -8,8 +9,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::mem::needs_drop;
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use zeroize::Zeroize;
@@ -24,11 +27,16 @@ pub(crate) const SLOT_BYTES: usize = 128;
 
 /// Bytes of a slab's middle, and of each guard: the largest page (64 KiB on some machines).
 const SLAB_BYTES: usize = 64 * 1024;
-const SLOTS: usize = SLAB_BYTES / SLOT_BYTES;
-const WORDS: usize = SLOTS / 64;
+/// Words of a slab's map of free slots, of which the smallest are the most.
+const WORDS: usize = SLAB_BYTES / SLOT_BYTES / 64;
 
 /// Memory is one a process, like the allocator's.
-static ARENA: Mutex<Arena> = Mutex::new(Arena::new());
+static ARENA: Mutex<Arena> = Mutex::new(Arena::new(SLOT_BYTES));
+/// Slots for prepared keys, in two sizes.
+static MIDDLE: Mutex<Arena> = Mutex::new(Arena::new(MIDDLE_BYTES));
+static LARGE: Mutex<Arena> = Mutex::new(Arena::new(LARGE_BYTES));
+const MIDDLE_BYTES: usize = 256;
+const LARGE_BYTES: usize = 1024;
 
 /// Whether a key's page is locked into memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -90,7 +98,7 @@ impl Locked {
     }
 
     // INVARIANT 12: key material is wiped before its memory is given back.
-    fn wipe(&mut self) {
+    pub(crate) fn wipe(&mut self) {
         // SAFETY: the slot is mapped and writable, and `&mut self` is the only way to it.
         let slot = unsafe { &mut *self.slot.as_ptr().cast::<[u8; SLOT_BYTES]>() };
         slot.as_mut_slice().zeroize();
@@ -105,16 +113,105 @@ impl Drop for Locked {
     }
 }
 
-/// All slabs, by the address of their first slot.
+/// A prepared key, which its own crate would not wipe, in a slot of its own.
+///
+/// A child of `fork` finds none: its pages are zeros, and a byte behind the value says so.
+pub(crate) struct Prepared<T> {
+    slot: NonNull<u8>,
+    state: LockState,
+    holds: PhantomData<T>,
+}
+
+// SAFETY: the slot belongs to this value alone and is written by `new` and `drop` only; what it holds
+// may itself move between threads.
+unsafe impl<T: Send> Send for Prepared<T> {}
+// SAFETY: as above, and what it holds may itself be shared.
+unsafe impl<T: Sync> Sync for Prepared<T> {}
+
+impl<T> Prepared<T> {
+    /// Bytes of the slot.
+    pub(crate) const BYTES: usize = {
+        // One more for the mark; wiping is all that happens to the value in the end.
+        let fits = size_of::<T>() < LARGE_BYTES && align_of::<T>() <= MIDDLE_BYTES;
+        assert!(fits, "the value does not fit a slot");
+        assert!(!needs_drop::<T>(), "the value would not be dropped");
+        if size_of::<T>() < MIDDLE_BYTES {
+            MIDDLE_BYTES
+        } else {
+            LARGE_BYTES
+        }
+    };
+    const HERE: u8 = 0xA7;
+
+    /// Takes a slot and moves the value in. The caller scrubs the stack.
+    pub(crate) fn new(value: T) -> Result<Self, Error> {
+        let (slot, state) = Self::arena().take()?;
+        // SAFETY: the slot is mapped, writable, longer than `T`, aligned to its own size and so for
+        // `T`, and no other reference exists.
+        unsafe {
+            slot.as_ptr().cast::<T>().write(value);
+            slot.as_ptr().add(size_of::<T>()).write(Self::HERE);
+        }
+        Ok(Self {
+            slot,
+            state,
+            holds: PhantomData,
+        })
+    }
+
+    /// The value; [`Error::Memory`] in a child of `fork`.
+    pub(crate) fn value(&self) -> Result<&T, Error> {
+        // SAFETY: the byte behind the value is mapped, and initialised by `new` or by the kernel.
+        let mark = unsafe { self.slot.as_ptr().add(size_of::<T>()).read_volatile() };
+        if mark == Self::HERE {
+            // SAFETY: `new` wrote a `T`, the kernel has not wiped the page since, and the slot is
+            // unchanged as long as `self` lives.
+            Ok(unsafe { &*self.slot.as_ptr().cast::<T>() })
+        } else {
+            Err(Error::Memory)
+        }
+    }
+
+    pub(crate) fn state(&self) -> LockState {
+        self.state
+    }
+
+    // INVARIANT 12: what is prepared of a key is wiped before its memory is given back.
+    fn wipe(&mut self) {
+        let slot = self.slot.as_ptr();
+        // SAFETY: the slot is mapped, writable and `BYTES` long, and `&mut self` is the only way to it.
+        unsafe { std::slice::from_raw_parts_mut(slot, Self::BYTES) }.zeroize();
+    }
+
+    fn arena() -> MutexGuard<'static, Arena> {
+        let arena = if Self::BYTES == MIDDLE_BYTES {
+            &MIDDLE
+        } else {
+            &LARGE
+        };
+        arena.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Drop for Prepared<T> {
+    fn drop(&mut self) {
+        self.wipe();
+        Self::arena().give_back(self.slot);
+    }
+}
+
+/// All slabs of one size of slot, by the address of their first slot.
 struct Arena {
+    slot_bytes: usize,
     slabs: BTreeMap<usize, Slab>,
     /// Those with a free slot. The lowest is filled first, so that the others become empty.
     roomy: BTreeSet<usize>,
 }
 
 impl Arena {
-    const fn new() -> Self {
+    const fn new(slot_bytes: usize) -> Self {
         Self {
+            slot_bytes,
             slabs: BTreeMap::new(),
             roomy: BTreeSet::new(),
         }
@@ -134,7 +231,7 @@ impl Arena {
     }
 
     fn grow(&mut self) -> Result<usize, Error> {
-        let slab = Slab::new()?;
+        let slab = Slab::new(self.slot_bytes)?;
         let start = slab.first().addr();
         self.slabs.insert(start, slab);
         self.roomy.insert(start);
@@ -147,7 +244,7 @@ impl Arena {
         let Some((&start, slab)) = self.slabs.range_mut(..=address).next_back() else {
             return;
         };
-        slab.give_back((address - start) / SLOT_BYTES);
+        slab.give_back((address - start) / self.slot_bytes);
         if slab.is_empty() {
             self.slabs.remove(&start);
             self.roomy.remove(&start);
@@ -161,6 +258,7 @@ impl Arena {
 struct Slab {
     map: NonNull<c_void>,
     state: LockState,
+    slot_bytes: usize,
     free: [u64; WORDS],
 }
 
@@ -168,7 +266,7 @@ struct Slab {
 unsafe impl Send for Slab {}
 
 impl Slab {
-    fn new() -> Result<Self, Error> {
+    fn new(slot_bytes: usize) -> Result<Self, Error> {
         let readable = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a fresh private anonymous mapping at an address the kernel chooses.
         let start = unsafe {
@@ -178,11 +276,22 @@ impl Slab {
         let mut slab = Self {
             map,
             state: LockState::NotLocked,
-            free: [u64::MAX; WORDS],
+            slot_bytes,
+            free: Self::all_free(slot_bytes),
         };
         slab.guard()?;
         slab.state = slab.lock();
         Ok(slab)
+    }
+
+    /// Every slot is free, and there are none beyond the last.
+    fn all_free(slot_bytes: usize) -> [u64; WORDS] {
+        std::array::from_fn(|word| {
+            let slots = (SLAB_BYTES / slot_bytes).saturating_sub(64 * word);
+            u64::MAX
+                .checked_shr(u32::try_from(64_usize.saturating_sub(slots)).unwrap_or(64))
+                .unwrap_or(0)
+        })
     }
 
     fn first(&self) -> *mut u8 {
@@ -194,7 +303,7 @@ impl Slab {
         let free = self.free.get_mut(word)?;
         let bit = free.trailing_zeros() as usize;
         *free &= *free - 1;
-        let offset = (64 * word + bit) * SLOT_BYTES;
+        let offset = (64 * word + bit) * self.slot_bytes;
         NonNull::new(self.first().wrapping_add(offset))
     }
 
@@ -209,7 +318,7 @@ impl Slab {
     }
 
     fn is_empty(&self) -> bool {
-        self.free.iter().all(|word| *word == u64::MAX)
+        self.free == Self::all_free(self.slot_bytes)
     }
 
     fn guard(&self) -> Result<(), Error> {
@@ -248,9 +357,10 @@ impl Drop for Slab {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
-    use super::{Arena, Locked, SLOT_BYTES, SLOTS, Slab};
+    use super::{Arena, LARGE_BYTES, Locked, MIDDLE_BYTES, Prepared, SLAB_BYTES, SLOT_BYTES, Slab};
+    use crate::Error;
 
     fn flags_at(address: usize) -> Vec<String> {
         let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
@@ -272,7 +382,7 @@ mod tests {
 
     #[test]
     fn the_slots_neighbours_are_guarded() {
-        let slab = Slab::new().unwrap();
+        let slab = Slab::new(SLOT_BYTES).unwrap();
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let address = format!("{:x}-", slab.first().addr());
         let place = maps
@@ -296,7 +406,7 @@ mod tests {
     // Invariant 11: a core dump has no page of a key.
     #[test]
     fn a_key_is_left_out_of_dumps_and_forks() {
-        let slab = Slab::new().unwrap();
+        let slab = Slab::new(SLOT_BYTES).unwrap();
         let flags = flags_at(slab.first().addr());
         for (flag, meaning) in [("dd", "don't dump"), ("wf", "wipe on fork")] {
             assert!(flags.iter().any(|f| f == flag), "not {meaning}: {flags:?}");
@@ -305,23 +415,52 @@ mod tests {
 
     #[test]
     fn slots_are_distinct_used_again_and_their_slab_leaves_when_it_is_empty() {
-        let mut arena = Arena::new();
-        let taken: Vec<_> = (0..=SLOTS).map(|_| arena.take().unwrap().0).collect();
-        let distinct: HashSet<usize> = taken.iter().map(|slot| slot.addr().get()).collect();
-        assert_eq!(distinct.len(), SLOTS + 1);
-        assert_eq!(arena.slabs.len(), 2);
-        arena.give_back(taken[3]);
-        let rest: Vec<_> = (0..SLOTS).map(|_| arena.take().unwrap().0).collect();
-        assert!(rest.contains(&taken[3]), "a free slot is used again");
-        assert_eq!(
-            arena.slabs.len(),
-            2,
-            "a free slot is used before a new slab"
-        );
-        for slot in taken[..3].iter().chain(&taken[4..]).chain(&rest) {
-            arena.give_back(*slot);
+        for slot_bytes in [SLOT_BYTES, MIDDLE_BYTES, LARGE_BYTES] {
+            let slots = SLAB_BYTES / slot_bytes;
+            let mut arena = Arena::new(slot_bytes);
+            let taken: Vec<_> = (0..=slots).map(|_| arena.take().unwrap().0).collect();
+            let places: BTreeSet<usize> = taken.iter().map(|slot| slot.addr().get()).collect();
+            assert_eq!(places.len(), slots + 1);
+            let gaps = places.iter().zip(places.iter().skip(1));
+            assert!(
+                gaps.clone().all(|(a, b)| b - a >= slot_bytes),
+                "they overlap"
+            );
+            assert_eq!(arena.slabs.len(), 2);
+            arena.give_back(taken[3]);
+            let rest: Vec<_> = (0..slots).map(|_| arena.take().unwrap().0).collect();
+            assert!(rest.contains(&taken[3]), "a free slot is used again");
+            assert_eq!(
+                arena.slabs.len(),
+                2,
+                "a free slot is used before a new slab"
+            );
+            for slot in taken[..3].iter().chain(&taken[4..]).chain(&rest) {
+                arena.give_back(*slot);
+            }
+            assert!(arena.slabs.is_empty() && arena.roomy.is_empty());
         }
-        assert!(arena.slabs.is_empty() && arena.roomy.is_empty());
+    }
+
+    // Invariant 12: what `drop` calls leaves nothing of a prepared key, and what is wiped is not used.
+    #[test]
+    fn a_wiped_value_is_gone_and_is_not_given() {
+        let mut prepared = Prepared::new([7_u64; 70]).unwrap();
+        assert_eq!(prepared.value().unwrap(), &[7; 70]);
+        prepared.wipe();
+        assert!(matches!(prepared.value(), Err(Error::Memory)));
+        // SAFETY: the slot is mapped and initialised as long as `prepared` lives.
+        let slot = unsafe { std::slice::from_raw_parts(prepared.slot.as_ptr(), LARGE_BYTES) };
+        assert!(slot.iter().all(|byte| *byte == 0));
+    }
+
+    // Invariant 12: as a child of `fork` finds it, whose kernel has wiped the page.
+    #[test]
+    fn a_value_whose_page_the_kernel_wiped_is_not_given() {
+        let prepared = Prepared::new([7_u8; 32]).unwrap();
+        // SAFETY: 33 bytes of the slot are mapped and writable; no reference to the value is alive.
+        unsafe { prepared.slot.as_ptr().write_bytes(0, 33) };
+        assert!(matches!(prepared.value(), Err(Error::Memory)));
     }
 
     #[test]

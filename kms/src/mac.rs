@@ -1,11 +1,12 @@
 //! HMAC (RFC 2104, FIPS 198-1): over the vault's injective messages, and over what users bring.
 
-use ring::hmac::{Algorithm, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512, Tag};
+use ring::hmac::{HMAC_SHA256, HMAC_SHA384, HMAC_SHA512, Tag};
 
 use crate::binding::Binding;
 use crate::error::Error;
 use crate::key::KeyKind;
-use crate::locked::{LockState, Locked};
+use crate::locked::{LockState, Locked, Prepared};
+use crate::primitives::HmacState;
 use crate::{constant_time_eq, derive, primitives};
 
 /// One version of a key that makes and verifies the vault's own tags: HMAC-SHA-256 with a derived key.
@@ -46,11 +47,13 @@ impl MacKey {
 /// One version of a key that makes and verifies tags for users of the key service, with the material
 /// itself: a key imported from elsewhere makes the tags it made there.
 pub struct HmacKey {
-    algorithm: Algorithm,
-    key: Locked,
+    state: Prepared<HmacState>,
 }
 
 impl HmacKey {
+    /// Bytes of locked memory that one holds.
+    pub(crate) const BYTES: usize = Prepared::<HmacState>::BYTES;
+
     pub(crate) fn new(kind: KeyKind, material: &[u8]) -> Result<Self, Error> {
         let algorithm = match kind {
             KeyKind::HmacSha256 => HMAC_SHA256,
@@ -59,32 +62,31 @@ impl HmacKey {
             KeyKind::Aes256 | KeyKind::Ed25519 | KeyKind::EcdsaP256 => return Err(Error::Usage),
         };
         Ok(Self {
-            algorithm,
-            key: Locked::new(material)?,
+            state: HmacState::new(algorithm, material)?,
         })
     }
 
     pub(crate) fn lock_state(&self) -> LockState {
-        self.key.state()
+        self.state.state()
     }
 
     /// The tag of a message: 32, 48 or 64 bytes.
-    pub fn tag(&self, message: &[u8]) -> Vec<u8> {
-        self.made(message).as_ref().to_vec()
+    pub fn tag(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.made(message)?.as_ref().to_vec())
     }
 
     /// Whether a tag is the message's, in constant time. A shortened tag is none.
     pub fn verify(&self, message: &[u8], tag: &[u8]) -> Result<(), Error> {
         // INVARIANT 12: secret comparisons take the same time whatever differs.
-        if constant_time_eq(self.made(message).as_ref(), tag) {
+        if constant_time_eq(self.made(message)?.as_ref(), tag) {
             Ok(())
         } else {
             Err(Error::Unopened)
         }
     }
 
-    fn made(&self, message: &[u8]) -> Tag {
-        primitives::hmac(self.algorithm, self.key.bytes(), message)
+    fn made(&self, message: &[u8]) -> Result<Tag, Error> {
+        Ok(self.state.value()?.tag(message))
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
             (KeyKind::HmacSha512, 64),
         ] {
             let key = HmacKey::new(kind, &vec![5; bytes]).unwrap();
-            let tag = key.tag(b"message");
+            let tag = key.tag(b"message").unwrap();
             assert_eq!(tag.len(), bytes);
             key.verify(b"message", &tag).unwrap();
             assert!(key.verify(b"other", &tag).is_err());

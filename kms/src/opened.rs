@@ -65,7 +65,11 @@ impl OpenKey {
 
     /// How much memory it holds, in bytes: its locked slot, itself, and its name.
     pub fn bytes_held(&self) -> usize {
-        SLOT_BYTES + size_of::<Self>() + self.id.as_str().len()
+        let slot = match &self.material {
+            Material::Cipher(_) | Material::Signer(_) => SLOT_BYTES,
+            Material::Mac(_) => HmacKey::BYTES,
+        };
+        slot + size_of::<Self>() + self.id.as_str().len()
     }
 
     /// Whether its memory is locked.

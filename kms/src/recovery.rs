@@ -19,7 +19,7 @@ use crate::binding::Binding;
 use crate::derive::{self, Recovered, Sealing};
 use crate::error::Error;
 use crate::scrub::{SHALLOW, scrubbed};
-use crate::sealing::SealingKey;
+use crate::sealing::{Head, SealingKey};
 use crate::secret::{Pin, SecretBytes};
 use crate::shares::{Set, Share, ShareError};
 use crate::{constant_time_eq, hex, primitives};
@@ -63,8 +63,9 @@ impl RecoveryFile {
             SealingKey::new(
                 &*derive::recovered(secret.expose(), what)?,
                 Sealing::Recovery,
+                Head::new(*HEAD),
             )?
-            .seal(HEAD, &context(set, what), bytes)
+            .seal(&context(set, what), bytes)
         };
         Ok(Self {
             set,
@@ -164,12 +165,9 @@ impl RecoveryFile {
             SealingKey::new(
                 &*derive::recovered(secret.expose(), Recovered::Pin)?,
                 Sealing::Recovery,
+                Head::new(*HEAD),
             )?
-            .seal(
-                HEAD,
-                &context(self.set, Recovered::Pin),
-                pin.expose().as_bytes(),
-            )?,
+            .seal(&context(self.set, Recovered::Pin), pin.expose().as_bytes())?,
         );
         Ok(self)
     }
@@ -201,8 +199,9 @@ impl RecoveryFile {
         SealingKey::new(
             &*derive::recovered(secret.expose(), what)?,
             Sealing::Recovery,
+            Head::new(*HEAD),
         )?
-        .open(HEAD, &context(self.set, what), sealed)
+        .open(&context(self.set, what), sealed)
         .map(Some)
     }
 

@@ -1,45 +1,87 @@
 //! Secrets that can't be printed, copied or serialised, and are wiped when they are dropped.
 
+use std::mem;
+
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::cipher::FRONT_BYTES;
 use crate::error::Error;
 use crate::locked::{Locked, SLOT_BYTES};
-use crate::primitives;
+use crate::primitives::{self, TAG_BYTES};
 
 /// Secret bytes. No `Debug`, `Display`, `Clone` or `Serialize` (invariants 11 and 12).
-pub struct SecretBytes(Vec<u8>);
+pub struct SecretBytes {
+    bytes: Vec<u8>,
+    /// What stands before it is room, and is no secret.
+    start: usize,
+}
 
 impl SecretBytes {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self { bytes, start: 0 }
+    }
+
+    /// A copy of the bytes, with room around it for [`Sealer::seal_in_place`](crate::Sealer::seal_in_place).
+    pub fn roomy(bytes: &[u8]) -> Self {
+        let start = FRONT_BYTES;
+        let mut roomy = Vec::with_capacity(start + bytes.len() + TAG_BYTES);
+        roomy.resize(start, 0);
+        roomy.extend_from_slice(bytes);
+        Self {
+            bytes: roomy,
+            start,
+        }
+    }
+
+    /// The same room around what `fill` writes into a buffer of `bytes_max` zeros; it says how many it wrote.
+    pub fn filled<E>(
+        bytes_max: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<Self, E> {
+        let start = FRONT_BYTES;
+        let mut bytes = Vec::with_capacity(start + bytes_max + TAG_BYTES);
+        bytes.resize(start + bytes_max, 0);
+        let mut filled = Self { bytes, start };
+        let length = fill(filled.expose_mut())?;
+        filled.bytes.truncate(start.saturating_add(length));
+        Ok(filled)
     }
 
     /// The bytes. Whoever calls this answers for every copy.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
     pub(crate) fn expose_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        self.bytes.get_mut(self.start..).unwrap_or_default()
+    }
+
+    /// Its memory, if there is exactly that room before and at least that room behind.
+    pub(crate) fn into_roomy(mut self, before: usize, behind: usize) -> Result<Vec<u8>, Self> {
+        if self.start == before && self.bytes.capacity() - self.bytes.len() >= behind {
+            Ok(mem::take(&mut self.bytes))
+        } else {
+            Err(self)
+        }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len() - self.start
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 }
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {
         // INVARIANT 12: the whole capacity is wiped; `Vec`'s own `zeroize` goes byte by byte, this does not.
-        self.0.resize(self.0.capacity(), 0);
-        self.0.as_mut_slice().zeroize();
+        self.bytes.resize(self.bytes.capacity(), 0);
+        self.bytes.as_mut_slice().zeroize();
     }
 }
 

@@ -1,4 +1,4 @@
-//! XAES-256-GCM (C2SP XAES-256-GCM.md): AES-256-GCM under a key derived for each 192-bit random nonce.
+//! XAES-256-GCM (C2SP XAES-256-GCM.md): AES-256-GCM under a key derived from half of a 192-bit nonce.
 //!
 //! The derivation is NIST SP 800-108r1 in counter mode with CMAC-AES-256, the rest SP 800-38D.
 
@@ -7,38 +7,20 @@ use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
-use crate::primitives;
+use crate::primitives::GcmKey;
 
-/// Bytes of a nonce.
-pub(crate) const NONCE_BYTES: usize = 24;
+/// Bytes of a nonce: half of it derives, half of it is GCM's.
+pub(crate) const NONCE_BYTES: usize = 2 * HALF_BYTES;
+pub(crate) const HALF_BYTES: usize = 12;
 
+pub(crate) type Half = [u8; HALF_BYTES];
 pub(crate) type Block = [u8; 16];
 
-/// Seals what stands in `message` from `start` on, under a nonce that must be random and new.
+/// The key of GCM for every nonce that begins with `prefix`; the rest of the nonce is GCM's.
 ///
 /// `mask` is [`mask`] of the same key. The caller scrubs the stack.
-pub(crate) fn seal(
-    key: &[u8; 32],
-    mask: &Block,
-    nonce: &[u8; NONCE_BYTES],
-    aad: &[u8],
-    message: &mut Vec<u8>,
-    start: usize,
-) -> Result<(), Error> {
-    let (derived, rest) = derived(key, mask, nonce);
-    primitives::gcm_seal(&derived, rest, aad, message, start)
-}
-
-/// Opens in place.
-pub(crate) fn open(
-    key: &[u8; 32],
-    mask: &Block,
-    nonce: &[u8; NONCE_BYTES],
-    aad: &[u8],
-    sealed: &mut Vec<u8>,
-) -> Result<(), Error> {
-    let (derived, rest) = derived(key, mask, nonce);
-    primitives::gcm_open(&derived, rest, aad, sealed)
+pub(crate) fn derived(key: &[u8; 32], mask: &Block, prefix: &Half) -> Result<GcmKey, Error> {
+    GcmKey::new(&derived_bytes(key, mask, prefix))
 }
 
 /// CMAC's subkey K1 (NIST SP 800-38B section 6.1): the same for every message of a key.
@@ -48,25 +30,13 @@ pub(crate) fn mask(key: &[u8; 32]) -> Block {
     doubled(block.into())
 }
 
-/// The message's own key, and the part of the nonce that GCM takes.
-fn derived(
-    key: &[u8; 32],
-    mask: &Block,
-    nonce: &[u8; NONCE_BYTES],
-) -> (Zeroizing<[u8; 32]>, [u8; 12]) {
-    let [first, rest] = {
-        let (left, right) = nonce.split_at(12);
-        [left, right].map(|half| {
-            let mut bytes = [0; 12];
-            bytes.copy_from_slice(half);
-            bytes
-        })
-    };
+/// That key's bytes.
+pub(crate) fn derived_bytes(key: &[u8; 32], mask: &Block, prefix: &Half) -> Zeroizing<[u8; 32]> {
     // SP 800-108 input: counter, label "X", zero, context; one whole block, so CMAC is one call.
     let mut halves = [1, 2].map(|counter| {
         let mut block = [0; 16];
         block[..4].copy_from_slice(&[0, counter, b'X', 0]);
-        block[4..].copy_from_slice(&first);
+        block[4..].copy_from_slice(prefix);
         (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(*mask))
             .to_ne_bytes()
             .into()
@@ -77,7 +47,7 @@ fn derived(
         half.copy_from_slice(block);
         block.as_mut_slice().zeroize();
     }
-    (derived, rest)
+    derived
 }
 
 /// Doubling in GF(2^128) (NIST SP 800-38B section 6.1), without a branch on the secret.
@@ -91,7 +61,7 @@ fn doubled(block: Block) -> Block {
 mod tests {
     use std::fmt::Write;
 
-    use super::{mask, open, seal};
+    use super::{derived, mask};
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().fold(String::new(), |mut text, byte| {
@@ -117,11 +87,12 @@ mod tests {
     #[test]
     fn the_published_vectors_hold() {
         for (byte, aad, expected) in VECTORS {
-            let (key, nonce) = ([byte; 32], b"ABCDEFGHIJKLMNOPQRSTUVWX");
+            let (key, prefix, rest) = ([byte; 32], b"ABCDEFGHIJKL", *b"MNOPQRSTUVWX");
+            let gcm = derived(&key, &mask(&key), prefix).unwrap();
             let mut message = b"XAES-256-GCM".to_vec();
-            seal(&key, &mask(&key), nonce, aad, &mut message, 0).unwrap();
+            gcm.seal(rest, aad, &mut message, 0).unwrap();
             assert_eq!(hex(&message), expected);
-            open(&key, &mask(&key), nonce, aad, &mut message).unwrap();
+            gcm.open(rest, aad, &mut message, 0).unwrap();
             assert_eq!(message, b"XAES-256-GCM");
         }
     }

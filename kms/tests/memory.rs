@@ -198,7 +198,7 @@ fn used(key: &kms::OpenKey) -> Option<String> {
             Some(hex(&sealed[25..49]))
         }
         Usage::Mac => {
-            let tag = key.mac().unwrap().tag(&[7; 1000]);
+            let tag = key.mac().unwrap().tag(&[7; 1000]).unwrap();
             key.mac().unwrap().verify(&[7; 1000], &tag).unwrap();
             None
         }

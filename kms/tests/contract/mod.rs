@@ -165,7 +165,7 @@ fn every_kind_of_key_does_its_work(hsm: &Arc<Hsm>) {
                 assert_eq!(opened.expose(), b"m");
             }
             Usage::Mac => {
-                let tag = key.mac().unwrap().tag(b"m");
+                let tag = key.mac().unwrap().tag(b"m").unwrap();
                 again.mac().unwrap().verify(b"m", &tag).unwrap();
             }
             Usage::Sign => {
@@ -202,7 +202,13 @@ fn only_good_material_is_wrapped(hsm: &Arc<Hsm>) {
     ));
     let imported: Vec<u8> = (0..100).collect();
     let wrapped = wrap(KeyKind::HmacSha512, imported.clone()).unwrap();
-    let tag = envelope.open(&wrapped).unwrap().mac().unwrap().tag(b"m");
+    let tag = envelope
+        .open(&wrapped)
+        .unwrap()
+        .mac()
+        .unwrap()
+        .tag(b"m")
+        .unwrap();
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA512, &imported);
     ring::hmac::verify(&key, b"m", &tag).unwrap();
 }
@@ -211,7 +217,13 @@ fn a_wrapped_key_moves_to_another_root_and_to_no_other(hsm: &Arc<Hsm>) {
     let (old, new) = (envelope(hsm, "root"), envelope(hsm, "next"));
     let id = KeyId::random().unwrap();
     let wrapped = old.generate(&id, 1, KeyKind::HmacSha256).unwrap();
-    let tag = old.open(&wrapped).unwrap().mac().unwrap().tag(b"m");
+    let tag = old
+        .open(&wrapped)
+        .unwrap()
+        .mac()
+        .unwrap()
+        .tag(b"m")
+        .unwrap();
     let moved = old.rewrap(&wrapped, &new).unwrap();
     let key = new.open(&moved).unwrap();
     key.mac().unwrap().verify(b"m", &tag).unwrap();

@@ -5,7 +5,7 @@ use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use kms::KeyKind;
 use ring::digest::{SHA512, digest};
 use ring::hkdf::{HKDF_SHA256, Salt};
-use sha2::block_api::compress256;
+use sha2::block_api::{compress256, compress512};
 
 pub(crate) struct Secret {
     pub(crate) name: String,
@@ -26,12 +26,9 @@ pub(crate) fn of(materials: &[(KeyKind, Vec<u8>)], nonces: &str) -> Vec<Secret> 
     };
     let nonces: Vec<&str> = nonces.split(' ').collect();
     for (kind, material) in materials {
-        // A cipher keeps only what is derived.
-        add(
-            format!("{kind}: material"),
-            material.clone(),
-            *kind != KeyKind::Aes256,
-        );
+        // Ciphers and codes keep only what is derived.
+        let is_held = matches!(kind, KeyKind::Ed25519 | KeyKind::EcdsaP256);
+        add(format!("{kind}: material"), material.clone(), is_held);
         match kind {
             KeyKind::Aes256 => {
                 for (purpose, nonce) in [("cipher ", nonces[0]), ("", nonces[1])] {
@@ -39,11 +36,9 @@ pub(crate) fn of(materials: &[(KeyKind, Vec<u8>)], nonces: &str) -> Vec<Secret> 
                     let commitment =
                         derived(material, &format!("jinku/v1 {purpose}commitment key"));
                     add(format!("{purpose}encryption key"), key.to_vec(), true);
-                    add(
-                        format!("{purpose}message key"),
-                        message_key(&key, nonce),
-                        false,
-                    );
+                    // Kept for the next message; its first two round keys are itself.
+                    let bytes = message_key(&key, nonce);
+                    add(format!("{purpose}message key"), bytes, true);
                     for (name, state) in hmac_states(&commitment) {
                         add(
                             format!("{purpose}commitment {name}"),
@@ -67,9 +62,12 @@ pub(crate) fn of(materials: &[(KeyKind, Vec<u8>)], nonces: &str) -> Vec<Secret> 
                 let own = derived(material, "jinku/v1 hmac-sha-256 key");
                 add("vault's own mac key".to_owned(), own.to_vec(), true);
                 let raw: [u8; 32] = material.as_slice().try_into().unwrap();
-                for (whose, key) in [("vault's own", own), ("hmac-sha-256", raw)] {
+                // The vault's own are made for each code, those of the service are kept.
+                for (whose, key, is_held) in
+                    [("vault's own", own, false), ("hmac-sha-256", raw, true)]
+                {
                     for (name, state) in hmac_states(&key) {
-                        add(format!("{whose} {name}"), native(&state), false);
+                        add(format!("{whose} {name}"), native(&state), is_held);
                     }
                 }
             }
@@ -82,7 +80,11 @@ pub(crate) fn of(materials: &[(KeyKind, Vec<u8>)], nonces: &str) -> Vec<Secret> 
                 let words = material.iter().rev().copied().collect();
                 add("ecdsa-p256: as words".to_owned(), words, false);
             }
-            KeyKind::HmacSha384 | KeyKind::HmacSha512 => {}
+            KeyKind::HmacSha384 | KeyKind::HmacSha512 => {
+                for (name, bytes) in long_hmac_states(*kind, material) {
+                    add(format!("{kind} {name}"), bytes, true);
+                }
+            }
         }
     }
     secrets
@@ -146,6 +148,43 @@ fn hmac_states(key: &[u8; 32]) -> [(&'static str, [u32; 8]); 2] {
         ];
         compress256(&mut state, &[block]);
         (name, state)
+    })
+}
+
+/// The same for SHA-384 and SHA-512, whose initial states are in FIPS 180-4 sections 5.3.4 and 5.3.5.
+fn long_hmac_states(kind: KeyKind, key: &[u8]) -> [(&'static str, Vec<u8>); 2] {
+    [("inner state", 0x36), ("outer state", 0x5C)].map(|(name, pad)| {
+        let mut block = [pad; 128];
+        block
+            .iter_mut()
+            .zip(key)
+            .for_each(|(byte, key)| *byte ^= key);
+        let mut state = if kind == KeyKind::HmacSha384 {
+            [
+                0xCBBB_9D5D_C105_9ED8,
+                0x629A_292A_367C_D507,
+                0x9159_015A_3070_DD17,
+                0x152F_ECD8_F70E_5939,
+                0x6733_2667_FFC0_0B31,
+                0x8EB4_4A87_6858_1511,
+                0xDB0C_2E0D_64F9_8FA7,
+                0x47B5_481D_BEFA_4FA4,
+            ]
+        } else {
+            [
+                0x6A09_E667_F3BC_C908,
+                0xBB67_AE85_84CA_A73B,
+                0x3C6E_F372_FE94_F82B,
+                0xA54F_F53A_5F1D_36F1,
+                0x510E_527F_ADE6_82D1,
+                0x9B05_688C_2B3E_6C1F,
+                0x1F83_D9AB_FB41_BD6B,
+                0x5BE0_CD19_137E_2179,
+            ]
+        };
+        compress512(&mut state, &[block]);
+        let bytes = state.iter().flat_map(|word| word.to_ne_bytes());
+        (name, bytes.collect())
     })
 }
 

@@ -67,7 +67,7 @@ pub fn data_key(
 
 /// The message authentication code of a message.
 pub fn mac(key: &OpenKey, message: &SecretBytes) -> Result<Withheld<Vec<u8>>, Error> {
-    Ok(Withheld::new(key.mac()?.tag(message.expose())))
+    key.mac()?.tag(message.expose()).map(Withheld::new)
 }
 
 /// Whether a code is the message's.
