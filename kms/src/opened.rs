@@ -63,7 +63,8 @@ impl OpenKey {
         self.kind
     }
 
-    /// How much memory it holds, in bytes: its locked slot, itself, and its name.
+    /// How much memory it holds, in bytes: its locked slot, itself, and its name. What it derives for messages
+    /// is in memory that all keys share, half a mebibyte.
     pub fn bytes_held(&self) -> usize {
         let slot = match &self.material {
             Material::Cipher(_) | Material::Signer(_) => SLOT_BYTES,

@@ -10,12 +10,16 @@
 //! A key knows its head, byte for byte: there is one spelling, and every other is refused.
 //!
 //! Deriving, committing and preparing cost more than sealing a kibibyte. So a key draws one random prefix for
-//! 2^16 messages, and `subkeys` keeps what it derives. The rest is drawn for each run of
-//! messages, and counts up in it. How likely two of `n` messages of a key ever have the same nonce:
-//! a prefix has at most 2^16 runs of 2^16 messages in all, two of which overlap with less than
-//! 2^16 * 2^16 / 2^96 = 2^-64 (SP 800-38D section 8.3 asks for 2^-32), and `n` messages need n / 2^16 prefixes:
-//! n * 2^-80, which is below 2^-32 up to n = 2^48. Two equal prefixes (2^-96 for each pair) only join two
-//! such sets. A prefix is seen to be shared: messages of one process and time can be told to be so.
+//! 2^16 messages, and `subkeys` keeps what it derives. The rest is drawn for each run of messages, a batch or
+//! a single one, and counts up in it. No count is kept for later: a process that is cloned, by `fork` or by
+//! a snapshot of its machine, would repeat it.
+//!
+//! How likely two of `n` messages of a key ever have one nonce: a prefix has at most 2^16 messages, and so as
+//! many runs. Two runs of `a` and `b` messages overlap with (a + b) / 2^96; all pairs of a prefix's runs, with
+//! less than 2^16 * 2^16 / 2^96 = 2^-64 (SP 800-38D section 8.3 asks a key of GCM for 2^-32). `n` messages
+//! need n / 2^16 prefixes: n * 2^-80 in all, below 2^-32 up to n = 2^48. Two equal prefixes (2^-96 for each
+//! pair) only join their messages. The price beside it: that messages share a prefix is seen, and so that
+//! one process sealed them at about one time.
 
 use std::mem;
 use std::sync::{Mutex, PoisonError};

@@ -128,7 +128,7 @@ impl KeptPin {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeptPin, Pin};
+    use super::{KeptPin, Pin, SecretBytes};
 
     #[test]
     fn a_kept_pin_is_the_one_that_was_given() {
@@ -136,5 +136,25 @@ mod tests {
             let kept = KeptPin::new(&Pin::new(pin.to_owned())).unwrap();
             assert_eq!(kept.reveal().expose(), pin);
         }
+    }
+
+    #[test]
+    fn room_is_no_part_of_the_bytes() {
+        let bytes = SecretBytes::roomy(b"value");
+        assert_eq!((bytes.expose(), bytes.len()), (b"value".as_slice(), 5));
+        assert!(SecretBytes::roomy(b"").is_empty());
+    }
+
+    #[test]
+    fn what_is_filled_is_as_long_as_the_filler_says() {
+        let fill = |to: &mut [u8]| {
+            to[..5].copy_from_slice(b"value");
+            Ok::<_, ()>(5)
+        };
+        let bytes = SecretBytes::filled(8, fill).unwrap();
+        assert_eq!(bytes.expose(), b"value");
+        assert!(SecretBytes::filled(8, |_| Err::<usize, _>("no")).is_err());
+        let beyond = SecretBytes::filled(8, |to| Ok::<_, ()>(to.len() + 9)).unwrap();
+        assert_eq!(beyond.expose(), &[0; 8]);
     }
 }

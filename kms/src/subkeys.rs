@@ -18,7 +18,7 @@ const SETS: usize = 128;
 const WAYS: usize = 4;
 
 /// Memory is one a process, like the allocator's.
-static KEPT: [Mutex<Set>; SETS] = [const { Mutex::new(Set::new()) }; SETS];
+static POOL: Pool = Pool::new();
 static OWNERS: AtomicU64 = AtomicU64::new(0);
 
 /// What one half of a nonce derives.
@@ -32,13 +32,19 @@ pub(crate) type Subkey = Arc<Prepared<MessageKey>>;
 
 /// To whom kept keys belong: one for each opened key version, and no two alike.
 pub(crate) struct Owner {
+    pool: &'static Pool,
     number: u64,
     has_kept: AtomicBool,
 }
 
 impl Owner {
     pub(crate) fn new() -> Self {
+        Self::of(&POOL)
+    }
+
+    fn of(pool: &'static Pool) -> Self {
         Self {
+            pool,
             number: OWNERS.fetch_add(1, Ordering::Relaxed),
             has_kept: AtomicBool::new(false),
         }
@@ -68,7 +74,7 @@ impl Owner {
         let place = u64::from(u16::from_ne_bytes([a, b])).wrapping_add(self.number);
         // Below `SETS`.
         let place = usize::try_from(place % SETS as u64).unwrap_or(0);
-        lock(&KEPT[place])
+        lock(&self.pool.0[place])
     }
 }
 
@@ -76,11 +82,23 @@ impl Drop for Owner {
     // INVARIANT 12: nothing of a message's key outlives its key version.
     fn drop(&mut self) {
         if *self.has_kept.get_mut() {
-            for set in &KEPT {
+            for set in &self.pool.0 {
                 let forgotten = lock(set).forget(self.number);
                 drop(forgotten);
             }
         }
+    }
+}
+
+struct Pool([Mutex<Set>; SETS]);
+
+impl Pool {
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "the one pool is made by the compiler"
+    )]
+    const fn new() -> Self {
+        Self([const { Mutex::new(Set::new()) }; SETS])
     }
 }
 
@@ -135,7 +153,7 @@ fn lock(set: &'static Mutex<Set>) -> MutexGuard<'static, Set> {
 
 #[cfg(test)]
 mod tests {
-    use super::{KEPT, MessageKey, Owner, SETS, Subkey, WAYS, lock};
+    use super::{MessageKey, Owner, Pool, SETS, Subkey, WAYS, lock};
     use crate::locked::Prepared;
     use crate::primitives::GcmKey;
     use crate::xaes::Half;
@@ -155,8 +173,13 @@ mod tests {
         subkey.value().unwrap().commitment
     }
 
-    fn held_by(owner: u64) -> usize {
-        let held = KEPT.iter().map(|set| {
+    /// A pool of the test's own.
+    fn pool() -> &'static Pool {
+        Box::leak(Box::new(Pool::new()))
+    }
+
+    fn held_by(owner: u64, pool: &'static Pool) -> usize {
+        let held = pool.0.iter().map(|set| {
             let set = lock(set);
             let seats = set.seats.iter().flatten();
             seats.filter(|seat| seat.owner == owner).count()
@@ -164,38 +187,51 @@ mod tests {
         held.sum()
     }
 
+    /// Two whose keys of one prefix are in one set.
+    fn neighbours(pool: &'static Pool) -> (Owner, Owner) {
+        let one = Owner::of(pool);
+        let apart = |two: &Owner| (two.number - one.number) % SETS as u64;
+        let mut others = std::iter::repeat_with(|| Owner::of(pool));
+        let two = others.find(|two| apart(two) == 0).unwrap();
+        (one, two)
+    }
+
     #[test]
     fn a_kept_key_is_found_by_its_owner_and_prefix_only() {
-        let (one, two) = (Owner::new(), Owner::new());
+        let pool = pool();
+        let (one, two) = neighbours(pool);
         one.keep(&prefix(7), &subkey(1));
-        two.keep(&prefix(8), &subkey(2));
         assert_eq!(commitment(&one.find(&prefix(7)).unwrap()), [1; 32]);
-        assert_eq!(commitment(&two.find(&prefix(8)).unwrap()), [2; 32]);
-        assert!(one.find(&prefix(8)).is_none());
-        assert!(two.find(&prefix(7)).is_none());
+        // In the same set.
         let mut alike = prefix(7);
         alike[11] = 1;
         assert!(one.find(&alike).is_none());
+        assert!(two.find(&prefix(7)).is_none());
+        two.keep(&prefix(7), &subkey(2));
+        assert_eq!(commitment(&one.find(&prefix(7)).unwrap()), [1; 32]);
+        assert_eq!(commitment(&two.find(&prefix(7)).unwrap()), [2; 32]);
     }
 
     // Invariant 12
     #[test]
     fn what_an_owner_keeps_leaves_with_it_and_what_others_keep_stays() {
-        let (one, two) = (Owner::new(), Owner::new());
+        let pool = pool();
+        let (one, two) = neighbours(pool);
         let used = subkey(1);
         one.keep(&prefix(7), &used);
         two.keep(&prefix(7), &subkey(2));
         let number = one.number;
-        assert_eq!(held_by(number), 1);
+        assert_eq!(held_by(number, pool), 1);
         drop(one);
-        assert_eq!(held_by(number), 0);
+        assert_eq!(held_by(number, pool), 0);
         assert_eq!(Subkey::strong_count(&used), 1);
         assert_eq!(commitment(&two.find(&prefix(7)).unwrap()), [2; 32]);
     }
 
     #[test]
     fn the_newest_push_out_the_oldest_and_no_more_are_kept_than_there_is_room_for() {
-        let owner = Owner::new();
+        let pool = pool();
+        let owner = Owner::of(pool);
         let count = u16::try_from(SETS * WAYS).unwrap() + 100;
         for number in 0..count {
             let kept = subkey(1);
@@ -203,7 +239,7 @@ mod tests {
             owner.keep(&prefix(number), &kept);
             assert!(owner.find(&prefix(number)).is_some());
         }
-        assert_eq!(held_by(owner.number), SETS * WAYS);
+        assert_eq!(held_by(owner.number, pool), SETS * WAYS);
         assert!(owner.find(&prefix(0)).is_none());
         assert!(owner.find(&prefix(count - 200)).is_some());
     }

@@ -58,7 +58,12 @@ fn nothing_of_a_key_is_left_when_it_is_gone() {
     };
 
     let nonces = next("KEYS-ARE-OPEN");
-    let secrets = secrets::of(&materials(), &nonces);
+    let mut secrets = secrets::of(&materials(), &nonces);
+    secrets.push(secrets::Secret {
+        name: "payload".to_owned(),
+        bytes: (0..1000).map(payload_byte).collect(),
+        is_held: false,
+    });
     let held = secrets.iter().filter(|secret| secret.is_held).count();
     let seen = image::search(child.id(), &secrets);
     let found = secrets
@@ -176,9 +181,13 @@ fn open_use_and_drop(folder: &Path) {
     nonces.push(hex(&sealed[9..33]));
     mac.verify(&context, &mac.tag(&context)).unwrap();
 
-    // Another key stays open beside them, so that their memory is wiped and not only unmapped.
-    let stays = envelope.generate(&id(99), 1, KeyKind::Aes256).unwrap();
-    let stays = envelope.open(&stays).unwrap();
+    // Others stay open and in use beside them, so that their memory is wiped and not only unmapped.
+    let stay = [KeyKind::Aes256, KeyKind::HmacSha512].map(|kind| {
+        let stays = envelope.generate(&id(99), 1, kind).unwrap();
+        let stays = envelope.open(&stays).unwrap();
+        used(&stays);
+        stays
+    });
 
     wait("KEYS-ARE-OPEN", &nonces.join(" "));
     for number in 0..KeyKind::ALL.len() {
@@ -186,28 +195,46 @@ fn open_use_and_drop(folder: &Path) {
     }
     drop((aead, mac));
     wait("KEYS-ARE-GONE", "");
-    drop(stays);
+    drop(stay);
+}
+
+/// No sixteen in a row stand elsewhere.
+fn payload_byte(place: u32) -> u8 {
+    place.wrapping_mul(0x9E37_79B1).rotate_left(7).to_be_bytes()[1]
+}
+
+/// Written where it is to stay, so that the test leaves no copy of its own.
+fn payload() -> SecretBytes {
+    let fill = |to: &mut [u8]| {
+        (0..)
+            .zip(to.iter_mut())
+            .for_each(|(place, byte)| *byte = payload_byte(place));
+        Ok::<_, std::convert::Infallible>(to.len())
+    };
+    SecretBytes::filled(1000, fill).unwrap()
 }
 
 fn used(key: &kms::OpenKey) -> Option<String> {
     match key.kind().usage() {
         Usage::Encrypt => {
-            let context = Binding::new("test");
-            let sealed = key.cipher().unwrap().seal(&context, &[7; 1000]).unwrap();
-            key.cipher().unwrap().open(&context, &sealed).unwrap();
+            let (cipher, context) = (key.cipher().unwrap(), Binding::new("test"));
+            let sealed = cipher.seal(&context, payload().expose()).unwrap();
+            cipher.open(&context, &sealed).unwrap();
+            let mut batch = cipher.sealer(2);
+            let in_place = batch.seal_in_place(&context, payload()).unwrap();
+            cipher.open_in_place(&context, in_place).unwrap();
             Some(hex(&sealed[25..49]))
         }
         Usage::Mac => {
-            let tag = key.mac().unwrap().tag(&[7; 1000]).unwrap();
-            key.mac().unwrap().verify(&[7; 1000], &tag).unwrap();
+            let (mac, payload) = (key.mac().unwrap(), payload());
+            let tag = mac.tag(payload.expose()).unwrap();
+            mac.verify(payload.expose(), &tag).unwrap();
             None
         }
         Usage::Sign => {
-            let signature = key.signer().unwrap().sign(&[7; 1000]).unwrap();
-            key.signer()
-                .unwrap()
-                .verify(&[7; 1000], &signature)
-                .unwrap();
+            let (signer, payload) = (key.signer().unwrap(), payload());
+            let signature = signer.sign(payload.expose()).unwrap();
+            signer.verify(payload.expose(), &signature).unwrap();
             None
         }
     }

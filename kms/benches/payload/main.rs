@@ -6,9 +6,10 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a program that measures and prints"
+    reason = "a program that measures has nobody to tell of a failure"
 )]
+
+mod screen;
 
 use std::hint::black_box;
 use std::path::Path;
@@ -42,10 +43,7 @@ fn main() {
             envelope.open(&wrapped).unwrap()
         };
         let [act, size, kms, ring, ratio] = ["", "bytes", "kms ns", "ring ns", "ratio"];
-        println!(
-            "{act:<32}{size:>8}{kms:>10}{ring:>10}{ratio:>8}{:>12}{ratio:>8}",
-            "ring + ns"
-        );
+        screen::line([act, size, kms, ring, ratio, "ring + ns", ratio]);
         for (bytes, items) in SIZES {
             ciphers(&open(KeyKind::Aes256), bytes, (turns, items));
         }
@@ -206,7 +204,8 @@ impl Against<'_> {
         };
         let [kms, ring, alike] = [0, 1, 2].map(|place| median(&|times| times[place]));
         let (bytes, bare, fair) = (self.bytes, ratio(1), ratio(2));
-        println!("{name:<32}{bytes:>8}{kms:>10.0}{ring:>10.0}{bare:>8}{alike:>12.0}{fair:>8}");
+        let [kms, ring, alike] = [kms, ring, alike].map(|time| format!("{time:.0}"));
+        screen::line([name, &bytes.to_string(), &kms, &ring, &bare, &alike, &fair]);
     }
 }
 
