@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kms::{Binding, Error, OpenKey, PublicKey, SecretBytes};
+use kms::{Binding, Error, OpenKey, PublicKey, Sealer, SecretBytes};
 
 use crate::commit::Withheld;
 
@@ -24,45 +24,49 @@ pub enum SignatureForm {
     Der,
 }
 
-/// Encrypts under a version, into a context.
+/// To encrypt a batch of payloads under a version: what is drawn is drawn once for all.
+pub fn sealer(key: &OpenKey, payloads: usize) -> Result<Sealer<'_>, Error> {
+    key.cipher().map(|cipher| cipher.sealer(payloads))
+}
+
+/// Encrypts into a context.
 pub fn encrypt(
-    key: &OpenKey,
+    sealer: &mut Sealer<'_>,
     context: &Binding,
-    plaintext: &SecretBytes,
+    plaintext: SecretBytes,
 ) -> Result<Withheld<Vec<u8>>, Error> {
-    key.cipher()?
-        .seal(context, plaintext.expose())
-        .map(Withheld::new)
+    sealer.seal_in_place(context, plaintext).map(Withheld::new)
 }
 
 /// Decrypts what the version encrypted into the same context. One error for every failure.
 pub fn decrypt(
     key: &OpenKey,
     context: &Binding,
-    ciphertext: &[u8],
+    ciphertext: Vec<u8>,
 ) -> Result<Withheld<SecretBytes>, Error> {
-    key.cipher()?.open(context, ciphertext).map(Withheld::new)
+    let plaintext = key.cipher()?.open_in_place(context, ciphertext)?;
+    Ok(Withheld::new(plaintext))
 }
 
 /// Opens under one version and seals under another, and shows the payload to nobody.
 pub fn re_encrypt(
     (from, source): (&OpenKey, &Binding),
-    (to, destination): (&OpenKey, &Binding),
-    ciphertext: &[u8],
+    (to, destination): (&mut Sealer<'_>, &Binding),
+    ciphertext: Vec<u8>,
 ) -> Result<Withheld<Vec<u8>>, Error> {
-    let plaintext = from.cipher()?.open(source, ciphertext)?;
-    encrypt(to, destination, &plaintext)
+    let plaintext = from.cipher()?.open_in_place(source, ciphertext)?;
+    encrypt(to, destination, plaintext)
 }
 
 /// A new data key, plain and encrypted.
 pub fn data_key(
-    key: &OpenKey,
+    sealer: &mut Sealer<'_>,
     context: &Binding,
     bytes: usize,
 ) -> Result<Withheld<(SecretBytes, Vec<u8>)>, Error> {
     let plain = kms::random_bytes(bytes)?;
-    let sealed = key.cipher()?.seal(context, plain.expose())?;
-    Ok(Withheld::new((plain, sealed)))
+    let encrypted = sealer.seal(context, plain.expose())?;
+    Ok(Withheld::new((plain, encrypted)))
 }
 
 /// The message authentication code of a message.

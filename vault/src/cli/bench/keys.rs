@@ -118,7 +118,7 @@ impl Desk {
         payload: &[u8],
         items: u32,
     ) -> anyhow::Result<()> {
-        let secret = || SecretBytes::new(payload.to_vec());
+        let secret = || SecretBytes::roomy(payload);
         let context = EncryptionContext::default;
         let engine = &self.vault.engine;
         match act {

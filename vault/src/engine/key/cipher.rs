@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kms::{SecretBytes, Usage};
+use kms::{Sealer, SecretBytes, Usage};
 
 use super::act::{ActFacts, Outcomes, fits, named, usable};
 use super::{Acted, ItemFault, KeyFault};
@@ -103,10 +103,12 @@ impl Engine {
         let bytes_max = self.shelf.settings.item_bytes_max;
         let bytes = items.iter().map(|item| item.plaintext.len()).sum();
         let encrypt = move || {
+            let mut cipher = payload::sealer(&open, items.len());
             let one = |item: EncryptRequest| {
                 let context = item.context.binding();
                 let sealed = fits(&item.plaintext, bytes_max)
-                    .and_then(|()| Ok(payload::encrypt(&open, &context, &item.plaintext)?));
+                    .and_then(|()| batch(&mut cipher))
+                    .and_then(|sealer| Ok(payload::encrypt(sealer, &context, item.plaintext)?));
                 (context, sealed.map(|sealed| under(sealed, open.version())))
             };
             items.into_iter().map(one).collect()
@@ -136,7 +138,7 @@ impl Engine {
                 let context = item.context.binding();
                 let plain = version_of(&item.ciphertext, &record).and_then(|version| {
                     let open = opened.of(version)?;
-                    let plain = payload::decrypt(open, &context, &item.ciphertext)?;
+                    let plain = payload::decrypt(open, &context, item.ciphertext)?;
                     Ok(plain
                         .with(version)
                         .map(|(plaintext, version)| Decrypted { plaintext, version }))
@@ -173,12 +175,13 @@ impl Engine {
         };
         let bytes = items.iter().map(|item| item.ciphertext.len()).sum();
         let re_encrypt = move || {
+            let mut cipher = payload::sealer(&target, items.len());
             let one = |item: MoveRequest| {
                 let (source, destination) = (item.source.binding(), item.destination.binding());
                 let moved = version_of(&item.ciphertext, &from).and_then(|version| {
                     let open = opened.of(version)?;
-                    let (from, to) = ((open, &source), (target.as_ref(), &destination));
-                    let sealed = payload::re_encrypt(from, to, &item.ciphertext)?;
+                    let (from, to) = ((open, &source), (batch(&mut cipher)?, &destination));
+                    let sealed = payload::re_encrypt(from, to, item.ciphertext)?;
                     Ok(sealed.with((open.version(), target.version())).map(moved))
                 });
                 (destination, moved)
@@ -235,14 +238,23 @@ impl Engine {
             }));
         }
         let open = self.opened_to_protect(record, None).await?;
+        let mut cipher = payload::sealer(&open, items.len());
         let one = |item: DataKeyRequest| {
             let context = item.context.binding();
-            let made = payload::data_key(&open, &context, item.bytes).map_err(ItemFault::from);
+            let made = batch(&mut cipher)
+                .and_then(|sealer| Ok(payload::data_key(sealer, &context, item.bytes)?));
             let made = made.map(|made| made.with(open.version()).map(data_key));
             (context, made)
         };
         Ok(items.into_iter().map(one).collect())
     }
+}
+
+/// A batch's sealer: there is one, because [`usable`] has seen that the key encrypts.
+fn batch<'all, 'key>(
+    sealer: &'all mut Result<Sealer<'key>, kms::Error>,
+) -> Result<&'all mut Sealer<'key>, ItemFault> {
+    Ok(sealer.as_mut().map_err(|_| kms::Error::Usage)?)
 }
 
 /// The version that a ciphertext of this key names. What it names is not believed before it opens:

@@ -72,16 +72,21 @@ pub(super) enum Form {
 
 /// Bytes in standard base64 with padding (RFC 4648 section 4), in their one spelling.
 pub(super) fn bytes(name: &str, text: &str) -> Result<Vec<u8>, Problem> {
-    STANDARD.decode(text).map_err(|_| {
-        let detail = format!("`{name}` must be base64 with padding (RFC 4648 section 4)");
-        Problem::invalid("base64", detail)
-    })
+    STANDARD.decode(text).map_err(|_| not_base64(name))
+}
+
+fn not_base64(name: &str) -> Problem {
+    let detail = format!("`{name}` must be base64 with padding (RFC 4648 section 4)");
+    Problem::invalid("base64", detail)
 }
 
 /// The same for what must not stay in memory.
 pub(super) fn secret(name: &str, text: String) -> Result<SecretBytes, Problem> {
     let text = Zeroizing::new(text);
-    bytes(name, &text).map(SecretBytes::new)
+    let bytes_max = base64::decoded_len_estimate(text.len());
+    // With room around it, so that it can be encrypted where it stands.
+    SecretBytes::filled(bytes_max, |to| STANDARD.decode_slice(text.as_bytes(), to))
+        .map_err(|_| not_base64(name))
 }
 
 pub(super) fn base64(bytes: &[u8]) -> String {
