@@ -10,16 +10,17 @@ use crate::derive::Sealing;
 use crate::error::Error;
 use crate::key::KeyId;
 use crate::locked::{KEY_BYTES, LockState};
+use crate::primitives::TAG_BYTES;
 use crate::sealer::Sealer;
 use crate::sealing::{DRAWN_BYTES, Head, SealingKey};
-use crate::secret::SecretBytes;
+use crate::secret::{ROOM_BEFORE, ROOM_BEHIND, SecretBytes};
 
 const MAGIC: &[u8; 4] = b"JKC1";
 const SUITE: u8 = 1;
 const ID_BYTES: usize = 16;
 const HEAD_BYTES: usize = 4 + 1 + ID_BYTES + 4;
-/// What stands before the ciphertext.
-pub(crate) const FRONT_BYTES: usize = HEAD_BYTES + DRAWN_BYTES;
+/// Roomy bytes are sealed where they stand.
+const _: () = assert!(ROOM_BEFORE == HEAD_BYTES + DRAWN_BYTES && ROOM_BEHIND == TAG_BYTES);
 
 /// One version of a key that seals and opens messages for users of the key service.
 pub struct Cipher(SealingKey);

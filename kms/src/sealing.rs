@@ -18,8 +18,8 @@
 //! many runs. Two runs of `a` and `b` messages overlap with (a + b) / 2^96; all pairs of a prefix's runs, with
 //! less than 2^16 * 2^16 / 2^96 = 2^-64 (SP 800-38D section 8.3 asks a key of GCM for 2^-32). `n` messages
 //! need n / 2^16 prefixes: n * 2^-80 in all, below 2^-32 up to n = 2^48. Two equal prefixes (2^-96 for each
-//! pair) only join their messages. The price beside it: that messages share a prefix is seen, and so that
-//! one process sealed them at about one time.
+//! pair) only join their messages. One derived key never encrypts more than 2^38 blocks. The price beside it:
+//! that messages share a prefix is seen, and so that one process sealed them at about one time.
 
 use std::mem;
 use std::sync::{Mutex, PoisonError};
@@ -246,16 +246,11 @@ impl Run<'_> {
     /// As [`SealingKey::seal`].
     pub(crate) fn seal(&mut self, context: &Binding, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
         fits(plaintext.len())?;
-        let (head, start) = (self.head.bytes(), self.head.front_bytes());
-        let mut sealed = Vec::with_capacity(start + plaintext.len() + TAG_BYTES);
-        let rest = self.next()?;
-        let key = self.subkey.value()?;
-        for part in [head, &self.prefix, &rest, &key.commitment, plaintext] {
-            sealed.extend_from_slice(part);
-        }
-        let aad = context.as_bytes();
-        scrubbed::<FLAT, _>(|| key.gcm.seal(rest, aad, &mut sealed, start))?;
-        Ok(sealed)
+        let start = self.head.front_bytes();
+        let mut message = Vec::with_capacity(start + plaintext.len() + TAG_BYTES);
+        message.resize(start, 0);
+        message.extend_from_slice(plaintext);
+        self.sealed(context, message)
     }
 
     /// The same, in the plaintext's own memory, if that has the room (see [`SecretBytes::roomy`]).
@@ -265,32 +260,33 @@ impl Run<'_> {
         plaintext: SecretBytes,
     ) -> Result<Vec<u8>, Error> {
         fits(plaintext.len())?;
-        let (head, start) = (self.head.bytes(), self.head.front_bytes());
-        let rest = self.next()?;
-        let key = self.subkey.value()?;
-        let mut sealed = match plaintext.into_roomy(start, TAG_BYTES) {
-            Ok(sealed) => sealed,
-            Err(plaintext) => {
-                let mut sealed = Vec::with_capacity(start + plaintext.len() + TAG_BYTES);
-                sealed.resize(start, 0);
-                sealed.extend_from_slice(plaintext.expose());
-                sealed
-            }
-        };
-        let mut front = sealed.as_mut_slice();
-        for part in [head, &self.prefix, &rest, &key.commitment] {
-            // There is room for all parts: `start` bytes.
-            if let Some((to, behind)) = mem::take(&mut front).split_at_mut_checked(part.len()) {
-                to.copy_from_slice(part);
-                front = behind;
-            }
+        match plaintext.into_roomy(self.head.front_bytes(), TAG_BYTES) {
+            Ok(message) => self.sealed(context, message),
+            Err(plaintext) => self.seal(context, plaintext.expose()),
         }
-        let aad = context.as_bytes();
-        let done = scrubbed::<FLAT, _>(|| key.gcm.seal(rest, aad, &mut sealed, start));
-        match done {
-            Ok(()) => Ok(sealed),
+    }
+
+    /// Seals a plaintext that has room before and behind.
+    fn sealed(&mut self, context: &Binding, mut message: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let mut seal = || {
+            let rest = self.next()?;
+            let key = self.subkey.value()?;
+            let mut front = message.as_mut_slice();
+            for part in [self.head.bytes(), &self.prefix, &rest, &key.commitment] {
+                // There is room for all parts.
+                if let Some((to, behind)) = mem::take(&mut front).split_at_mut_checked(part.len()) {
+                    to.copy_from_slice(part);
+                    front = behind;
+                }
+            }
+            let (start, aad) = (self.head.front_bytes(), context.as_bytes());
+            scrubbed::<FLAT, _>(|| key.gcm.seal(rest, aad, &mut message, start))
+        };
+        match seal() {
+            Ok(()) => Ok(message),
             Err(error) => {
-                drop(SecretBytes::new(sealed));
+                // It may still be the plaintext.
+                drop(SecretBytes::new(message));
                 Err(error)
             }
         }

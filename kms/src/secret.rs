@@ -4,10 +4,14 @@ use std::mem;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cipher::FRONT_BYTES;
 use crate::error::Error;
 use crate::locked::{Locked, SLOT_BYTES};
-use crate::primitives::{self, TAG_BYTES};
+use crate::primitives;
+
+/// The room before roomy bytes: as a cipher's message has before its ciphertext.
+pub(crate) const ROOM_BEFORE: usize = 81;
+/// The room behind them: for a tag.
+pub(crate) const ROOM_BEHIND: usize = 16;
 
 /// Secret bytes. No `Debug`, `Display`, `Clone` or `Serialize` (invariants 11 and 12).
 pub struct SecretBytes {
@@ -24,8 +28,8 @@ impl SecretBytes {
 
     /// A copy of the bytes, with room around it for [`Sealer::seal_in_place`](crate::Sealer::seal_in_place).
     pub fn roomy(bytes: &[u8]) -> Self {
-        let start = FRONT_BYTES;
-        let mut roomy = Vec::with_capacity(start + bytes.len() + TAG_BYTES);
+        let start = ROOM_BEFORE;
+        let mut roomy = Vec::with_capacity(start + bytes.len() + ROOM_BEHIND);
         roomy.resize(start, 0);
         roomy.extend_from_slice(bytes);
         Self {
@@ -39,8 +43,8 @@ impl SecretBytes {
         bytes_max: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<Self, E> {
-        let start = FRONT_BYTES;
-        let mut bytes = Vec::with_capacity(start + bytes_max + TAG_BYTES);
+        let start = ROOM_BEFORE;
+        let mut bytes = Vec::with_capacity(start + bytes_max + ROOM_BEHIND);
         bytes.resize(start + bytes_max, 0);
         let mut filled = Self { bytes, start };
         let length = fill(filled.expose_mut())?;
