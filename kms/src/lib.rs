@@ -28,6 +28,7 @@
 //! | `derive` | every derivation, on one screen |
 //! | `xaes`, `primitives` | XAES-256-GCM; `ring`, behind one small door |
 //! | `locked`, `secret`, `scrub` | memory that is locked, not dumped, and wiped; the stack too |
+//! | `equal` | comparing in constant time |
 
 mod aead;
 mod binding;
@@ -36,6 +37,7 @@ mod cipher;
 mod commitment;
 mod derive;
 mod envelope;
+mod equal;
 mod error;
 mod hex;
 mod hsm;
@@ -63,6 +65,7 @@ pub use binding::Binding;
 pub use cache::{CacheError, CacheHealth, CacheLimits, KeyCache};
 pub use cipher::{Cipher, ciphertext_key};
 pub use envelope::Envelope;
+pub use equal::constant_time_eq;
 pub use error::{Error, HsmError, is_outage};
 pub use hsm::{GcmIv, Hsm, HsmSettings, ImportKey, RootKey, Signer, unwrap_import};
 pub use key::{KeyId, KeyKind, Usage, WrappedKey};
@@ -74,22 +77,3 @@ pub use recovery::RecoveryFile;
 pub use sealer::Sealer;
 pub use secret::{Pin, SecretBytes, random_bytes};
 pub use signing::{SigningKey, signature_from_der, signature_to_der};
-
-/// Whether two byte strings are equal, in time that depends on their lengths only (invariant 12).
-pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
-    use subtle::ConstantTimeEq;
-    let words = a.chunks(8).zip(b.chunks(8));
-    let unlike = words.fold(0, |unlike: u64, (a, b)| {
-        // A barrier a word: the compiler may not end the loop early.
-        std::hint::black_box(unlike | (word(a) ^ word(b)))
-    });
-    a.len() == b.len() && bool::from(unlike.ct_eq(&0))
-}
-
-fn word(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word.iter_mut()
-        .zip(bytes)
-        .for_each(|(to, from)| *to = *from);
-    u64::from_ne_bytes(word)
-}

@@ -208,7 +208,10 @@ impl SealingKey {
         let (key, mask) = (self.keys.part::<0, 32>(), self.keys.part::<32, 16>());
         let gcm = xaes::derived(key, mask, prefix)?;
         let subkey = Subkey::new(Prepared::new(MessageKey { gcm, commitment })?);
-        self.subkeys.keep(prefix, &subkey);
+        // One that could be swapped out is used once.
+        if subkey.state() == LockState::Locked {
+            self.subkeys.keep(prefix, &subkey);
+        }
         Ok(subkey)
     }
 

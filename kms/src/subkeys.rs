@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::commitment::COMMITMENT_BYTES;
-use crate::locked::{LockState, Prepared};
+use crate::locked::Prepared;
 use crate::primitives::GcmKey;
 use crate::xaes::Half;
 
@@ -54,11 +54,8 @@ impl Owner {
         self.set(prefix).find(self.number, prefix)
     }
 
-    /// Keeps a key until others push it out. One that is not in locked memory is used once.
+    /// Keeps a key until others push it out.
     pub(crate) fn keep(&self, prefix: &Half, subkey: &Subkey) {
-        if subkey.state() == LockState::NotLocked {
-            return;
-        }
         self.has_kept.store(true, Ordering::Relaxed);
         let pushed_out = self.set(prefix).put(Seat {
             owner: self.number,
