@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::Error;
 use crate::locked::Prepared;
-use crate::scrub::{FLAT, SHALLOW, scrubbed};
+use crate::scrub::{HASHED, SHALLOW, scrubbed};
 
 /// Bytes of a GCM tag (NIST SP 800-38D: 128 bits).
 pub(crate) const TAG_BYTES: usize = 16;
@@ -87,7 +87,7 @@ impl HmacState {
     }
 
     pub(crate) fn tag(&self, message: &[u8]) -> hmac::Tag {
-        scrubbed::<FLAT, _>(|| hmac::sign(&self.0, message))
+        scrubbed::<HASHED, _>(|| hmac::sign(&self.0, message))
     }
 }
 
