@@ -1,6 +1,6 @@
 //! AES-GCM in the HSM (NIST SP 800-38D), whoever makes the IV: the caller, or the HSM by its vendor's custom.
 
-use cryptoki::error::Error as Pkcs11Error;
+use cryptoki::error::{Error as Pkcs11Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::ObjectHandle;
@@ -67,7 +67,11 @@ pub(super) fn seal(
     let mechanism = Mechanism::AesGcm(params(given, aad)?);
     let answer = session
         .encrypt(&mechanism, key, plaintext)
-        .map_err(|error| refused("C_Encrypt", &error))?;
+        .map_err(|error| match error {
+            // The module wants another IV than the setting gives it.
+            Pkcs11Error::Pkcs11(RvError::MechanismParamInvalid, _) => HsmError::GcmIv,
+            error => refused("C_Encrypt", &error),
+        })?;
     drop(mechanism);
     let sealed_bytes = plaintext.len() + TAG_BYTES;
     let (sealed, iv) = answer.split_at_checked(sealed_bytes).ok_or_else(odd)?;

@@ -1,6 +1,7 @@
 //! PKCS#11 modules: loaded once a process, started again as the last step of a recovery.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ pub(super) struct Module {
     /// Whose sessions end when the module is restarted.
     pools: Mutex<Vec<Weak<Pool>>>,
     restarted: Mutex<Option<Instant>>,
+    is_started: AtomicBool,
 }
 
 impl Module {
@@ -50,6 +52,7 @@ impl Module {
             gate: Gate::default(),
             pools: Mutex::default(),
             restarted: Mutex::default(),
+            is_started: AtomicBool::new(true),
         });
         module.initialize()?;
         modules.push(Arc::clone(&module));
@@ -82,7 +85,8 @@ impl Module {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if restarted.is_some_and(|at| at.elapsed() < RESTART_PAUSE) {
-            return false;
+            // A module that did not start the last time is not running: nothing is ended by another try.
+            return !self.is_started.load(Ordering::Relaxed) && self.started();
         }
         *restarted = Some(Instant::now());
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +96,13 @@ impl Module {
             .for_each(|pool| pool.drain());
         // A module that was finalized by its own trouble answers with an error, which says no more.
         let _ = self.context.clone().finalize();
-        self.initialize().is_ok()
+        self.started()
+    }
+
+    fn started(&self) -> bool {
+        let is_started = self.initialize().is_ok();
+        self.is_started.store(is_started, Ordering::Relaxed);
+        is_started
     }
 
     pub(super) fn open_session(&self, slot: Slot) -> Result<Session, HsmError> {

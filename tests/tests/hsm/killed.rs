@@ -65,26 +65,6 @@ fn once_more(ask: impl Fn(bool) -> Reply) -> Reply {
     second
 }
 
-/// Asks until it is done; what fails says that it was the HSM. The vault looks for a server that was away
-/// once a second.
-#[track_caller]
-fn in_time(ask: impl Fn() -> Reply) {
-    let started = Instant::now();
-    loop {
-        let answer = ask();
-        if answer.status == 200 {
-            return;
-        }
-        assert_eq!(answer.code(), "hsm-unavailable", "{}", answer.body);
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "the vault does not find the server"
-        );
-        // pacing: the condition above decides, this only spares the processor
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn fault(house: &House, arguments: &[&str]) {
     let output = Command::new(binary("jinku-hsm"))
         .arg("fault")
@@ -142,7 +122,7 @@ fn a_server_that_is_killed_and_started_again_is_found_without_a_restart_of_the_v
     }
     assert_eq!(house.curl(None, "/readyz", &[]).status, 503);
     server.serve();
-    in_time(|| create(&house, "meanwhile"));
+    once_more(|_| create(&house, "meanwhile"));
     decrypts(&house, "before", &sealed);
     assert_eq!(house.curl(None, "/readyz", &[]).body, "ready\n");
 }
