@@ -149,6 +149,8 @@ impl Link {
     ) -> Result<T, CK_RV> {
         let mut channel = self.channel(application)?;
         let answer = send_and_receive(&mut channel, request).map(|answer| answer.and_then(read));
+        // A key may have come: it must not wait here for the next call.
+        channel.wipe();
         match answer {
             Ok(Some(answer)) => {
                 application.give_back(channel);

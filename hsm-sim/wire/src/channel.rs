@@ -15,7 +15,7 @@ const READ_BYTES: usize = 4096;
 /// Bytes of a frame's length.
 const HEAD_BYTES: usize = 4;
 
-/// A stream of frames. What it received is wiped before the next frame, and in the end.
+/// A stream of frames. What it received is wiped before the next frame, in the end, and when it is told to.
 pub struct Channel<S> {
     stream: S,
     received: Zeroizing<Vec<u8>>,
@@ -59,8 +59,7 @@ impl<S: Read + Write> Channel<S> {
     /// [`ErrorKind::InvalidData`] if it is too long or more than one frame came, else what the
     /// stream says.
     pub fn receive(&mut self) -> io::Result<Option<&[u8]>> {
-        self.received.as_mut_slice().zeroize();
-        self.received.clear();
+        self.wipe();
         if !self.fill(HEAD_BYTES, READ_BYTES)? {
             return Ok(None);
         }
@@ -76,6 +75,12 @@ impl<S: Read + Write> Channel<S> {
             return Err(ErrorKind::InvalidData.into());
         }
         Ok(self.received.get(HEAD_BYTES..))
+    }
+
+    /// Wipes what it received: nothing of it stays while nobody sends.
+    pub fn wipe(&mut self) {
+        self.received.as_mut_slice().zeroize();
+        self.received.clear();
     }
 
     /// Reads until there are `least` bytes, never more than `most`. False at a clean end.
