@@ -1,14 +1,18 @@
-//! The memory of the running vault, searched from outside: payloads and recovery shares lie nowhere when
-//! their work is done, and the HSM's PIN in guarded pages alone.
+//! The memory of the running vault, searched from outside: keys lie in guarded pages while they are
+//! used, and nowhere afterwards; payloads, the HSM's PIN and recovery shares lie nowhere.
 
 #[path = "memory/harden.rs"]
 mod harden;
 #[path = "memory/image.rs"]
 mod image;
+#[path = "memory/keys.rs"]
+mod keys;
 #[path = "memory/passing.rs"]
 mod passing;
 #[path = "memory/pin.rs"]
 mod pin;
+#[path = "../../kms/tests/memory/secrets.rs"]
+mod secrets;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +25,18 @@ use tests::House;
 const KEEPER: &str = "key-office";
 /// Uses the keys that are tagged `group=revenue`.
 const REVENUE: &str = "tax-bureau";
+
+/// An installation with more lines in its configuration, running.
+fn house_with(more: &str) -> House {
+    let mut house = House::install();
+    house.edit(
+        "jinku.toml",
+        "\n[ledger]\n",
+        &format!("\n{more}\n[ledger]\n"),
+    );
+    house.serve();
+    house
+}
 
 /// Posts a body to a path; the answer, which must be good.
 #[track_caller]
