@@ -64,20 +64,39 @@ impl Cipher {
 
 /// The key and version that a message of [`Cipher::seal`] names. Not authenticated until it is opened.
 pub fn ciphertext_key(sealed: &[u8]) -> Result<(KeyId, u32), Error> {
-    let named = || {
-        let rest = sealed.strip_prefix(MAGIC)?.strip_prefix(&[SUITE])?;
-        let (id, rest) = rest.split_first_chunk::<ID_BYTES>()?;
-        let version = rest.first_chunk()?;
-        Some((KeyId::from_uuid(*id), u32::from_be_bytes(*version)))
-    };
-    named().ok_or(Error::Unopened)
+    let (id, version) = named(sealed).ok_or(Error::Unopened)?;
+    Ok((KeyId::from_uuid(id), version))
+}
+
+/// A key that many messages may name: its id is read once.
+pub struct NamedKey(Option<[u8; ID_BYTES]>);
+
+impl NamedKey {
+    /// The key of this id.
+    pub fn new(id: &KeyId) -> Self {
+        Self(id.uuid())
+    }
+
+    /// The version of it that a message names. Not authenticated until the message is opened.
+    pub fn version(&self, sealed: &[u8]) -> Result<u32, Error> {
+        match named(sealed) {
+            Some((id, version)) if self.0 == Some(id) => Ok(version),
+            _ => Err(Error::Unopened),
+        }
+    }
+}
+
+fn named(sealed: &[u8]) -> Option<([u8; ID_BYTES], u32)> {
+    let rest = sealed.strip_prefix(MAGIC)?.strip_prefix(&[SUITE])?;
+    let (id, rest) = rest.split_first_chunk()?;
+    Some((*id, u32::from_be_bytes(*rest.first_chunk()?)))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Cipher, ciphertext_key};
+    use super::{Cipher, NamedKey, ciphertext_key};
     use crate::{Binding, Error, KeyId};
 
     const ID: [u8; 16] = [0xA5; 16];
@@ -143,6 +162,10 @@ mod tests {
     fn a_message_names_its_key_and_version() {
         let sealed = cipher(ID, 7).seal(&context(), b"").unwrap();
         assert_eq!(ciphertext_key(&sealed).unwrap(), (KeyId::from_uuid(ID), 7));
+        let version = |id: &KeyId| NamedKey::new(id).version(&sealed).ok();
+        assert_eq!(version(&KeyId::from_uuid(ID)), Some(7));
+        assert_eq!(version(&KeyId::from_uuid([0xA6; 16])), None);
+        assert_eq!(version(&KeyId::parse("value.city").unwrap()), None);
         for (place, name) in [(0, "magic"), (4, "suite")] {
             let mut altered = sealed.clone();
             altered[place] ^= 1;

@@ -63,7 +63,7 @@ mod xaes;
 pub use aead::{AeadKey, AeadKeyring, sealed_key_version};
 pub use binding::Binding;
 pub use cache::{CacheError, CacheHealth, CacheLimits, KeyCache};
-pub use cipher::{Cipher, ciphertext_key};
+pub use cipher::{Cipher, NamedKey, ciphertext_key};
 pub use envelope::Envelope;
 pub use equal::constant_time_eq;
 pub use error::{Error, HsmError, is_outage};

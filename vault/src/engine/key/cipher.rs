@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kms::{Sealer, SecretBytes, Usage};
+use kms::{NamedKey, Sealer, SecretBytes, Usage};
 
 use super::act::{ActFacts, Outcomes, fits, named, usable};
 use super::{Acted, ItemFault, KeyFault};
@@ -15,6 +15,9 @@ use crate::seal::payload;
 
 /// Longest data key, in bytes.
 const DATA_KEY_BYTES_MAX: usize = 1024;
+
+/// The version that a ciphertext names.
+type NamedVersion = Result<u32, ItemFault>;
 
 /// One payload to be encrypted.
 pub struct EncryptRequest {
@@ -127,16 +130,16 @@ impl Engine {
         self.batch_size(items.len())?;
         let record = Arc::clone(proof.grant().key());
         usable(&record, Usage::Encrypt)?;
-        let named = items
-            .iter()
-            .flat_map(|item| version_of(&item.ciphertext, &record));
-        let opened = self.opened_versions(&record, named).await;
+        let versions = versions_of(items.iter().map(|item| &*item.ciphertext), &record);
+        let opened = self
+            .opened_versions(&record, versions.iter().flatten().copied())
+            .await;
         let facts = key_facts(&proof, opened.only(), request);
         let bytes = items.iter().map(|item| item.ciphertext.len()).sum();
         let decrypt = move || {
-            let one = |item: DecryptRequest| {
+            let one = |(item, version): (DecryptRequest, NamedVersion)| {
                 let context = item.context.binding();
-                let plain = version_of(&item.ciphertext, &record).and_then(|version| {
+                let plain = version.and_then(|version| {
                     let open = opened.of(version)?;
                     let plain = payload::decrypt(open, &context, item.ciphertext)?;
                     Ok(plain
@@ -145,7 +148,7 @@ impl Engine {
                 });
                 (context, plain)
             };
-            items.into_iter().map(one).collect()
+            items.into_iter().zip(versions).map(one).collect()
         };
         let outcomes = Self::worked(bytes, decrypt).await?;
         self.record_act(&proof, facts, outcomes).await
@@ -163,10 +166,10 @@ impl Engine {
         usable(&from, Usage::Encrypt)?;
         usable(to, Usage::Encrypt)?;
         let target = self.opened_to_protect(to, None).await?;
-        let named_versions = items
-            .iter()
-            .flat_map(|item| version_of(&item.ciphertext, &from));
-        let opened = self.opened_versions(&from, named_versions).await;
+        let versions = versions_of(items.iter().map(|item| &*item.ciphertext), &from);
+        let opened = self
+            .opened_versions(&from, versions.iter().flatten().copied())
+            .await;
         let facts = ActFacts {
             operation: key_act::ReEncryptTo::OPERATION,
             key: Some(named(to, target.version())),
@@ -176,9 +179,9 @@ impl Engine {
         let bytes = items.iter().map(|item| item.ciphertext.len()).sum();
         let re_encrypt = move || {
             let mut cipher = payload::sealer(&target, items.len());
-            let one = |item: MoveRequest| {
+            let one = |(item, version): (MoveRequest, NamedVersion)| {
                 let (source, destination) = (item.source.binding(), item.destination.binding());
-                let moved = version_of(&item.ciphertext, &from).and_then(|version| {
+                let moved = version.and_then(|version| {
                     let open = opened.of(version)?;
                     let (from, to) = ((open, &source), (batch(&mut cipher)?, &destination));
                     let sealed = payload::re_encrypt(from, to, item.ciphertext)?;
@@ -186,7 +189,7 @@ impl Engine {
                 });
                 (destination, moved)
             };
-            items.into_iter().map(one).collect()
+            items.into_iter().zip(versions).map(one).collect()
         };
         let outcomes = Self::worked(bytes, re_encrypt).await?;
         self.record_act(&proof, facts, outcomes).await
@@ -257,15 +260,18 @@ fn batch<'all, 'key>(
     Ok(sealer.as_mut().map_err(|_| kms::Error::Usage)?)
 }
 
-/// The version that a ciphertext of this key names. What it names is not believed before it opens:
+/// The versions that ciphertexts of this key name. What one names is not believed before it opens:
 /// one of another key, or of a version that never was, gets the answer of an altered one.
-fn version_of(ciphertext: &[u8], record: &KeyRecord) -> Result<u32, ItemFault> {
-    match kms::ciphertext_key(ciphertext) {
-        Ok((id, version)) if id == record.id && (1..=record.current).contains(&version) => {
-            Ok(version)
-        }
+fn versions_of<'all>(
+    ciphertexts: impl Iterator<Item = &'all [u8]>,
+    record: &KeyRecord,
+) -> Vec<NamedVersion> {
+    let key = NamedKey::new(&record.id);
+    let version = |ciphertext| match key.version(ciphertext) {
+        Ok(version) if (1..=record.current).contains(&version) => Ok(version),
         _ => Err(ItemFault::Unopened),
-    }
+    };
+    ciphertexts.map(version).collect()
 }
 
 pub(super) fn key_facts<A: KeyAct>(
