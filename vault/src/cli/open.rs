@@ -20,6 +20,7 @@ use crate::model::{Catalogue, Clock, Registry, SystemClock};
 use crate::policy::Policies;
 use crate::server::{HsmWatch, Vault};
 use crate::store::{Database, Reader};
+use crate::token;
 
 /// How long a vault waits at its start for an HSM that is away.
 const HSM_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -66,6 +67,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let classes = config::read(&config.policy.classes)?;
     let units = config::read(&config.policy.units)?;
     let catalogue = Arc::new(Catalogue::parse(&classes)?);
+    token::fit(&catalogue)?;
     let registry = Arc::new(Registry::parse(&units, &catalogue)?);
     let identity = Identity::new(Arc::clone(&registry), issuers(config)?, Arc::clone(&clock));
     let in_flight = config.limits.requests_in_flight_max;

@@ -1,6 +1,6 @@
-//! `jinku policy check`: validates the set against its schema, and runs its tests.
+//! `jinku policy`: validates the set against its schema and runs its tests; shows each class's free space.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use super::screen;
 use crate::config;
 use crate::model::{Catalogue, Registry};
 use crate::policy::check;
+use crate::token;
 
 /// Subcommands of `jinku policy`.
 #[derive(clap::Subcommand)]
@@ -24,15 +25,43 @@ pub(super) enum Command {
         #[arg(long, default_value = "policies/units.toml")]
         units: PathBuf,
     },
+    /// Show how many tokens each class's format has.
+    Spaces {
+        /// The class catalogue.
+        #[arg(long, default_value = "policies/classes.toml")]
+        classes: PathBuf,
+    },
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
-    let Command::Check {
-        policies,
-        classes,
-        units,
-    } = command;
+    match command {
+        Command::Check {
+            policies,
+            classes,
+            units,
+        } => run_cases(policies, classes, units),
+        Command::Spaces { classes } => show_spaces(classes),
+    }
+}
+
+/// A class whose format can't serve it is an error, with the number.
+fn show_spaces(classes: &Path) -> anyhow::Result<ExitCode> {
+    let catalogue = Catalogue::parse(&config::read(classes)?)?;
+    screen::quiet("tokens that can stand for one value of the class, at the least");
+    for class in catalogue.classes() {
+        let (name, space) = (class.name.as_str(), token::space(class));
+        screen::line(&format!(
+            "  {name:<20}  {:<18}  {space}",
+            class.format.name()
+        ));
+    }
+    token::fit(&catalogue)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_cases(policies: &Path, classes: &Path, units: &Path) -> anyhow::Result<ExitCode> {
     let catalogue = Arc::new(Catalogue::parse(&config::read(classes)?)?);
+    token::fit(&catalogue)?;
     let registry = Registry::parse(&config::read(units)?, &catalogue)?;
     let report = check(policies, catalogue, &registry)?;
     for failure in &report.failed {

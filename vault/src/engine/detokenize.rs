@@ -7,7 +7,7 @@ use ledger::{Item, ItemView, Operation};
 
 use super::{Engine, EngineError, caller_facts};
 use crate::commit::{Record, Sequenced, Withheld};
-use crate::model::{ClassName, Mask, Plaintext, RequestId, TokenText, View};
+use crate::model::{ClassName, DomainName, Mask, Plaintext, RequestId, TokenText, View};
 use crate::policy::{Authorized, Detokenize};
 use crate::seal;
 use crate::store::{Change, Fingerprint, TokenRow};
@@ -77,7 +77,7 @@ impl Engine {
         let keys = self.domain_keys(proof.grant().domain())?;
         let fingerprints: Vec<Fingerprint> =
             tokens.iter().map(|token| keys.fingerprint(token)).collect();
-        let rows = self.reader.tokens(proof.grant().domain(), &fingerprints)?;
+        let rows = self.rows(proof.grant().domain(), &tokens, &fingerprints)?;
         // After the rows were read: they may be under a version that came a moment ago.
         let (keyring, decoy) = keys.values_and_decoy();
         let opening = Opening {
@@ -97,6 +97,26 @@ impl Engine {
         facts.purpose = Some(proof.grant().purpose().to_string());
         let record = Record::batch(Change::none(), facts, entry_items)?;
         Ok((record, Withheld::gather(revealed)))
+    }
+
+    /// The tokens' rows. What a typing error made of a token was never issued: the store isn't asked.
+    fn rows(
+        &self,
+        domain: &DomainName,
+        tokens: &[TokenText],
+        fingerprints: &[Fingerprint],
+    ) -> Result<Vec<Option<TokenRow>>, EngineError> {
+        let sound: Vec<bool> = tokens
+            .iter()
+            .map(|token| !token::is_mistyped(token.expose()))
+            .collect();
+        let asked: Vec<Fingerprint> = fingerprints
+            .iter()
+            .zip(&sound)
+            .filter_map(|(fingerprint, sound)| sound.then_some(*fingerprint))
+            .collect();
+        let found = self.reader.tokens(domain, &asked)?;
+        Ok(in_their_places(&sound, found))
     }
 
     /// Every token walks these steps: a row (its own or the decoy), an opening, a mask, a choice.
@@ -177,5 +197,29 @@ fn item_view(view: Option<View>) -> ItemView {
         Some(View::Masked) => ItemView::Masked,
         Some(View::Token) => ItemView::Token,
         None => ItemView::NotAvailable,
+    }
+}
+
+/// What was found for the sound ones, each in its place; nothing for the others.
+fn in_their_places<T>(sound: &[bool], found: Vec<Option<T>>) -> Vec<Option<T>> {
+    let mut found = found.into_iter();
+    sound
+        .iter()
+        .map(|&sound| if sound { found.next().flatten() } else { None })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_asked_for_shifts_no_answer() {
+        let sound = [false, true, true, false, true];
+        let found = vec![Some('a'), None, Some('c')];
+        let expected = [None, Some('a'), None, None, Some('c')];
+        assert_eq!(in_their_places(&sound, found), expected);
+        assert_eq!(in_their_places::<char>(&[false], Vec::new()), [None]);
+        assert_eq!(in_their_places::<char>(&[], Vec::new()), []);
     }
 }

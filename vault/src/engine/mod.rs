@@ -18,7 +18,7 @@ use crate::model::{Catalogue, ClassName, Clock, DomainName, RequestId, UnitName}
 use crate::policy::Authorized;
 use crate::seal::SealError;
 use crate::store::{Fingerprint, Reader, StoreError};
-use crate::token::TokenError;
+use crate::token::{SpaceWatch, TokenError};
 
 use key::{KeyFault, KeyShelf};
 
@@ -99,6 +99,7 @@ pub struct Engine {
     committer: Committer,
     clock: Arc<dyn Clock>,
     batch_items_max: usize,
+    space_watch: SpaceWatch,
 }
 
 impl Engine {
@@ -119,6 +120,7 @@ impl Engine {
             committer,
             clock,
             batch_items_max,
+            space_watch: SpaceWatch::default(),
         }
     }
 
@@ -135,6 +137,11 @@ impl Engine {
     /// The key service's records and opened versions.
     pub fn shelf(&self) -> &KeyShelf {
         &self.shelf
+    }
+
+    /// How much of each class's free space is used, as the draws show it.
+    pub fn space_watch(&self) -> &SpaceWatch {
+        &self.space_watch
     }
 
     fn batch_size(&self, found: usize) -> Result<(), EngineError> {

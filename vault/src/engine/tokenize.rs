@@ -218,15 +218,24 @@ impl Batch<'_> {
         class: &DataClass,
         value: &Plaintext,
     ) -> Result<(Withheld<TokenText>, Fingerprint), EngineError> {
-        let small = token::free_space_bits(class.format) < SMALL_SPACE_BITS;
-        for _ in 0..token::DRAWS_MAX {
+        let small = token::space(class).bits() < SMALL_SPACE_BITS;
+        let watch = &self.engine.space_watch;
+        for met in 0..token::DRAWS_MAX {
             let token = token::issue(class, value, &mut SysRng).map_err(|_| EngineError::Keys)?;
             let fingerprint: Fingerprint =
                 token.column(|text| Ok::<_, EngineError>(self.keys.fingerprint(text)))?;
-            if !(small && self.taken(fingerprint)?) {
+            if !small {
+                return Ok((token, fingerprint));
+            }
+            if !self.taken(fingerprint)? {
+                let pressure = watch.note(self.domain, &class.name, class.space, met);
+                if pressure == token::Pressure::Full {
+                    break;
+                }
                 return Ok((token, fingerprint));
             }
         }
+        watch.refused(self.domain, &class.name);
         Err(EngineError::SpaceExhausted(class.name.clone()))
     }
 

@@ -4,40 +4,53 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::format::Format;
+use super::kind::ValueKind;
 use super::name::{ClassName, Compartment, DomainName};
 
 /// How sensitive a class is, or how far a unit is cleared. Ordered; labels are configurable.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Level(pub u8);
 
-/// The shape of a class's tokens. Closed: a new shape is a new variant with its documented space.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// `jk1_` + 128 random bits + check characters: 128 bits of free space.
-    Opaque,
-    /// The shape of a Taiwanese national ID whose second character no issuer assigns.
-    TwNationalId,
-    /// A card number's digits with first six and last four kept, and an invalid Luhn digit sum.
-    Pan,
-    /// An address in the reserved domain `token.invalid` (RFC 2606).
-    Email,
+/// Whether a class takes values of its kind alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Demand {
+    /// A value must be real: of its kind, with right check digits.
+    Real,
+    /// Anything that is neither empty nor one of the class's own tokens.
+    Anything,
 }
 
-/// What a class's values must be.
+/// How a class spells values before they are compared. Versioned: an index is made of one of them.
+///
+/// Another version finds the same values where the spellings agree, and others not: stored values
+/// keep the index they were given.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum NormalForm {
+    /// NFKC, trimmed; case, separators and other writings of the same as the kind has them.
+    #[default]
+    First,
+    /// As the first; in text, white space is one space, and e-mail addresses are in lower case.
+    Second,
+}
+
+/// Shares of a format's free space, in percent.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum ValueKind {
-    /// Any text.
-    Text,
-    /// National ID or UI number (new or old form) with a right check digit.
-    TwNationalId,
-    /// Mobile number, `09xxxxxxxx` or `+8869xxxxxxxx`.
-    TwMobile,
-    /// 12 to 19 digits with a right Luhn digit.
-    Pan,
-    /// Something with one `@` and a host.
-    Email,
+#[serde(deny_unknown_fields)]
+pub struct SpaceShares {
+    /// From here on the vault warns.
+    pub warn_percent: u8,
+    /// From here on it issues no more tokens.
+    pub full_percent: u8,
+}
+
+impl Default for SpaceShares {
+    fn default() -> Self {
+        Self {
+            warn_percent: 50,
+            full_percent: 80,
+        }
+    }
 }
 
 /// How a class's values look when they are masked. Counts are characters.
@@ -67,6 +80,12 @@ pub struct DataClass {
     pub mask: Mask,
     /// Same value, same token within a domain.
     pub repeatable: bool,
+    /// Whether values must be real.
+    pub demand: Demand,
+    /// How values are spelled before they are compared.
+    pub normal_form: NormalForm,
+    /// How much of the format's free space may be used.
+    pub space: SpaceShares,
 }
 
 /// A token namespace and the classes it holds.
@@ -99,6 +118,12 @@ pub enum CatalogueError {
     /// A domain names a class that does not exist.
     #[error("domain `{0}` names the class `{1}`, which is not in the catalogue")]
     UnknownClass(DomainName, ClassName),
+    /// A class names a normal form that there is not.
+    #[error("class `{0}` names a `normal_form` that there is not: 1 or 2")]
+    NormalForm(ClassName),
+    /// A class's shares of its free space are no shares.
+    #[error("class `{0}`: `space` is 1 <= warn_percent <= full_percent <= 95")]
+    SpaceShares(ClassName),
     /// A class or domain stands twice.
     #[error("`{0}` stands twice in the class catalogue")]
     Twice(String),
@@ -124,6 +149,20 @@ struct RawClass {
     mask: Mask,
     #[serde(default)]
     repeatable: bool,
+    #[serde(default = "yes")]
+    require_valid: bool,
+    #[serde(default = "first")]
+    normal_form: u8,
+    #[serde(default)]
+    space: SpaceShares,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn first() -> u8 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -155,6 +194,19 @@ impl Catalogue {
         let level = self
             .level(&raw.level)
             .ok_or_else(|| CatalogueError::UnknownLevel(raw.name.clone()))?;
+        let normal_form = match raw.normal_form {
+            1 => NormalForm::First,
+            2 => NormalForm::Second,
+            _ => return Err(CatalogueError::NormalForm(raw.name)),
+        };
+        let SpaceShares {
+            warn_percent,
+            full_percent,
+        } = raw.space;
+        // Nearly full, draws meet standing tokens again and again: nobody waits for the last ones.
+        if warn_percent == 0 || warn_percent > full_percent || full_percent > 95 {
+            return Err(CatalogueError::SpaceShares(raw.name));
+        }
         let class = DataClass {
             name: raw.name.clone(),
             level,
@@ -163,6 +215,13 @@ impl Catalogue {
             format: raw.format,
             mask: raw.mask,
             repeatable: raw.repeatable,
+            demand: if raw.require_valid {
+                Demand::Real
+            } else {
+                Demand::Anything
+            },
+            normal_form,
+            space: raw.space,
         };
         match self.classes.insert(raw.name, class) {
             None => Ok(()),
@@ -212,5 +271,67 @@ impl Catalogue {
     /// All domains, by name.
     pub fn domains(&self) -> impl Iterator<Item = &Domain> {
         self.domains.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(class: &str) -> Result<Catalogue, String> {
+        let text = format!(
+            "levels = [\"public\"]\n[[class]]\nname = \"a\"\nlevel = \"public\"\nkind = \"text\"\n\
+            format = \"opaque\"\nmask = {{ keep_first = 0, keep_last = 0 }}\n{class}\n\
+            [[domain]]\nname = \"city\"\nclasses = [\"a\"]\n"
+        );
+        Catalogue::parse(&text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_a_class_does_not_say_is_the_strict_and_the_first() {
+        let catalogue = read("").unwrap();
+        let class = catalogue.classes().next().unwrap();
+        assert_eq!(class.demand, Demand::Real);
+        assert_eq!(class.normal_form, NormalForm::First);
+        assert_eq!(class.space, SpaceShares::default());
+    }
+
+    #[test]
+    fn what_a_class_says_is_read() {
+        let catalogue = read(
+            "require_valid = false\nnormal_form = 2\nspace = { warn_percent = 10, full_percent = 20 }",
+        )
+        .unwrap();
+        let class = catalogue.classes().next().unwrap();
+        assert_eq!(class.demand, Demand::Anything);
+        assert_eq!(class.normal_form, NormalForm::Second);
+        assert_eq!(
+            (class.space.warn_percent, class.space.full_percent),
+            (10, 20)
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (line, says) in [
+            ("normal_form = 3", "`normal_form` that there is not"),
+            (
+                "space = { warn_percent = 0, full_percent = 50 }",
+                "1 <= warn_percent",
+            ),
+            (
+                "space = { warn_percent = 60, full_percent = 50 }",
+                "1 <= warn_percent",
+            ),
+            (
+                "space = { warn_percent = 60, full_percent = 96 }",
+                "1 <= warn_percent",
+            ),
+            ("space = { warn_percent = 60 }", "full_percent"),
+            ("demand = true", "unknown field"),
+        ] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(says), "{line}: {error}");
+        }
     }
 }

@@ -4,18 +4,26 @@
 
 mod class;
 mod clock;
+mod format;
 mod key;
+mod kind;
 mod name;
 mod secret;
 mod unit;
 mod view;
 
-pub use class::{Catalogue, CatalogueError, DataClass, Domain, Format, Level, Mask, ValueKind};
+pub use class::{
+    Catalogue, CatalogueError, DataClass, Demand, Domain, Level, Mask, NormalForm, SpaceShares,
+};
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use format::{
+    Format, InvalidFormat, Kept, LENGTH_MAX, LENGTH_MIN, Length, Slot, Template, UiForm, is_hidden,
+};
 pub use key::{
     Description, EncryptionContext, InvalidKeyWord, KeyOrigin, KeyRecord, KeyRef, KeyState,
     KeyVersion, Tags, VAULT, VersionState,
 };
+pub use kind::{Lengths, ValueKind};
 pub use name::{
     ClassName, Compartment, DomainName, GatewayName, InvalidName, KeyAlias, Purpose, RequestId,
     UnitName,

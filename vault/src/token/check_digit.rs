@@ -1,4 +1,5 @@
-//! The sums behind check digits: Luhn for cards, the Ministry of the Interior's for IDs.
+//! The sums behind check digits: Luhn for cards, the Ministry of the Interior's for IDs, the Ministry
+//! of Finance's for businesses, ISO/IEC 7064 for tokens.
 
 /// What a Taiwanese ID's letter stands for, `A` to `Z`. Out of order where a county came later.
 const LETTERS: [u8; 26] = [
@@ -53,6 +54,53 @@ pub(super) fn letter_code(letter: u8) -> Option<u32> {
     LETTERS.get(usize::from(place)).map(|&code| u32::from(code))
 }
 
+/// Weights of a business number's digits. The digits of each product are added.
+const UBN_WEIGHTS: [u32; 8] = [1, 2, 1, 2, 1, 2, 4, 1];
+
+/// Whether a business number's sum divides by `modulus`: by 10 until March 2023, by 5 since.
+///
+/// A seventh digit 7 weighs 28, whose digits make 10, whose digits make 1 or 0: either will do
+/// (Fiscal Information Agency, 營利事業統一編號檢查碼邏輯修正說明). `None` unless there are eight digits.
+pub(super) fn ubn(number: &[u8], modulus: u32) -> Option<bool> {
+    if number.len() != UBN_WEIGHTS.len() {
+        return None;
+    }
+    let mut sum = 0;
+    for (&byte, weight) in number.iter().zip(UBN_WEIGHTS) {
+        let product = decimal(byte)? * weight;
+        sum += product / 10 + product % 10;
+    }
+    let one_more = number[6] == b'7' && (sum + 1).is_multiple_of(modulus);
+    Some(sum.is_multiple_of(modulus) || one_more)
+}
+
+/// What each digit of a business number may add to its sum.
+pub(super) fn ubn_amounts() -> Vec<Vec<u32>> {
+    let amounts = |weight: u32| {
+        let products = (0..10).map(move |digit| digit * weight);
+        products
+            .map(|product| product / 10 + product % 10)
+            .collect()
+    };
+    UBN_WEIGHTS.into_iter().map(amounts).collect()
+}
+
+/// The digits and letters of ISO/IEC 7064.
+pub(super) const ALPHANUMERIC: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+/// The check character of ISO/IEC 7064, MOD 37,36. It sees every single wrong character.
+///
+/// What is neither a digit nor a capital letter is passed over.
+pub(super) fn iso_7064(text: &str) -> char {
+    let place = |byte: u8| ALPHANUMERIC.iter().position(|&known| known == byte);
+    let mut carried = 36;
+    for place in text.bytes().filter_map(place) {
+        let sum = (carried + place) % 36;
+        carried = if sum == 0 { 36 } else { sum } * 2 % 37;
+    }
+    char::from(ALPHANUMERIC[(37 - carried) % 36])
+}
+
 fn decimal(byte: u8) -> Option<u32> {
     byte.is_ascii_digit().then(|| u32::from(byte - b'0'))
 }
@@ -72,6 +120,96 @@ mod tests {
             assert_eq!(tw_id(id.as_bytes()), Some(0), "{id}");
         }
         assert_eq!(tw_id(b"A123456788"), Some(9));
+    }
+
+    #[test]
+    fn business_numbers_divide_by_five_and_the_old_ones_by_ten() {
+        // Both examples of the Fiscal Information Agency; three numbers from before 2023.
+        for number in ["04595257", "10458575", "04702088", "00651474", "00238778"] {
+            assert_eq!(ubn(number.as_bytes(), 5), Some(true), "{number}");
+        }
+        for number in ["04595257", "04702088", "00651474", "00238778"] {
+            assert_eq!(ubn(number.as_bytes(), 10), Some(true), "{number}");
+        }
+        // Legal since April 2023, and not before.
+        assert_eq!(ubn(b"12345670", 10), Some(false));
+        assert_eq!(ubn(b"12345670", 5), Some(true));
+        assert_eq!(ubn(b"04595258", 5), Some(false));
+        for other in [&b""[..], b"0459525", b"045952577", b"0459525x"] {
+            assert_eq!(ubn(other, 5), None);
+        }
+    }
+
+    /// How many of the 100,000,000 numbers pass: each first half meets each second half once.
+    fn business_numbers(modulus: u32) -> u64 {
+        let sum = |digits: &str, weights: &[u32]| -> u32 {
+            let products = digits
+                .bytes()
+                .zip(weights)
+                .map(|(b, w)| u32::from(b - b'0') * w);
+            products.map(|product| product / 10 + product % 10).sum()
+        };
+        let mut first = [0_u64; 10];
+        for half in 0..10_000 {
+            let sum = sum(&format!("{half:04}"), &UBN_WEIGHTS[..4]);
+            first[(sum % 10) as usize] += 1;
+        }
+        let passes = |half: u32, other: u32| {
+            let text = format!("{half:04}");
+            let all = other + sum(&text, &UBN_WEIGHTS[4..]);
+            let one_more = text.as_bytes()[2] == b'7' && (all + 1).is_multiple_of(modulus);
+            all.is_multiple_of(modulus) || one_more
+        };
+        (0..10_000)
+            .flat_map(|half| (0..10).map(move |other| (half, other)))
+            .filter(|&(half, other)| passes(half, other))
+            .map(|(_, other)| first[other as usize])
+            .sum()
+    }
+
+    #[test]
+    fn the_counts_of_business_numbers_are_the_known_ones() {
+        assert_eq!(business_numbers(10), 11_000_000);
+        assert_eq!(business_numbers(5), 22_000_000);
+    }
+
+    #[test]
+    fn a_number_that_fails_the_rule_of_five_fails_the_rule_of_ten() {
+        for number in 0..200_000_u32 {
+            let text = format!("{:08}", number * 499 + 13);
+            if ubn(text.as_bytes(), 5) == Some(false) {
+                assert_eq!(ubn(text.as_bytes(), 10), Some(false), "{text}");
+            }
+        }
+    }
+
+    fn is_iso_7064(text: &str) -> bool {
+        let mut before = text.chars();
+        let last = before.next_back();
+        last == Some(iso_7064(before.as_str()))
+    }
+
+    #[test]
+    fn the_check_character_of_iso_7064_is_the_published_one() {
+        // The example of the Global Release Identifier, IFPI.
+        assert_eq!(iso_7064("A12425GABC1234002"), 'M');
+        assert!(is_iso_7064("A1-2425G-ABC1234002-M"));
+        assert!(!is_iso_7064("A1-2425G-ABC1234002-N"));
+        assert!(!is_iso_7064("") && !is_iso_7064("a12425gabc1234002m") && !is_iso_7064("漢"));
+    }
+
+    #[test]
+    fn iso_7064_sees_every_single_wrong_character() {
+        let right = "K40719832A5";
+        let right = format!("{right}{}", iso_7064(right));
+        for place in 0..right.len() {
+            for &other in ALPHANUMERIC {
+                let mut wrong = right.clone().into_bytes();
+                wrong[place] = other;
+                let wrong = String::from_utf8(wrong).unwrap();
+                assert!(wrong == right || !is_iso_7064(&wrong), "{wrong}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Masks: which characters of a value stay, and how many values a mask still leaves possible.
 
 use super::check_digit;
-use crate::model::{Mask, Plaintext, ValueKind};
+use crate::model::{Lengths, Mask, Plaintext, ValueKind};
 
 /// Digits of the most common card numbers.
 const PAN_DIGITS: usize = 16;
@@ -28,20 +28,44 @@ pub fn masked(value: &Plaintext, mask: Mask) -> Plaintext {
 
 /// How many values of `kind` a masked view leaves possible, in the worst case.
 ///
-/// `None` for free text and e-mail addresses: what people write there can't be counted. The check
-/// digit is used against us: `A12****789` hides 10,000 numbers, of which 1,000 have the right sum.
-/// Card numbers are taken as 16 digits, values as written without separators. Not enforced.
+/// `None` for what people write (text, e-mail and postal addresses, names, days in any writing) and for
+/// UUIDs. The check digit is used against us: `A12****789` hides 10,000 numbers, of which 1,000
+/// have the right sum. Card numbers are taken as 16 digits, plates in the form since 2012, values as
+/// written without separators, of whatever length leaves the fewest. Not enforced.
 pub fn residual_candidates(kind: ValueKind, mask: Mask) -> Option<f64> {
-    let places: Vec<Vec<u32>> = match kind {
-        ValueKind::Text | ValueKind::Email => return None,
-        ValueKind::TwNationalId => tw_id_places(),
-        // Doubling permutes the ten digits: each place adds each amount once.
-        ValueKind::Pan => vec![(0..10).collect(); PAN_DIGITS],
-        // `0` and `9` are known; the others have no sum to meet.
-        ValueKind::TwMobile => [vec![vec![0]; 2], vec![vec![0; 10]; 8]].concat(),
+    let free = |choices: usize, count: usize| vec![vec![0; choices]; count];
+    let of_lengths = |choices: usize, lengths: Lengths| {
+        (lengths.min..=lengths.max)
+            .map(|length| left(&free(choices, usize::from(length)), mask, 10))
+            .min_by(f64::total_cmp)
     };
-    let hidden = hidden_places(mask, places.len());
-    Some(fewest(&places[hidden]))
+    match kind {
+        ValueKind::Text
+        | ValueKind::Email
+        | ValueKind::NameZh
+        | ValueKind::Address
+        | ValueKind::Date
+        | ValueKind::Uuid => None,
+        ValueKind::Digits(lengths) => of_lengths(10, lengths),
+        ValueKind::Alphanumeric(lengths) => of_lengths(36, lengths),
+        ValueKind::BankAccount => of_lengths(10, Lengths { min: 10, max: 19 }),
+        ValueKind::TwNationalId => Some(left(&tw_id_places(&[1, 2, 8, 9]), mask, 10)),
+        ValueKind::TwUiNumber => Some(left(&tw_id_places(&[8, 9]), mask, 10)),
+        // A seventh digit 7 may count one more, which leaves more, never fewer.
+        ValueKind::TwUbn => Some(left(&check_digit::ubn_amounts(), mask, 5)),
+        // Doubling permutes the ten digits: each place adds each amount once.
+        ValueKind::Pan => Some(left(&vec![(0..10).collect(); PAN_DIGITS], mask, 10)),
+        // `0` and `9` are known; the others have no sum to meet.
+        ValueKind::TwMobile => Some(left(&[free(1, 2), free(10, 8)].concat(), mask, 10)),
+        ValueKind::TwNhiCard => Some(left(&free(10, 12), mask, 10)),
+        ValueKind::TwPassport => Some(left(&free(10, 9), mask, 10)),
+        ValueKind::TwPlate => Some(left(&[free(24, 3), free(9, 4)].concat(), mask, 10)),
+        ValueKind::TwMobileBarcode => Some(left(&[free(1, 1), free(39, 7)].concat(), mask, 10)),
+    }
+}
+
+fn left(places: &[Vec<u32>], mask: Mask, modulus: u32) -> f64 {
+    fewest(&places[hidden_places(mask, places.len())], modulus)
 }
 
 /// The places that a mask hides in a value of `length` characters.
@@ -56,27 +80,32 @@ fn hidden_places(mask: Mask, length: usize) -> std::ops::Range<usize> {
 }
 
 /// What each character of an ID may add to its sum: all letters, all assigned second characters.
-fn tw_id_places() -> Vec<Vec<u32>> {
+fn tw_id_places(assigned: &[u32]) -> Vec<Vec<u32>> {
     let letters = (b'A'..=b'Z')
         .filter_map(check_digit::tw_id_letter)
         .collect();
-    let assigned = [1, 2, 8, 9].into_iter();
     let old_form = (b'A'..=b'D').filter_map(check_digit::letter_code);
     let [second, rest @ ..] = check_digit::ID_WEIGHTS.map(u32::from);
-    let second = assigned.chain(old_form).map(|code| code * second).collect();
+    let second = assigned
+        .iter()
+        .copied()
+        .chain(old_form)
+        .map(|code| code * second)
+        .collect();
     let digits = rest.map(|weight| (0..10).map(|digit| digit * weight).collect());
     [letters, second].into_iter().chain(digits).collect()
 }
 
-/// Ways to fill `places` so that they add up to one remainder modulo 10: the rarest that occurs.
-fn fewest(places: &[Vec<u32>]) -> f64 {
+/// Ways to fill `places` so that they add up to one remainder of `modulus` (10 at the most): the
+/// rarest that occurs.
+fn fewest(places: &[Vec<u32>], modulus: u32) -> f64 {
     let mut ways = [0.0_f64; 10];
     ways[0] = 1.0;
     for amounts in places {
         let mut next = [0.0; 10];
         for amount in amounts {
             for (sum, count) in (0_u32..).zip(ways) {
-                next[((sum + amount) % 10) as usize] += count;
+                next[((sum + amount) % modulus) as usize] += count;
             }
         }
         ways = next;
@@ -143,6 +172,21 @@ mod tests {
             |first, last| residual_candidates(ValueKind::TwMobile, mask(first, last)).unwrap();
         assert_eq!(mobile(4, 3), 1_000.0);
         assert_eq!(mobile(0, 0), 1e8);
+        let ubn = |first, last| residual_candidates(ValueKind::TwUbn, mask(first, last)).unwrap();
+        // One of five, and where the seventh digit is 7 two of five; never fewer than these.
+        assert_eq!((ubn(0, 0), ubn(4, 0), ubn(7, 0)), (2e7, 2_000.0, 2.0));
+        let ui =
+            |first, last| residual_candidates(ValueKind::TwUiNumber, mask(first, last)).unwrap();
+        assert_eq!((ui(3, 3), ui(0, 0)), (1_000.0, 26.0 * 6.0 * 1e7));
+        let plate =
+            |first, last| residual_candidates(ValueKind::TwPlate, mask(first, last)).unwrap();
+        assert_eq!((plate(3, 0), plate(0, 4)), (6_561.0, 13_824.0));
+        // The shortest account has ten digits: nine shown leave one.
+        let account =
+            |first, last| residual_candidates(ValueKind::BankAccount, mask(first, last)).unwrap();
+        assert_eq!((account(0, 9), account(0, 3)), (10.0, 1e7));
+        let digits = ValueKind::Digits(Lengths { min: 4, max: 6 });
+        assert_eq!(residual_candidates(digits, mask(0, 4)), Some(10.0));
         assert_eq!(residual_candidates(ValueKind::Text, mask(1, 0)), None);
         assert_eq!(residual_candidates(ValueKind::Email, mask(1, 0)), None);
     }

@@ -4,19 +4,26 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `value` | what a class's values must be, and their normal form |
-//! | `check_digit` | the sums of card numbers and Taiwanese IDs |
+//! | `value/` | what a class's values must be, and their normal form: a file for each family |
+//! | `check_digit` | the sums of card numbers, Taiwanese IDs and business numbers, and of tokens |
 //! | `draw` | uniform draws, by rejection |
+//! | `shape` | what stands at each place of a token |
+//! | `zh`, `zh_set.txt` | the published set of Chinese characters |
 //! | `opaque` | the self-identifying format `jk1_…` |
-//! | `format` | the formats that look like their values, and each format's free space |
+//! | `format/` | each format: drawn, known again, counted; whether it can serve its class |
+//! | `space` | free space as a number, and how much of it is used |
 //! | `mask` | masks, and how many candidates they leave |
 
 mod check_digit;
 mod draw;
+mod error;
 mod format;
 mod mask;
 mod opaque;
+mod shape;
+mod space;
 mod value;
+mod zh;
 
 #[cfg(test)]
 mod samples;
@@ -26,10 +33,12 @@ mod tests;
 use rand::TryCryptoRng;
 
 use crate::commit::Withheld;
-use crate::model::{DataClass, Plaintext, TokenText};
+use crate::model::{DataClass, Demand, Plaintext, TokenText};
 
-pub use format::free_space_bits;
+pub use error::{TokenError, ValueFault};
+pub use format::{Unfit, fit, space};
 pub use mask::{masked, residual_candidates};
+pub use space::{Pressure, Space, SpaceWatch, pressure};
 
 /// Longest value that can be tokenized, in bytes of UTF-8.
 pub const VALUE_BYTES_MAX: usize = 4_096;
@@ -37,38 +46,6 @@ pub const VALUE_BYTES_MAX: usize = 4_096;
 /// Draws after which a format's space counts as used up, when each one met a token that stands
 /// already. Half-full, it happens once in 65,536 requests; nine tenths full, once in five.
 pub const DRAWS_MAX: u32 = 16;
-
-/// Why a value is not accepted, or no token is issued. Never holds the value.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TokenError {
-    /// The value is not what its class expects.
-    #[error("the value is not {expected}")]
-    ValueInvalid {
-        /// What was expected, in words.
-        expected: &'static str,
-    },
-    /// The value has too many bytes.
-    #[error("the value has more than {bytes_max} bytes")]
-    ValueTooLong {
-        /// The limit.
-        bytes_max: usize,
-    },
-    /// The format would keep too much of a value this short: too few tokens are left to draw from.
-    #[error(
-        "card-shaped tokens need {digits_min} digits or more: give the class the opaque format"
-    )]
-    SpaceTooSmall {
-        /// Digits a value must have.
-        digits_min: usize,
-    },
-    /// [`DRAWS_MAX`] draws met tokens that stand already. For the engine, which alone can see it.
-    #[error("the format's free space is nearly used up: give the class the opaque format")]
-    SpaceUsedUp,
-    /// The source of randomness failed, or is stuck. Nothing was issued.
-    #[error("the source of randomness failed: check the operating system")]
-    NoRandomness,
-}
 
 /// Draws a token for `value`, uniform over the free space of the class's format.
 ///
@@ -80,10 +57,11 @@ pub fn issue<R: TryCryptoRng + ?Sized>(
     rng: &mut R,
 ) -> Result<Withheld<TokenText>, TokenError> {
     accept(class, value)?;
-    format::draw(class.format, value, rng).map(Withheld::new)
+    format::draw(class, value, &mut draw::Pool::new(rng)).map(Withheld::new)
 }
 
-/// Whether `value` is of the class's kind, and one that tokens of its format can stand for.
+/// Whether `value` is of the class's kind (if the class demands it), and one that tokens of its
+/// format can stand for.
 ///
 /// No token of a class is ever a value of that class (invariant 4), so nothing is tokenized twice.
 pub fn accept(class: &DataClass, value: &Plaintext) -> Result<(), TokenError> {
@@ -93,24 +71,53 @@ pub fn accept(class: &DataClass, value: &Plaintext) -> Result<(), TokenError> {
             bytes_max: VALUE_BYTES_MAX,
         });
     }
-    value::check(class.kind, value)?;
-    match format::kind_stood_for(class.format) {
-        Some(kind) if kind != class.kind => value::check(kind, value),
-        _ => Ok(()),
+    let normal = normalise(class, value);
+    match class.demand {
+        Demand::Real => {
+            value::check_normal(class.kind, &normal)?;
+            if let Some(kind) = format::kind_stood_for(&class.format).filter(|&k| k != class.kind) {
+                value::check(kind, class.normal_form, value)?;
+            }
+        }
+        Demand::Anything if normal.expose().is_empty() => {
+            return Err(value::invalid(class.kind, ValueFault::Empty));
+        }
+        Demand::Anything => {}
     }
+    // INVARIANT 4: what looks like a token of the class is none of its values.
+    let written = value.expose().trim();
+    if format::is_token(class, written) || format::is_token(class, normal.expose()) {
+        return Err(value::invalid(class.kind, ValueFault::Token));
+    }
+    format::room(class, value)
 }
 
 /// The one spelling of an accepted value, for the blind index. The sealed value stays as given.
 ///
-/// NFKC and trimmed; IDs in upper case; card and mobile numbers without spaces and hyphens, mobile
-/// numbers in the national form; hosts of e-mail addresses in lower case.
+/// NFKC and trimmed; codes in upper case; numbers without spaces and hyphens, mobile numbers in the
+/// national form; hosts of e-mail addresses in lower case; names and postal addresses without white
+/// space; days as `YYYY-MM-DD`; UUIDs in lower case with hyphens. Which version of these rules, the
+/// class says ([`crate::model::NormalForm`]).
 pub fn normalise(class: &DataClass, value: &Plaintext) -> Plaintext {
-    value::normal_form(class.kind, value)
+    value::normal_form(class.kind, class.normal_form, value)
 }
 
-/// Whether `text` could be a token of any format at all. Cheap; asks no store.
+/// Whether `text` has the look of a token, whatever its class. Cheap; asks no store.
 ///
-/// Exact: every token of every format passes, and no real card number or ID does.
+/// Every token passes but those of `digits`, `alphanumeric`, `template`, `tw-ubn` and `zh` of the
+/// value's length, which only their class can know ([`could_be_of`]); no real value of a kind that a format looks like passes.
 pub fn plausible(text: &str) -> bool {
-    opaque::is_one(text) || format::is_shaped_token(text)
+    format::has_a_look(text)
+}
+
+/// Whether `text` could be a token of this class. Exact: every one passes, no value of the class does.
+pub fn could_be_of(class: &DataClass, text: &str) -> bool {
+    format::is_token(class, text)
+}
+
+/// Whether `text` claims by its look to be a token, and its check characters or its form say no.
+///
+/// Nobody was ever given one, whatever the catalogue says today: no store need be asked.
+pub fn is_mistyped(text: &str) -> bool {
+    format::is_mistyped(text)
 }

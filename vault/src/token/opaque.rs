@@ -39,6 +39,11 @@ pub(super) fn is_one(text: &str) -> bool {
     is_body(body) && check.as_bytes() == check_of(&text[..PREFIX.len() + BODY_CHARS])
 }
 
+/// Whether `text` begins as a token of this format and is none.
+pub(super) fn is_broken(text: &str) -> bool {
+    text.starts_with(PREFIX) && !is_one(text)
+}
+
 /// Appends 128 random bits as 26 characters.
 pub(super) fn push_body<R: TryCryptoRng + ?Sized>(
     text: &mut String,

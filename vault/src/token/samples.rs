@@ -185,7 +185,7 @@ fn no_sample_value_passes_the_gateway_unselected() {
             let value = Plaintext::new(text);
             let looks_real = telling
                 .iter()
-                .any(|&kind| value::check(kind, &value).is_ok());
+                .any(|&kind| value::is_real(kind, value.expose()));
             let selected = rules.iter().any(|(path, _)| takes(path, &way));
             assert!(selected || !looks_real, "{way}");
         }
