@@ -52,6 +52,7 @@ pub fn bundle(entries: &[Vec<u8>]) -> Vec<u8> {
 
 /// The items file of a bundle: for each entry its items ([`crate::encode_items`]) behind their
 /// length in four big-endian bytes; an entry without a batch has length 0.
+/// Where no entry of the bundle has items, the file may be absent.
 pub fn items_bundle(items: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(items.iter().map(|item| item.len() + 4).sum());
     for item in items {

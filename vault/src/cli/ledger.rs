@@ -65,7 +65,9 @@ fn export_once(from: &Path, to: &Path) -> anyhow::Result<u64> {
         .split_once("\n\n")
         .context("the checkpoint is malformed")?;
     let size = Checkpoint::parse(&format!("{body}\n"))?.size;
-    for path in covered(size) {
+    // No items, no file; where items are missing, the verifier says so.
+    let items = items(size).filter(|path| from.join(path).exists());
+    for path in covered(size).into_iter().chain(items) {
         copy_file(&from.join(&path), &to.join(&path))?;
         files += 1;
     }
@@ -76,13 +78,8 @@ fn export_once(from: &Path, to: &Path) -> anyhow::Result<u64> {
 /// The files of a log of this size: full tiles and bundles, and the partial ones at its edge.
 fn covered(size: u64) -> Vec<String> {
     let mut paths = Vec::new();
-    for n in 0..size / TILE_WIDTH {
-        paths.extend([entries_path(n, None), items_path(n, None)]);
-    }
-    if let Some(width) = partial(size) {
-        let n = size / TILE_WIDTH;
-        paths.extend([entries_path(n, Some(width)), items_path(n, Some(width))]);
-    }
+    paths.extend((0..size / TILE_WIDTH).map(|n| entries_path(n, None)));
+    paths.extend(partial(size).map(|width| entries_path(size / TILE_WIDTH, Some(width))));
     let levels = (0..8_u8).map(|level| (level, size >> (8 * (u32::from(level) + 1))));
     for (level, full) in levels.take_while(|(_, full)| *full > 0) {
         paths.extend((0..full).map(|n| tile_path(level, n, None)));
@@ -90,6 +87,13 @@ fn covered(size: u64) -> Vec<String> {
     let edge = Edge::shape(size).into_iter();
     paths.extend(edge.map(|(index, width)| tile_path(index.level, index.n, Some(width))));
     paths
+}
+
+/// The files of the items beside a log of this size, where there are any.
+fn items(size: u64) -> impl Iterator<Item = String> {
+    let edge = partial(size).map(|width| items_path(size / TILE_WIDTH, Some(width)));
+    let full = (0..size / TILE_WIDTH).map(|n| items_path(n, None));
+    full.chain(edge)
 }
 
 fn copy_file(from: &Path, to: &Path) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! Entries become C2SP tiles on disk: immutable files, written once, read back before they count.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ pub(super) struct Integrator {
     items: Vec<Vec<u8>>,
     /// Partial files' folders whose full file stands: not needed once a checkpoint covers it.
     stale: Vec<String>,
+    /// Folders that files were put into, and that are not durable yet.
+    unsettled: BTreeSet<PathBuf>,
 }
 
 impl Integrator {
@@ -32,6 +35,7 @@ impl Integrator {
             entries: Vec::new(),
             items: Vec::new(),
             stale: Vec::new(),
+            unsettled: BTreeSet::new(),
         }
     }
 
@@ -108,15 +112,19 @@ impl Integrator {
         Ok(())
     }
 
-    /// Writes the partial tiles and bundle of the present size, and gives the root over it.
-    pub(super) fn integrate(&self) -> io::Result<Hash> {
+    /// Writes the partial tiles and bundle of the present size, and gives the root over it. All files
+    /// are durable in their places then.
+    pub(super) fn integrate(&mut self) -> io::Result<Hash> {
         if let Some(width) = partial(self.size) {
             self.write_bundle(self.size / TILE_WIDTH, Some(width))?;
         }
-        self.edge
-            .partial_tiles()
-            .iter()
-            .try_for_each(|tile| self.write_tile(tile))?;
+        for tile in self.edge.partial_tiles() {
+            self.write_tile(&tile)?;
+        }
+        for folder in &self.unsettled {
+            File::open(folder)?.sync_all()?;
+        }
+        self.unsettled.clear();
         Ok(self.root())
     }
 
@@ -130,19 +138,27 @@ impl Integrator {
         below.unwrap_or_else(|| Frontier::new().root())
     }
 
-    fn write_bundle(&self, n: u64, width: Option<u8>) -> io::Result<()> {
-        self.write(&items_path(n, width), &items_bundle(&self.items))?;
+    /// Where no entry of a bundle has items, there is no file of items.
+    fn write_bundle(&mut self, n: u64, width: Option<u8>) -> io::Result<()> {
+        if self.items.iter().any(|items| !items.is_empty()) {
+            self.write(&items_path(n, width), &items_bundle(&self.items))?;
+        }
         self.write(&entries_path(n, width), &bundle(&self.entries))
     }
 
-    fn write_tile(&self, tile: &Tile) -> io::Result<()> {
+    fn write_tile(&mut self, tile: &Tile) -> io::Result<()> {
         self.write(&tile.path(), &tile.bytes())
     }
 
-    /// A file is written whole beside its place, made durable, moved, and read back.
-    fn write(&self, relative: &str, bytes: &[u8]) -> io::Result<()> {
+    /// A file is written whole beside its place, made durable, moved, and read back. Its folder is made
+    /// durable with others', before a checkpoint says that the file is there.
+    fn write(&mut self, relative: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.directory.join(relative);
-        write_durably(&path, bytes)?;
+        let folder = write_whole(&path, bytes)?;
+        // A folder that is new is an entry of the one above.
+        let above = folder.ancestors().map(Path::to_owned);
+        self.unsettled
+            .extend(above.take_while(|folder| folder.starts_with(&self.directory)));
         if fs::read(&path)? != bytes {
             return Err(io::Error::other(
                 "a ledger file reads back otherwise than written",
@@ -154,6 +170,11 @@ impl Integrator {
 
 /// Temp file, fsync, rename, fsync of the folder.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    File::open(write_whole(path, bytes)?)?.sync_all()
+}
+
+/// Temp file, fsync, rename. Gives the folder, whose fsync makes it last.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let folder = path
         .parent()
         .ok_or_else(|| io::Error::other("a file without a folder"))?;
@@ -165,12 +186,14 @@ pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
-    File::open(folder)?.sync_all()
+    Ok(folder.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Frontier, Integrator, StoredEntry, leaf_hash};
+    use super::{
+        Frontier, Integrator, StoredEntry, entries_path, items_bundle, items_path, leaf_hash,
+    };
 
     fn entry(seq: u64) -> StoredEntry {
         StoredEntry {
@@ -178,6 +201,26 @@ mod tests {
             bytes: seq.to_be_bytes().to_vec(),
             items: vec![7; (seq % 3) as usize],
         }
+    }
+
+    #[test]
+    fn there_is_a_file_of_items_where_there_are_items() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tree = Integrator::new(folder.path());
+        let none = |seq| StoredEntry {
+            items: Vec::new(),
+            ..entry(seq)
+        };
+        (0..300).for_each(|seq| tree.append(&none(seq)).unwrap());
+        tree.integrate().unwrap();
+        assert!(folder.path().join(entries_path(1, Some(44))).exists());
+        assert!(!folder.path().join("items").exists());
+        tree.append(&entry(300)).unwrap();
+        tree.append(&entry(301)).unwrap();
+        tree.integrate().unwrap();
+        let items = std::fs::read(folder.path().join(items_path(1, Some(46)))).unwrap();
+        assert_eq!(items, items_bundle(&tree.items));
+        assert!(!folder.path().join(items_path(0, None)).exists());
     }
 
     #[test]
