@@ -7,11 +7,11 @@ use ledger::{Item, ItemView, Operation};
 
 use super::{Engine, EngineError, caller_facts};
 use crate::commit::{Record, Sequenced, Withheld};
-use crate::model::{ClassName, DomainName, Mask, Plaintext, RequestId, TokenText, View};
+use crate::model::{ClassName, DomainName, Plaintext, RequestId, TokenText, View};
 use crate::policy::{Authorized, Detokenize};
 use crate::seal;
 use crate::store::{Change, Fingerprint, TokenRow};
-use crate::token;
+use crate::token::{self, Masking};
 
 /// The class that the ledger names where a token stands nowhere.
 const NO_CLASS: &str = "none";
@@ -138,13 +138,13 @@ impl Engine {
             .grant
             .view(&row.class)
             .filter(|_| stands && opened.is_ok());
-        let mask = self.catalogue.class(&row.class).map(|class| class.mask);
+        let masking = self.catalogue.class(&row.class).map(Masking::of);
         let class = if stands { row.class.as_str() } else { NO_CLASS };
         let item = self.item(fingerprint, class, item_view(view));
         let fitting = Fitting {
             view,
             class: row.class,
-            mask,
+            masking,
             token,
         };
         let shown = match opened {
@@ -165,23 +165,19 @@ struct Opening<'a> {
 struct Fitting {
     view: Option<View>,
     class: ClassName,
-    mask: Option<Mask>,
+    masking: Option<Masking>,
     token: TokenText,
 }
 
 /// The view's shape of a value. A class without a mask shows nothing when masked.
 fn fit((value, fitting): (Plaintext, Fitting)) -> Revealed {
-    const ALL_HIDDEN: Mask = Mask {
-        keep_first: 0,
-        keep_last: 0,
-    };
     let Fitting {
         view,
         class,
-        mask,
+        masking,
         token,
     } = fitting;
-    let masked = token::masked(&value, mask.unwrap_or(ALL_HIDDEN));
+    let masked = token::masked(&value, masking.unwrap_or(Masking::ALL_HIDDEN));
     let shown = |view, value| Revealed::Shown(Disclosure { view, class, value });
     match view {
         Some(View::Plain) => shown(View::Plain, value),

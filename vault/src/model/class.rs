@@ -61,6 +61,18 @@ pub struct Mask {
     pub keep_first: u8,
     /// Characters kept at the end.
     pub keep_last: u8,
+    /// The floor: so many values must stay possible for who sees a masked one.
+    #[serde(default = "candidates_min")]
+    pub candidates_min: u64,
+}
+
+impl Mask {
+    /// The floor of a class that names none: as safe from one guess as a PIN of four digits.
+    pub const CANDIDATES_MIN: u64 = 10_000;
+}
+
+fn candidates_min() -> u64 {
+    Mask::CANDIDATES_MIN
 }
 
 /// One data class of the catalogue.
@@ -124,6 +136,11 @@ pub enum CatalogueError {
     /// A class's shares of its free space are no shares.
     #[error("class `{0}`: `space` is 1 <= warn_percent <= full_percent <= 95")]
     SpaceShares(ClassName),
+    /// A class's floor for its mask is none.
+    #[error(
+        "class `{0}`: `candidates_min` is 2 or more: whoever may know the value sees it `plain`"
+    )]
+    MaskFloor(ClassName),
     /// A class or domain stands twice.
     #[error("`{0}` stands twice in the class catalogue")]
     Twice(String),
@@ -206,6 +223,9 @@ impl Catalogue {
         // Nearly full, draws meet standing tokens again and again: nobody waits for the last ones.
         if warn_percent == 0 || warn_percent > full_percent || full_percent > 95 {
             return Err(CatalogueError::SpaceShares(raw.name));
+        }
+        if raw.mask.candidates_min < 2 {
+            return Err(CatalogueError::MaskFloor(raw.name));
         }
         let class = DataClass {
             name: raw.name.clone(),
@@ -309,6 +329,24 @@ mod tests {
             (class.space.warn_percent, class.space.full_percent),
             (10, 20)
         );
+    }
+
+    #[test]
+    fn a_mask_has_a_floor_and_two_is_the_lowest() {
+        let with = |mask: &str| {
+            let text = format!(
+                "levels = [\"public\"]\ndomain = []\n[[class]]\nname = \"a\"\nlevel = \"public\"\n\
+                kind = \"text\"\nformat = \"opaque\"\nmask = {{ keep_first = 1, keep_last = 0{mask} }}\n"
+            );
+            let catalogue = Catalogue::parse(&text).map_err(|error| error.to_string())?;
+            Ok::<_, String>(catalogue.classes().next().unwrap().mask.candidates_min)
+        };
+        assert_eq!(with(""), Ok(10_000));
+        assert_eq!(with(", candidates_min = 2"), Ok(2));
+        for floor in [0, 1] {
+            let error = with(&format!(", candidates_min = {floor}")).unwrap_err();
+            assert!(error.contains("2 or more"), "{error}");
+        }
     }
 
     #[test]

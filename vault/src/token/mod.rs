@@ -12,7 +12,8 @@
 //! | `opaque` | the self-identifying format `jk1_…` |
 //! | `format/` | each format: drawn, known again, counted; whether it can serve its class |
 //! | `space` | free space as a number, and how much of it is used |
-//! | `mask` | masks, and how many candidates they leave |
+//! | `mask` | masks: what they keep, and when they keep nothing |
+//! | `residue` | how many values a mask leaves possible |
 
 mod check_digit;
 mod draw;
@@ -20,6 +21,7 @@ mod error;
 mod format;
 mod mask;
 mod opaque;
+mod residue;
 mod shape;
 mod space;
 mod value;
@@ -37,8 +39,9 @@ use crate::model::{DataClass, Demand, Plaintext, TokenText};
 
 pub use error::{TokenError, ValueFault};
 pub use format::{Unfit, fit, space};
-pub use mask::{masked, residual_candidates};
-pub use space::{Pressure, Space, SpaceWatch, pressure};
+pub use mask::{Masking, hidden_min, masked};
+pub use residue::{Residue, residue, residue_beside_token};
+pub use space::{Pressure, Space, SpaceWatch, grouped, pressure};
 
 /// Longest value that can be tokenized, in bytes of UTF-8.
 pub const VALUE_BYTES_MAX: usize = 4_096;

@@ -146,8 +146,9 @@ fn clearances_and_compartments_separate_the_units() {
 #[test]
 fn no_mask_of_the_sample_gives_its_value_away() {
     for class in catalogue().classes() {
-        if let Some(left) = residual_candidates(class.kind, class.mask) {
-            assert!(left > 10_000.0, "{} leaves {left}", class.name);
+        if let Some(left) = residue(class) {
+            let candidates = left.candidates.tokens().unwrap();
+            assert!(candidates >= 10_000, "{} leaves {candidates}", class.name);
         }
     }
 }

@@ -62,6 +62,16 @@ impl Space {
         self.bits
     }
 
+    /// The number in words, of things other than tokens too.
+    pub fn counted(&self, things: &str) -> String {
+        match self.tokens {
+            Some(number) if number < 1_000_000_000_000_000 => {
+                format!("{} {things} ({:.1} bits)", grouped(number), self.bits)
+            }
+            _ => format!("2^{:.1} {things}", self.bits),
+        }
+    }
+
     pub(super) fn is_at_least(&self, tokens: u128) -> bool {
         self.tokens.is_none_or(|own| own >= tokens)
     }
@@ -69,17 +79,12 @@ impl Space {
 
 impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.tokens {
-            Some(tokens) if tokens < 1_000_000_000_000_000 => {
-                write!(f, "{} tokens ({:.1} bits)", grouped(tokens), self.bits)
-            }
-            _ => write!(f, "2^{:.1} tokens", self.bits),
-        }
+        f.write_str(&self.counted("tokens"))
     }
 }
 
 /// A number with commas between its thousands.
-pub(super) fn grouped(number: u128) -> String {
+pub fn grouped(number: u128) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -51,7 +51,7 @@ pub(super) fn chi_square(counts: &[u32]) -> f64 {
         .sum()
 }
 
-fn class(kind: ValueKind, format: Format) -> DataClass {
+pub(super) fn class(kind: ValueKind, format: Format) -> DataClass {
     DataClass {
         name: ClassName::parse("under-test").unwrap(),
         level: Level(0),
@@ -61,6 +61,7 @@ fn class(kind: ValueKind, format: Format) -> DataClass {
         mask: Mask {
             keep_first: 1,
             keep_last: 1,
+            candidates_min: Mask::CANDIDATES_MIN,
         },
         repeatable: false,
         demand: Demand::Real,

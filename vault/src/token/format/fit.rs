@@ -1,14 +1,14 @@
-//! Whether a class's format can serve it, asked when the catalogue is read: with the numbers.
+//! Whether a class's format and mask can serve it, asked when the catalogue is read: with the numbers.
 
 use super::{TOKENS_MIN, card_competition, kind_stood_for, plain, space};
 use crate::model::{Catalogue, ClassName, DataClass, Demand, Format, Length, ValueKind};
 use crate::token::space::grouped;
-use crate::token::{Space, value};
+use crate::token::{Residue, Space, residue, value};
 
 /// So many tokens are enough for any table, whatever values may come.
 const TOKENS_PLENTY: u128 = 1 << 32;
 
-/// Why a class's format can't serve it.
+/// Why a class's format or mask can't serve it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfit {
@@ -68,6 +68,24 @@ pub enum Unfit {
         /// Its kind.
         kind: &'static str,
     },
+    /// Who sees a masked value could find it by trying.
+    #[error(
+        "class `{class}`: its mask leaves {} for a value of {} characters of the kind `{kind}`, and its \
+        floor is {}: keep fewer characters, or set `candidates_min` in `mask` if so few are enough",
+        residue.candidates.counted("candidates"),
+        residue.characters,
+        grouped(u128::from(*floor))
+    )]
+    MaskTooOpen {
+        /// The class.
+        class: ClassName,
+        /// Its kind.
+        kind: &'static str,
+        /// What its mask leaves.
+        residue: Residue,
+        /// What it should leave.
+        floor: u64,
+    },
     /// No value is of the class's kind and of the one that its format looks like.
     #[error("class `{class}`: no value of the kind `{kind}` fits the format `{format}`")]
     NoValue {
@@ -80,9 +98,29 @@ pub enum Unfit {
     },
 }
 
-/// Whether the format of each class can serve it. To be asked wherever a catalogue is read.
+/// Whether each class's format can serve it, and its mask hides enough. To be asked wherever a
+/// catalogue is read.
 pub fn fit(catalogue: &Catalogue) -> Result<(), Unfit> {
-    catalogue.classes().try_for_each(fit_one)
+    catalogue.classes().try_for_each(|class| {
+        fit_one(class)?;
+        hides_enough(class)
+    })
+}
+
+/// No mask shows less than one that shows nothing: that is never refused.
+fn hides_enough(class: &DataClass) -> Result<(), Unfit> {
+    let floor = class.mask.candidates_min;
+    match residue(class) {
+        Some(residue) if residue.shows && !residue.candidates.is_at_least(u128::from(floor)) => {
+            Err(Unfit::MaskTooOpen {
+                class: class.name.clone(),
+                kind: class.kind.name(),
+                residue,
+                floor,
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn fit_one(class: &DataClass) -> Result<(), Unfit> {

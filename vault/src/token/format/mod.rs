@@ -21,6 +21,9 @@ const EMAIL_HOST: &str = "@token.invalid";
 /// Fewer tokens than these serve nobody: a class is refused at load, a value when it comes.
 const TOKENS_MIN: u128 = 65_536;
 
+/// Digits of the shortest card number that a token can stand for.
+pub(super) const CARD_DIGITS_MIN: usize = card::DIGITS_MIN;
+
 /// The kind of values that a format looks like; `None` for those that look like none.
 pub(super) fn kind_stood_for(format: &Format) -> Option<ValueKind> {
     match format {

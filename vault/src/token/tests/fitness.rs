@@ -133,6 +133,135 @@ fn a_format_and_a_kind_that_never_meet_are_refused() {
     );
 }
 
+/// A class of this kind and mask.
+fn masked_as(kind: &str, mask: &str) -> Result<(), String> {
+    let text = format!(
+        "levels = [\"public\"]\ndomain = []\n[[class]]\nname = \"a\"\nlevel = \"public\"\nformat = \"opaque\"\n\
+        kind = {kind}\nmask = {{ {mask} }}\n"
+    );
+    let catalogue = Catalogue::parse(&text).map_err(|error| error.to_string())?;
+    fit(&catalogue).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_mask_under_its_class_s_floor_is_refused_with_the_number() {
+    for (kind, mask, words) in [
+        (
+            "\"tw-national-id\"",
+            "keep_first = 3, keep_last = 3",
+            [
+                "class `a`",
+                "1,000 candidates (10.0 bits) for a value of 10 characters",
+                "floor is 10,000",
+            ],
+        ),
+        (
+            "\"pan\"",
+            "keep_first = 6, keep_last = 4",
+            [
+                "10 candidates (3.3 bits) for a value of 12 characters",
+                "kind `pan`",
+                "keep fewer characters",
+            ],
+        ),
+        (
+            "\"date\"",
+            "keep_first = 4, keep_last = 0, candidates_min = 366",
+            ["365 candidates", "floor is 366", "`candidates_min`"],
+        ),
+        (
+            "{ name = \"digits\", min = 4, max = 6 }",
+            "keep_first = 0, keep_last = 4",
+            [
+                "10 candidates (3.3 bits) for a value of 5 characters",
+                "kind `digits`",
+                "keep fewer",
+            ],
+        ),
+    ] {
+        let refusal = masked_as(kind, mask).unwrap_err();
+        for word in words {
+            assert!(refusal.contains(word), "{kind}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn a_mask_at_its_floor_is_taken_and_so_is_one_that_shows_nothing() {
+    for (kind, mask) in [
+        (
+            "\"tw-national-id\"",
+            "keep_first = 3, keep_last = 3, candidates_min = 1000",
+        ),
+        ("\"tw-national-id\"", "keep_first = 1, keep_last = 3"),
+        (
+            "\"date\"",
+            "keep_first = 4, keep_last = 0, candidates_min = 365",
+        ),
+        // No mask shows less, whatever the floor.
+        ("\"digits\"", "keep_first = 0, keep_last = 0"),
+        (
+            "\"date\"",
+            "keep_first = 0, keep_last = 0, candidates_min = 1000000",
+        ),
+        // As many kept as there are: nothing is shown.
+        ("\"tw-ubn\"", "keep_first = 4, keep_last = 4"),
+        // Kept for each value, when it is shown.
+        ("\"text\"", "keep_first = 200, keep_last = 3"),
+    ] {
+        assert_eq!(masked_as(kind, mask), Ok(()), "{kind} {mask}");
+    }
+}
+
+/// The table of masks in `policies/README.md`: kind, characters kept, what the document says is left.
+fn table_of_masks() -> Vec<(String, u8, u8, String)> {
+    let text = include_str!("../../../../policies/README.md");
+    let table = text.split("### Masks").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `"));
+    let rows = rows.filter(|line| !line.starts_with("| `kind`"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row
+            .split('|')
+            .map(|cell| cell.trim().trim_matches('`'))
+            .collect();
+        let (first, last) = cells[2].split_once('+').unwrap();
+        let kept = |text: &str| text.parse().unwrap();
+        (
+            cells[1].to_owned(),
+            kept(first),
+            kept(last),
+            cells[3].to_owned(),
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn the_table_of_masks_says_what_is_counted() {
+    let rows = table_of_masks();
+    assert!(rows.len() > 10);
+    for (kind, keep_first, keep_last, says) in rows {
+        let kind = KINDS
+            .into_iter()
+            .find(|known| known.name() == kind)
+            .unwrap();
+        let mask = Mask {
+            keep_first,
+            keep_last,
+            candidates_min: 2,
+        };
+        let class = DataClass {
+            mask,
+            ..class(kind, Format::Opaque)
+        };
+        let left = residue(&class).unwrap().candidates;
+        let counted = left.counted("candidates");
+        let number = counted.split(' ').next().unwrap();
+        assert_eq!(says, format!("{number} ({:.1})", left.bits()), "{kind:?}");
+    }
+}
+
 #[test]
 fn the_sample_catalogue_is_fit() {
     let text = include_str!("../../../../policies/classes.toml");

@@ -182,10 +182,19 @@ proptest! {
     }
 
     #[test]
-    fn a_mask_never_shows_more_than_it_keeps(text in "\\PC{0,20}", keep_first: u8, keep_last: u8) {
-        let mask = Mask { keep_first: keep_first % 12, keep_last: keep_last % 12 };
-        let shown = masked(&plaintext(&text), mask);
-        let length = text.chars().count();
+    fn a_mask_never_shows_more_than_it_keeps(
+        (class, value) in class_and_value(),
+        text in "\\PC{0,20}",
+        written: bool,
+        keep_first: u8,
+        keep_last: u8,
+        candidates_min in 2..100_000_u64,
+    ) {
+        let mask = Mask { keep_first: keep_first % 12, keep_last: keep_last % 12, candidates_min };
+        let class = DataClass { mask, ..class };
+        let value = plaintext(if written { &text } else { &value });
+        let shown = masked(&value, Masking::of(&class));
+        let length = normalise(&class, &value).expose().chars().count();
         let kept = usize::from(mask.keep_first + mask.keep_last);
         let hidden = if kept >= length { length } else { length - kept };
         prop_assert_eq!(shown.expose().chars().count(), length);

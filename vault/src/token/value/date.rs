@@ -1,6 +1,7 @@
 //! Days: the Gregorian and the ROC calendar, in the writings that Taiwan uses.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use jiff::civil::Date;
 
@@ -31,6 +32,33 @@ pub(super) fn normal(text: &str) -> String {
         }
         None => text.to_owned(),
     }
+}
+
+/// The fewest days that agree in all places of their normal form but the hidden ones: all are sorted.
+pub(super) fn fewest(hidden: &Range<usize>) -> u128 {
+    const DIGIT_PLACES: [usize; 8] = [0, 1, 2, 3, 5, 6, 8, 9];
+    let first = Date::new(YEAR_MIN, 1, 1).ok();
+    let days = std::iter::successors(first, |day| day.tomorrow().ok());
+    let shown = |day: Date| {
+        let month_and_day =
+            u32::from(day.month().unsigned_abs()) * 100 + u32::from(day.day().unsigned_abs());
+        let mut rest = u32::from(day.year().unsigned_abs()) * 10_000 + month_and_day;
+        let mut shown = 0;
+        for (power, place) in (0..).zip(DIGIT_PLACES.into_iter().rev()) {
+            if !hidden.contains(&place) {
+                shown += rest % 10 * 10_u32.pow(power);
+            }
+            rest /= 10;
+        }
+        shown
+    };
+    let mut views: Vec<u32> = days
+        .take_while(|day| day.year() <= YEAR_MAX)
+        .map(shown)
+        .collect();
+    views.sort_unstable();
+    let alike = views.chunk_by(|one, other| one == other);
+    alike.map(|days| days.len() as u128).min().unwrap_or(0)
 }
 
 /// Whether a normal form is a day.

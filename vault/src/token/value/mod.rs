@@ -145,6 +145,11 @@ pub(super) fn count(kind: ValueKind) -> Option<Space> {
     }
 }
 
+/// The fewest days that have the same signs in all places of their normal form but the hidden ones.
+pub(super) fn fewest_days(hidden: &std::ops::Range<usize>) -> u128 {
+    date::fewest(hidden)
+}
+
 /// What is wrong with a value in its normal form.
 fn fault(kind: ValueKind, text: &str) -> Option<ValueFault> {
     if text.is_empty() {
