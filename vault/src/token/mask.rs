@@ -205,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn as_many_values_look_alike_as_the_vault_counts() {
+        let id = ValueKind::TwNationalId;
+        let numbers = (0..10_000).map(|hidden| format!("A12{hidden:04}789"));
+        let alike = numbers.filter(|number| shown(id, number, 3, 3) == "A12****789");
+        assert_eq!(alike.count(), 1_000);
+        let cards = (0..100).map(|hidden| format!("411111{hidden:02}1111"));
+        let alike = cards.filter(|card| shown(ValueKind::Pan, card, 6, 4) == "411111**1111");
+        assert_eq!(alike.count(), 10);
+    }
+
+    #[test]
     fn what_is_no_value_of_the_kind_stays_hidden() {
         for (kind, text) in [
             (ValueKind::TwNationalId, "A123456788"),
