@@ -1,12 +1,12 @@
 //! The shapes of tokens, as a class names them: a word, or a table with the word and its options.
 
-use std::fmt;
 use std::sync::Arc;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use unicode_normalization::UnicodeNormalization;
+
+use super::written::word_or_table;
 
 /// Longest token of a format whose length a class chooses, in characters.
 pub const LENGTH_MAX: u8 = 64;
@@ -431,34 +431,9 @@ fn length(written: &WrittenLength) -> Result<Length, InvalidFormat> {
 
 impl<'de> Deserialize<'de> for Format {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_any(Reader)
-    }
-}
-
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Format;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a format's name, or a table with `name` and the format's option")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Format, E> {
-        let name = Word::deserialize(serde::de::value::StrDeserializer::new(text))?;
-        let written = Written {
-            name,
-            length: None,
-            template: None,
-            keep: None,
-            form: None,
-        };
-        written.meant().map_err(E::custom)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Format, A::Error> {
-        let written = Written::deserialize(MapAccessDeserializer::new(map))?;
-        written.meant().map_err(A::Error::custom)
+        let expected = "a format's name, or a table with `name` and the format's option";
+        let written: Written = word_or_table(input, expected)?;
+        written.meant().map_err(D::Error::custom)
     }
 }
 

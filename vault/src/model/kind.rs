@@ -1,10 +1,9 @@
 //! What a class's values must be: a word, or a table with the word and the lengths it allows.
 
-use std::fmt;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+use super::written::word_or_table;
 
 /// What a class's values must be.
 ///
@@ -161,32 +160,9 @@ impl Written {
 
 impl<'de> Deserialize<'de> for ValueKind {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_any(Reader)
-    }
-}
-
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = ValueKind;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a kind's name, or a table with `name`, `min` and `max`")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ValueKind, E> {
-        let name = Word::deserialize(serde::de::value::StrDeserializer::new(text))?;
-        let written = Written {
-            name,
-            min: None,
-            max: None,
-        };
-        written.meant().map_err(E::custom)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ValueKind, A::Error> {
-        let written = Written::deserialize(MapAccessDeserializer::new(map))?;
-        written.meant().map_err(A::Error::custom)
+        let expected = "a kind's name, or a table with `name`, `min` and `max`";
+        let written: Written = word_or_table(input, expected)?;
+        written.meant().map_err(D::Error::custom)
     }
 }
 

@@ -11,6 +11,7 @@ mod name;
 mod secret;
 mod unit;
 mod view;
+mod written;
 
 pub use class::{
     Catalogue, CatalogueError, DataClass, Demand, Domain, Level, Mask, NormalForm, SpaceShares,
