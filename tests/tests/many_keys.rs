@@ -26,8 +26,8 @@ const PAGE: u32 = 1_000;
 /// Requests at once.
 const LANES: usize = 64;
 
-/// Bytes that an open key holds in locked memory, and bytes of a slab of them (`kms::locked`).
-const SLOT_BYTES: usize = 128;
+/// Bytes that an open HMAC key holds in locked memory, prepared as it is, and bytes of a slab of them (`kms::locked`).
+const SLOT_BYTES: usize = 256;
 const SLAB_BYTES: usize = 64 * 1024;
 /// What the cache counts for one open key beside its slot, with the maps around it, in bytes.
 const OPEN_KEY_BYTES: usize = 1024;
