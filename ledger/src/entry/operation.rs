@@ -115,6 +115,46 @@ coded! {
         KeyReseal = 33 "key-reseal",
         /// Key versions were wrapped anew, under another root key.
         RootRotate = 34 "root-rotate",
+        /// What a token is was read, without its value.
+        TokenRead = 35 "token-read",
+        /// Tokens were switched off.
+        TokenDisable = 36 "token-disable",
+        /// Tokens were switched on again.
+        TokenEnable = 37 "token-enable",
+        /// Tokens got other tokens in their place, and stopped.
+        TokenReplace = 38 "token-replace",
+        /// Tokens moved to another data class.
+        TokenMove = 39 "token-move",
+        /// Tokens were purged by their age, or counted for it.
+        TokenPurge = 40 "token-purge",
+        /// A legal hold was placed.
+        HoldPlace = 41 "hold-place",
+        /// A legal hold was lifted.
+        HoldLift = 42 "hold-lift",
+        /// A value's tokens were searched for.
+        Search = 43 "search",
+        /// Values were indexed anew, under another normal form.
+        Reindex = 44 "reindex",
+        /// The database came back from a backup.
+        Restore = 45 "restore",
+        /// A ticket was made, for a named unit to redeem.
+        TicketIssue = 46 "ticket-issue",
+        /// A ticket was presented for its values.
+        TicketRedeem = 47 "ticket-redeem",
+        /// A grant for many values was asked for.
+        GrantRequest = 48 "grant-request",
+        /// A grant was approved by another person's unit.
+        GrantApprove = 49 "grant-approve",
+        /// A grant was taken back.
+        GrantRevoke = 50 "grant-revoke",
+        /// Honeytokens were planted.
+        HoneytokenPlant = 51 "honeytoken-plant",
+        /// Something happened that people are told of at once.
+        Alert = 52 "alert",
+        /// A unit was locked out.
+        UnitLock = 53 "unit-lock",
+        /// A locked unit was let in again.
+        UnitUnlock = 54 "unit-unlock",
     }
 }
 

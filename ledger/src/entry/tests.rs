@@ -260,7 +260,7 @@ fn unknown_numbers_are_refused() {
         "an unknown schema version"
     );
     assert_eq!(
-        rule(&replaced(&bytes, &[5, 3, 6, 0], &[5, 0x18, 35, 6, 0])),
+        rule(&replaced(&bytes, &[5, 3, 6, 0], &[5, 0x18, 255, 6, 0])),
         "an unknown operation"
     );
     assert_eq!(
