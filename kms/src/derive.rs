@@ -9,6 +9,7 @@
 //! recovery                      key = HKDF-SHA-256(secret, salt = "", info = "jinku/v1 recovery root" | "… pin" | "… commitment"),
 //!                               of the first two the pair with "jinku/v1 recovery xaes-256-gcm key", "… commitment key"
 //! a message's commitment        HMAC-SHA-256(commitment key, head | first half of the nonce)
+//! a row's inner layer           key = HMAC-SHA-256(shred key, context of the row)
 //! ```
 //! RFC 5869; NIST SP 800-56C rev. 2. One purpose per derived key.
 

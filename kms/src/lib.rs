@@ -20,6 +20,7 @@
 //! | `aead`, `cipher` | the vault's own messages; the service's messages |
 //! | `sealing`, `commitment` | XAES-256-GCM with a key commitment, for both |
 //! | `sealer`, `subkeys` | many messages in one go; keys of messages, kept for the next ones |
+//! | `shred` | keys of single values, outside of the database: what they sealed goes with them |
 //! | `mac` | HMAC |
 //! | `signing`, `public` | Ed25519, ECDSA P-256; public keys as DER, PEM, JWK |
 //! | `cache` | opened keys, kept for a while |
@@ -56,6 +57,7 @@ mod sealer;
 mod sealing;
 mod secret;
 pub mod shares;
+mod shred;
 mod signing;
 mod subkeys;
 mod xaes;
@@ -76,4 +78,5 @@ pub use public::PublicKey;
 pub use recovery::RecoveryFile;
 pub use sealer::Sealer;
 pub use secret::{Pin, SecretBytes, random_bytes};
+pub use shred::ShredKey;
 pub use signing::{SigningKey, signature_from_der, signature_to_der};

@@ -311,6 +311,7 @@ pub fn tokenize(class: &str, values: &[&str]) -> TokenizeRequest {
     let item = |value: &&str| TokenizeItem {
         class: class.to_owned(),
         value: (*value).to_owned(),
+        ..TokenizeItem::default()
     };
     TokenizeRequest {
         domain: "city".to_owned(),

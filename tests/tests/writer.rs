@@ -8,9 +8,10 @@ use std::time::Duration;
 use kms::{KeyId, KeyKind};
 use ledger::{Facts, Operation, Origin, Outcome};
 use vault::commit::{Committer, NotDurable, OpenLog, Record, Withheld, WriterThread};
-use vault::model::{ClassName, DomainName, KeyRecord, SystemClock, Timestamp, VersionState};
+use vault::model::{ClassName, DomainName, KeyRecord, Life, SystemClock, Timestamp, VersionState};
 use vault::store::{
-    Change, Database, Fingerprint, KeyWrite, Reader, Resealed, SealedValue, TokenRow, VersionRow,
+    Change, Database, Fingerprint, KeyWrite, Reader, Resealed, SealedValue, ShredSlot, TokenRow,
+    VersionRow,
 };
 
 struct Desk {
@@ -98,7 +99,10 @@ fn row(number: u8, name: &str, version: u32) -> Change {
         class: ClassName::parse("name").unwrap(),
         created_us: 1,
         sealed: sealed(version),
-        repeatable: None,
+        shred: ShredSlot(0),
+        bound: false,
+        life: Life::default(),
+        indexed: None,
     };
     Change {
         tokens: vec![row],

@@ -2,15 +2,24 @@
 //!
 //! One TOML file; every key is in `vault/examples/jinku.toml`. Paths are relative to the file.
 
+mod keys;
+mod limits;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kms::{CacheLimits, GcmIv};
+use kms::GcmIv;
 use ledger::Origin;
 use serde::Deserialize;
 
 use crate::server::{Limits, ListenConfig};
+use crate::store::ShredFiles;
+
+pub use keys::KeysConfig;
+
+use keys::RawKeys;
+use limits::RawLimits;
 
 /// Largest configuration file, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
@@ -65,6 +74,8 @@ pub struct RawConfig {
     #[serde(default)]
     issuer: Vec<RawIssuer>,
     ledger: RawLedger,
+    #[serde(default)]
+    shreds: RawShreds,
     #[serde(default)]
     keys: RawKeys,
     #[serde(default)]
@@ -163,60 +174,11 @@ struct RawLedger {
     deadline_ms: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RawKeys {
-    cache_keys_max: usize,
-    cache_bytes_max: usize,
-    cache_ttl_ms: u64,
-    outage_grace_ms: u64,
-    item_bytes_max: usize,
-    deletion_wait_seconds_min: u64,
-    upkeep_interval_ms: u64,
-}
-
-impl Default for RawKeys {
-    fn default() -> Self {
-        Self {
-            cache_keys_max: 100_000,
-            cache_bytes_max: 64 * 1024 * 1024,
-            cache_ttl_ms: 300_000,
-            outage_grace_ms: 900_000,
-            item_bytes_max: 1024 * 1024,
-            deletion_wait_seconds_min: 7 * 24 * 3_600,
-            upkeep_interval_ms: 60_000,
-        }
-    }
-}
-
-impl RawKeys {
-    fn checked(self) -> Result<KeysConfig, ConfigError> {
-        let count =
-            |key, value: usize| within(key, value, 1, 1_000_000_000, "between 1 and 1000000000");
-        Ok(KeysConfig {
-            cache: CacheLimits {
-                bytes_max: count("keys.cache_bytes_max", self.cache_bytes_max)?,
-                keys_max: count("keys.cache_keys_max", self.cache_keys_max)?,
-                ttl: millis("keys.cache_ttl_ms", self.cache_ttl_ms)?,
-                grace: within(
-                    "keys.outage_grace_ms",
-                    Duration::from_millis(self.outage_grace_ms),
-                    Duration::ZERO,
-                    Duration::from_hours(24),
-                    "between 0 and 86400000 (a day)",
-                )?,
-            },
-            item_bytes_max: count("keys.item_bytes_max", self.item_bytes_max)?,
-            deletion_wait_min: within(
-                "keys.deletion_wait_seconds_min",
-                Duration::from_secs(self.deletion_wait_seconds_min),
-                Duration::ZERO,
-                Duration::from_hours(24 * 365),
-                "between 0 and 31536000 (a year)",
-            )?,
-            upkeep_interval: millis("keys.upkeep_interval_ms", self.upkeep_interval_ms)?,
-        })
-    }
+struct RawShreds {
+    file: Option<PathBuf>,
+    mirror: Option<PathBuf>,
 }
 
 fn within<T: Copy + PartialOrd>(
@@ -230,32 +192,6 @@ fn within<T: Copy + PartialOrd>(
         Ok(value)
     } else {
         Err(ConfigError::Range { key, range })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawLimits {
-    body_bytes_max: usize,
-    header_bytes_max: u32,
-    batch_items_max: usize,
-    requests_in_flight_max: usize,
-    connections_max: usize,
-    request_timeout_ms: u64,
-    header_timeout_ms: u64,
-}
-
-impl Default for RawLimits {
-    fn default() -> Self {
-        Self {
-            body_bytes_max: 1024 * 1024,
-            header_bytes_max: 16 * 1024,
-            batch_items_max: 1_000,
-            requests_in_flight_max: 512,
-            connections_max: 1_024,
-            request_timeout_ms: 10_000,
-            header_timeout_ms: 5_000,
-        }
     }
 }
 
@@ -301,22 +237,12 @@ pub struct Config {
     pub issuers: Vec<IssuerConfig>,
     /// The log.
     pub ledger: LedgerConfig,
+    /// Where the shred keys are.
+    pub shreds: ShredFiles,
     /// The key service.
     pub keys: KeysConfig,
     /// Every limit (invariant 14).
     pub limits: Limits,
-}
-
-/// The key service's bounds.
-pub struct KeysConfig {
-    /// Of the cache of opened key versions.
-    pub cache: CacheLimits,
-    /// Longest plaintext or message of one item, in bytes.
-    pub item_bytes_max: usize,
-    /// Shortest waiting period before a key is destroyed.
-    pub deletion_wait_min: Duration,
-    /// How often due rotations and destructions are looked for.
-    pub upkeep_interval: Duration,
 }
 
 /// How the HSM is reached.
@@ -413,8 +339,14 @@ impl RawConfig {
             audience: raw.audience,
             jwks: at(raw.jwks),
         };
+        let data = at(self.data);
+        let shreds = ShredFiles {
+            file: self.shreds.file.map_or_else(|| data.join("shreds"), at),
+            mirror: self.shreds.mirror.map(at),
+        };
         Ok(Config {
-            data: at(self.data),
+            data,
+            shreds,
             listen: ListenConfig {
                 address: self.listen.address,
                 certificate: at(self.listen.certificate),
@@ -438,46 +370,6 @@ impl RawConfig {
             },
             keys: self.keys.checked()?,
             limits: self.limits.checked()?,
-        })
-    }
-}
-
-impl RawLimits {
-    // INVARIANT 14: every limit has a range, and what lies outside is refused by its name.
-    fn checked(self) -> Result<Limits, ConfigError> {
-        const COUNT: &str = "between 1 and 1000000";
-        let count = |key, value: usize| {
-            if (1..=1_000_000).contains(&value) {
-                Ok(value)
-            } else {
-                Err(ConfigError::Range { key, range: COUNT })
-            }
-        };
-        if !(1_024..=64 * 1024 * 1024).contains(&self.body_bytes_max) {
-            let range = "between 1024 and 67108864 (64 MiB)";
-            return Err(ConfigError::Range {
-                key: "limits.body_bytes_max",
-                range,
-            });
-        }
-        if !(8 * 1024..=1024 * 1024).contains(&self.header_bytes_max) {
-            let range = "between 8192 and 1048576 (1 MiB)";
-            return Err(ConfigError::Range {
-                key: "limits.header_bytes_max",
-                range,
-            });
-        }
-        Ok(Limits {
-            body_bytes_max: self.body_bytes_max,
-            header_bytes_max: self.header_bytes_max,
-            batch_items_max: count("limits.batch_items_max", self.batch_items_max)?,
-            requests_in_flight_max: count(
-                "limits.requests_in_flight_max",
-                self.requests_in_flight_max,
-            )?,
-            connections_max: count("limits.connections_max", self.connections_max)?,
-            request_timeout: millis("limits.request_timeout_ms", self.request_timeout_ms)?,
-            header_timeout: millis("limits.header_timeout_ms", self.header_timeout_ms)?,
         })
     }
 }

@@ -1,8 +1,16 @@
-//! One value's encryption, bound to its row. What it opens is withheld from the start.
+//! One value's encryption, bound to its row, in two layers. What it opens is withheld from the start.
+//!
+//! ```text
+//! sealed = outer(inner(value))     outer: under the domain's key version, bound to domain, class, token and part
+//!                                  inner: under the row's shred key, for that token and part; of a `bound` row
+//!                                         the token's text is a share of the key too
+//! ```
+//! A rotation or a move to another class renews the outer layer and sees no value. Without the shred key the
+//! inner one opens for nobody: that is what erasing means.
 
 pub mod payload;
 
-use kms::{AeadKeyring, Binding};
+use kms::{AeadKeyring, Binding, SecretBytes, ShredKey};
 
 use crate::commit::Withheld;
 use crate::model::{ClassName, DomainName, Plaintext, TokenText};
@@ -27,91 +35,160 @@ enum Part {
     Token,
 }
 
-/// The one binding of all seals. The key version is in the sealed header, which is bound too.
-// INVARIANT 5: domain, class, token and part are authenticated; a moved ciphertext does not open.
-fn binding(part: Part, domain: &DomainName, class: &ClassName, row: Fingerprint) -> Binding {
-    let label = match part {
-        Part::Value => "jinku/v1 token row value",
-        Part::Token => "jinku/v1 token row token",
-    };
-    Binding::new(label)
-        .field(domain.as_str().as_bytes())
-        .field(class.as_str().as_bytes())
-        .field(&row.0)
+/// Where a value stands: what the outer layer is bound to.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Namespace of the token.
+    pub domain: &'a DomainName,
+    /// What the value is.
+    pub class: &'a ClassName,
+    /// The row's primary key.
+    pub row: Fingerprint,
+}
+
+impl<'a> Place<'a> {
+    /// Where a row's value stands.
+    pub fn of(row: &'a TokenRow) -> Self {
+        Self {
+            domain: &row.domain,
+            class: &row.class,
+            row: row.fingerprint,
+        }
+    }
+
+    // INVARIANT 5: domain, class, token and part are authenticated; a moved ciphertext does not open.
+    /// The one binding of all outer seals. The key version is in the sealed header, which is bound too.
+    fn outer(&self, part: Part) -> Binding {
+        let label = match part {
+            Part::Value => "jinku/v1 token row value",
+            Part::Token => "jinku/v1 token row token",
+        };
+        Binding::new(label)
+            .field(self.domain.as_str().as_bytes())
+            .field(self.class.as_str().as_bytes())
+            .field(&self.row.0)
+    }
+}
+
+/// What opens a row's inner layer.
+#[derive(Clone, Copy)]
+pub struct Shares<'a> {
+    /// The row's own key.
+    pub shred: &'a ShredKey,
+    /// The token's text, where the row is bound to it.
+    pub token: Option<&'a TokenText>,
+}
+
+impl Shares<'_> {
+    /// A row's parts are sealed once, each for a context of its own: its token never stands for another value.
+    fn inner(&self, part: Part, place: &Place<'_>) -> Binding {
+        let label = match part {
+            Part::Value => "jinku/v1 shred row value",
+            Part::Token => "jinku/v1 shred row token",
+        };
+        let context = Binding::new(label)
+            .field(place.domain.as_str().as_bytes())
+            .field(&place.row.0);
+        match self.token {
+            Some(token) => context.field(token.expose().as_bytes()),
+            None => context,
+        }
+    }
 }
 
 /// Seals a value into its row.
 pub fn close(
     keys: &AeadKeyring,
-    domain: &DomainName,
-    class: &ClassName,
-    row: Fingerprint,
+    place: Place<'_>,
+    shares: Shares<'_>,
     value: &Plaintext,
 ) -> Result<SealedValue, SealError> {
-    let context = binding(Part::Value, domain, class, row);
-    let sealed = keys.seal(&context, value.expose().as_bytes());
-    sealed.map(SealedValue).map_err(|_| SealError::Unsealed)
+    closed(keys, Part::Value, place, shares, value.expose())
 }
 
-/// Seals a repeatable token's own text into its row, so that it can be given out again.
+/// Seals a token's own text into its row, so that it can be given out again.
 pub fn close_token(
     keys: &AeadKeyring,
-    domain: &DomainName,
-    class: &ClassName,
-    row: Fingerprint,
+    place: Place<'_>,
+    shares: Shares<'_>,
     token: &TokenText,
 ) -> Result<SealedValue, SealError> {
-    let context = binding(Part::Token, domain, class, row);
-    let sealed = keys.seal(&context, token.expose().as_bytes());
-    sealed.map(SealedValue).map_err(|_| SealError::Unsealed)
+    closed(keys, Part::Token, place, shares, token.expose())
 }
 
 /// Opens a row's value.
-pub fn open(keys: &AeadKeyring, row: &TokenRow) -> Result<Withheld<Plaintext>, SealError> {
-    let context = binding(Part::Value, &row.domain, &row.class, row.fingerprint);
-    opened(keys, &context, &row.sealed).map(|text| Withheld::new(Plaintext::new(text)))
+pub fn open(
+    keys: &AeadKeyring,
+    row: &TokenRow,
+    shares: Shares<'_>,
+) -> Result<Withheld<Plaintext>, SealError> {
+    let text = opened(keys, Part::Value, row, shares, &row.sealed)?;
+    Ok(Withheld::new(Plaintext::new(text)))
 }
 
-/// Opens a repeatable row's token.
+/// Opens an indexed row's token.
 pub fn open_token(
     keys: &AeadKeyring,
     row: &TokenRow,
-    sealed: &SealedValue,
+    shares: Shares<'_>,
 ) -> Result<Withheld<TokenText>, SealError> {
-    let context = binding(Part::Token, &row.domain, &row.class, row.fingerprint);
-    opened(keys, &context, sealed).map(|text| Withheld::new(TokenText::new(text)))
+    let sealed = row.indexed.as_ref().ok_or(SealError::Unopened)?;
+    let text = opened(keys, Part::Token, row, shares, &sealed.token)?;
+    Ok(Withheld::new(TokenText::new(text)))
 }
 
-/// A row's ciphertexts under the current version: opened and sealed again, in the same binding.
+/// A row's ciphertexts under the current version, bound to `place`: the outer layers alone are opened.
 pub fn renew(
     keys: &AeadKeyring,
     row: &TokenRow,
+    place: Place<'_>,
 ) -> Result<(SealedValue, Option<SealedValue>), SealError> {
     let again = |part, sealed: &SealedValue| {
-        let context = binding(part, &row.domain, &row.class, row.fingerprint);
-        let bytes = keys
-            .open(&context, &sealed.0)
+        let inner = keys
+            .open(&Place::of(row).outer(part), &sealed.0)
             .map_err(|_| SealError::Unopened)?;
-        let sealed = keys.seal(&context, bytes.expose());
+        let sealed = keys.seal(&place.outer(part), inner.expose());
         sealed.map(SealedValue).map_err(|_| SealError::Unsealed)
     };
     let value = again(Part::Value, &row.sealed)?;
-    let token = match &row.repeatable {
-        Some((_, sealed)) => Some(again(Part::Token, sealed)?),
+    let token = match &row.indexed {
+        Some(indexed) => Some(again(Part::Token, &indexed.token)?),
         None => None,
     };
     Ok((value, token))
 }
 
+fn closed(
+    keys: &AeadKeyring,
+    part: Part,
+    place: Place<'_>,
+    shares: Shares<'_>,
+    text: &str,
+) -> Result<SealedValue, SealError> {
+    let inner = shares
+        .shred
+        .seal_once(&shares.inner(part, &place), text.as_bytes());
+    let inner = inner.map_err(|_| SealError::Unsealed)?;
+    let sealed = keys.seal(&place.outer(part), inner.expose());
+    sealed.map(SealedValue).map_err(|_| SealError::Unsealed)
+}
+
 fn opened(
     keys: &AeadKeyring,
-    context: &Binding,
+    part: Part,
+    row: &TokenRow,
+    shares: Shares<'_>,
     sealed: &SealedValue,
 ) -> Result<String, SealError> {
-    let bytes = keys
-        .open(context, &sealed.0)
-        .map_err(|_| SealError::Unopened)?;
-    // Straight into the `String` that `Plaintext` wipes: no second copy stays behind.
+    let place = Place::of(row);
+    let open = || -> Result<SecretBytes, kms::Error> {
+        let inner = keys.open(&place.outer(part), &sealed.0)?;
+        shares
+            .shred
+            .open(&shares.inner(part, &place), inner.expose())
+    };
+    let bytes = open().map_err(|_| SealError::Unopened)?;
+    // Straight into the `String` that is wiped: no second copy stays behind.
     std::str::from_utf8(bytes.expose())
         .map(str::to_owned)
         .map_err(|_| SealError::Unopened)

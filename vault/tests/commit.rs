@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ledger::{Entry, Facts, Operation, Origin, Outcome, genesis_prev, leaf_hash};
 use vault::commit::{Committer, NotDurable, OpenLog, Record, Withheld, WriterThread};
-use vault::model::{ClassName, Clock, DomainName, Timestamp};
-use vault::store::{Change, Database, Fingerprint, Reader, SealedValue, TokenRow};
+use vault::model::{ClassName, Clock, DomainName, Life, Timestamp};
+use vault::store::{Change, Database, Fingerprint, Reader, SealedValue, ShredSlot, TokenRow};
 
 /// A clock that stands still: entries differ by their place alone.
 struct Still;
@@ -57,7 +57,10 @@ fn row(byte: u8) -> TokenRow {
         class: ClassName::parse("name").unwrap(),
         created_us: 1,
         sealed: SealedValue(vec![byte]),
-        repeatable: None,
+        shred: ShredSlot(0),
+        bound: false,
+        life: Life::default(),
+        indexed: None,
     }
 }
 

@@ -56,6 +56,7 @@ impl<V: Vault> Filter<V> {
             .map(|field| TokenizeItem {
                 class: classes.get(field.rule).cloned().unwrap_or_default(),
                 value: field.value.clone().into_owned(),
+                ..TokenizeItem::default()
             })
             .collect();
         let request = TokenizeRequest {

@@ -102,6 +102,7 @@ fn value(text: &str) -> TokenizeRequest {
     let item = TokenizeItem {
         class: "c".to_owned(),
         value: text.to_owned(),
+        ..TokenizeItem::default()
     };
     TokenizeRequest {
         domain: "city".to_owned(),

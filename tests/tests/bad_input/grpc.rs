@@ -29,6 +29,7 @@ async fn refuse_tokenize(client: &Client, house: &House) {
     mixed.items.push(TokenizeItem {
         class: "pan".to_owned(),
         value: "4111111111111112".to_owned(),
+        ..TokenizeItem::default()
     });
     let rows = [
         (

@@ -15,7 +15,7 @@ use rustls_pki_types::pem::PemObject;
 use super::stage::Stage;
 use super::{open, screen};
 use crate::config::Config;
-use crate::engine::TokenizeItem;
+use crate::engine::{TokenizeItem, Wish};
 use crate::identity::Presented;
 use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, TokenText};
 use crate::policy::{DetokenizeScope, TokenizeScope};
@@ -26,8 +26,8 @@ use crate::store::raw_insert_rate;
 const BATCH: u32 = 64;
 /// Callers at once: what group commit gathers.
 const CALLERS: u32 = 16;
-/// Bytes of a sealed value of ten characters: header 65, value 10, tag 16.
-const SEALED_BYTES: usize = 91;
+/// Bytes of a sealed value of ten characters: header 65, value 10, the two layers' tags 32.
+const SEALED_BYTES: usize = 107;
 /// A record of eight sensitive fields, as a gateway sees it.
 const RECORD: &str = include_str!("../../../policies/sample/tax.json");
 
@@ -279,6 +279,7 @@ impl Desk {
         let item = |n: u32| TokenizeItem {
             class: class.clone(),
             value: Plaintext::new(format!("{n:010}")),
+            wish: Wish::default(),
         };
         let items = (0..BATCH).map(item).collect();
         let issued = self
@@ -327,6 +328,7 @@ async fn over_grpc(stage: &Stage, time: Duration) -> anyhow::Result<(Rate, Rate)
             .map(|n| api::v1::TokenizeItem {
                 class: "name".to_owned(),
                 value: format!("{n:010}"),
+                ..Default::default()
             })
             .collect(),
     };

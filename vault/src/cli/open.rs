@@ -19,7 +19,7 @@ use crate::identity::{Identity, Issuer};
 use crate::model::{Catalogue, Clock, Registry, SystemClock};
 use crate::policy::Policies;
 use crate::server::{HsmWatch, Vault};
-use crate::store::{Database, Reader};
+use crate::store::{Database, Reader, Shreds};
 use crate::token;
 
 /// How long a vault waits at its start for an HSM that is away.
@@ -79,6 +79,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         .with_context(|| format!("`{}` can't be made", config.data.display()))?;
     let database = Database::open(&config.data.join("vault.db"))?;
     let reader = database.reader();
+    let shreds = Shreds::open(&config.shreds, &database)?;
     let age = if reader.last_entry()?.is_none() {
         Age::New
     } else {
@@ -95,14 +96,15 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let signer = checkpoint_signer(&hsm, signer, &key);
     let publisher = publisher(config, signer, database.reader(), &clock)?;
     let (committer, writer) = start_writer(config, &database, &reader, &clock)?;
-    let keys = Keys::open(&catalogue, &envelope, &reader, &committer, &clock).await?;
+    let stores = (&reader, &shreds);
+    let keys = Keys::open(&catalogue, &envelope, stores, &committer, &clock).await?;
     let watch_clock = Arc::clone(&clock);
     let shelf = KeyShelf::new(envelope, Arc::clone(&hsm), shelf_settings(config));
     let batch = config.limits.batch_items_max;
     let engine = Arc::new(Engine::new(
         catalogue,
         (keys, shelf),
-        reader,
+        (reader, shreds),
         committer,
         clock,
         batch,

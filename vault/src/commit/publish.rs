@@ -146,9 +146,10 @@ fn resume(
         Ok(note) => note,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // Tokens are served only after the first checkpoint stands: then it was taken away.
-            return match reader.token_count()? {
-                0 => Ok(Integrator::new(directory)),
-                _ => Err(PublishError::Missing),
+            return if reader.any_token()? {
+                Err(PublishError::Missing)
+            } else {
+                Ok(Integrator::new(directory))
             };
         }
         Err(error) => return Err(error.into()),

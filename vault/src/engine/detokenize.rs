@@ -5,12 +5,12 @@ use std::sync::Arc;
 use kms::AeadKeyring;
 use ledger::{Item, ItemView, Operation};
 
-use super::{Engine, EngineError, caller_facts};
-use crate::commit::{Record, Sequenced, Withheld};
-use crate::model::{ClassName, DomainName, Plaintext, RequestId, TokenText, View};
+use super::{ATTEMPTS_MAX, Engine, EngineError, caller_facts};
+use crate::commit::{NotDurable, Record, Sequenced, Withheld};
+use crate::model::{ClassName, DomainName, Plaintext, RequestId, Timestamp, TokenText, View};
 use crate::policy::{Authorized, Detokenize};
-use crate::seal;
-use crate::store::{Change, Fingerprint, TokenRow};
+use crate::seal::{self, SealError, Shares};
+use crate::store::{Change, Fingerprint, TokenRow, TokenWrite};
 use crate::token::{self, Masking};
 
 /// The class that the ledger names where a token stands nowhere.
@@ -51,21 +51,28 @@ impl Engine {
         request: RequestId,
     ) -> Result<Revelation, EngineError> {
         self.batch_size(tokens.len())?;
-        let engine = Arc::clone(self);
-        let opening = tokio::task::spawn_blocking(move || {
-            let opened = engine.open_batch(&proof, tokens, request);
-            // The proof, and with it the slot among those in flight, is held until the answer.
-            opened.map(|opened| (opened, proof))
-        });
-        let ((record, items), _proof) = opening.await.map_err(|_| EngineError::Keys)??;
-        let (items, entry) = self.committer.record(record, items).await?;
-        Ok(Revelation { items, entry })
+        // The proof, and with it the slot among those in flight, is held until the answer.
+        let (proof, tokens) = (Arc::new(proof), Arc::new(tokens));
+        for _ in 0..ATTEMPTS_MAX {
+            let (engine, held, tokens) =
+                (Arc::clone(self), Arc::clone(&proof), Arc::clone(&tokens));
+            let opening =
+                tokio::task::spawn_blocking(move || engine.open_batch(&held, &tokens, request));
+            let (record, items) = opening.await.map_err(|_| EngineError::Keys)??;
+            match self.committer.record(record, items).await {
+                Ok((items, entry)) => return Ok(Revelation { items, entry }),
+                // Another request took a token's last use.
+                Err(NotDurable::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(NotDurable::Conflict.into())
     }
 
     fn open_batch(
         &self,
         proof: &Authorized<Detokenize>,
-        tokens: Vec<TokenText>,
+        tokens: &[TokenText],
         request: RequestId,
     ) -> Result<(Record, Withheld<Vec<Revealed>>), EngineError> {
         if let Some(item) = tokens
@@ -77,25 +84,31 @@ impl Engine {
         let keys = self.domain_keys(proof.grant().domain())?;
         let fingerprints: Vec<Fingerprint> =
             tokens.iter().map(|token| keys.fingerprint(token)).collect();
-        let rows = self.rows(proof.grant().domain(), &tokens, &fingerprints)?;
+        let rows = self.rows(proof.grant().domain(), tokens, &fingerprints)?;
         // After the rows were read: they may be under a version that came a moment ago.
         let (keyring, decoy) = keys.values_and_decoy();
-        let opening = Opening {
+        let mut opening = Opening {
             grant: proof.grant(),
             keyring: &keyring,
             decoy: &decoy,
+            now: self.clock.now(),
+            used: Vec::new(),
         };
         let mut entry_items = Vec::with_capacity(tokens.len());
         let mut revealed = Vec::with_capacity(tokens.len());
-        for ((token, row), fingerprint) in tokens.into_iter().zip(rows).zip(fingerprints) {
-            let (item, shown) = self.open_one(&opening, token, row, fingerprint);
+        for ((token, row), fingerprint) in tokens.iter().zip(rows).zip(fingerprints) {
+            let (item, shown) = self.open_one(&mut opening, token, row, fingerprint)?;
             entry_items.push((item, 1));
             revealed.push(shown);
         }
         let mut facts = caller_facts(Operation::Detokenize, proof, request);
         facts.domain = Some(proof.grant().domain().to_string());
         facts.purpose = Some(proof.grant().purpose().to_string());
-        let record = Record::batch(Change::none(), facts, entry_items)?;
+        let change = Change {
+            token_writes: opening.used.into_iter().map(TokenWrite::Use).collect(),
+            ..Change::none()
+        };
+        let record = Record::batch(change, facts, entry_items)?;
         Ok((record, Withheld::gather(revealed)))
     }
 
@@ -123,21 +136,31 @@ impl Engine {
     // INVARIANT 8: absent, another domain's and not granted differ in the last step only.
     fn open_one(
         &self,
-        opening: &Opening<'_>,
-        token: TokenText,
+        opening: &mut Opening<'_>,
+        token: &TokenText,
         row: Option<TokenRow>,
         fingerprint: Fingerprint,
-    ) -> (Item, Withheld<Revealed>) {
+    ) -> Result<(Item, Withheld<Revealed>), EngineError> {
+        // Before anything is opened: one whose time is over, or that is switched off, stands no more.
+        let row = row.filter(|row| row.life.serves(opening.now) && opening.has_use(row));
         let stands = row.is_some();
         let row = row.unwrap_or_else(|| opening.decoy.clone());
-        let opened = seal::open(opening.keyring, &row);
+        let shred = self.shreds.key(row.shred)?;
+        let opened = shred.as_ref().ok_or(SealError::Unopened).and_then(|shred| {
+            let token = row.bound.then_some(token);
+            seal::open(opening.keyring, &row, Shares { shred, token })
+        });
         if opened.is_err() {
-            tracing::error!(class = %row.class, "a stored value does not open: the database was altered");
+            let erased = shred.is_none();
+            tracing::error!(class = %row.class, erased, "a stored value does not open: it was erased and came back by a backup, or the database was altered");
         }
         let view = opening
             .grant
             .view(&row.class)
             .filter(|_| stands && opened.is_ok());
+        if row.life.uses_left.is_some() && matches!(view, Some(View::Plain | View::Masked)) {
+            opening.used.push(fingerprint);
+        }
         let masking = self.catalogue.class(&row.class).map(Masking::of);
         let class = if stands { row.class.as_str() } else { NO_CLASS };
         let item = self.item(fingerprint, class, item_view(view));
@@ -145,13 +168,13 @@ impl Engine {
             view,
             class: row.class,
             masking,
-            token,
+            token: TokenText::new(token.expose().to_owned()),
         };
         let shown = match opened {
             Ok(value) => value.with(fitting).map(fit),
             Err(_) => Withheld::nothing().map(|()| Revealed::NotAvailable),
         };
-        (item, shown)
+        Ok((item, shown))
     }
 }
 
@@ -160,6 +183,19 @@ struct Opening<'a> {
     grant: &'a Detokenize,
     keyring: &'a AeadKeyring,
     decoy: &'a TokenRow,
+    now: Timestamp,
+    /// Tokens of limited use that this batch shows, once for each time.
+    used: Vec<Fingerprint>,
+}
+
+impl Opening<'_> {
+    /// Whether a row still has a use after those that this batch took.
+    fn has_use(&self, row: &TokenRow) -> bool {
+        row.life.uses_left.is_none_or(|left| {
+            let used = self.used.iter().filter(|used| **used == row.fingerprint);
+            used.count() < left as usize
+        })
+    }
 }
 
 struct Fitting {

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use ledger::{Facts, Item, ItemView, Operation, Outcome, Pseudonym};
 
 use crate::commit::{Committer, NotDurable};
-use crate::model::{Catalogue, ClassName, Clock, DomainName, RequestId, UnitName};
+use crate::model::{Catalogue, ClassName, Clock, DomainName, LifeFault, RequestId, UnitName};
 use crate::policy::Authorized;
 use crate::seal::SealError;
-use crate::store::{Fingerprint, Reader, StoreError};
+use crate::store::{Fingerprint, Reader, ShredError, Shreds, StoreError};
 use crate::token::{SpaceWatch, TokenError};
 
 use key::{KeyFault, KeyShelf};
@@ -25,7 +25,10 @@ use key::{KeyFault, KeyShelf};
 pub use detokenize::{Disclosure, Revealed, Revelation};
 pub use own_keys::{DomainKeys, KeyError, Keys};
 pub use refusal::Refusal;
-pub use tokenize::{Issued, TokenizeItem};
+pub use tokenize::{Issued, TokenizeItem, Wish};
+
+/// Times a request is done anew when another one changed or took first what it saw.
+const ATTEMPTS_MAX: usize = 8;
 
 /// Why a use case did not do what was asked. Nothing was changed, unless it says otherwise.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -40,6 +43,16 @@ pub enum EngineError {
         class: ClassName,
         /// What it expects.
         reason: TokenError,
+    },
+    /// An item wishes a life that its class does not give.
+    #[error("item {item}, class `{class}`: {reason}")]
+    Life {
+        /// Place in the batch, from 0.
+        item: usize,
+        /// The class that was asked for.
+        class: ClassName,
+        /// What it gives.
+        reason: LifeFault,
     },
     /// An item's token is longer than any token.
     #[error("item {item} is longer than any token")]
@@ -84,6 +97,12 @@ impl From<StoreError> for EngineError {
     }
 }
 
+impl From<ShredError> for EngineError {
+    fn from(error: ShredError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
 impl From<SealError> for EngineError {
     fn from(_: SealError) -> Self {
         Self::Keys
@@ -96,6 +115,7 @@ pub struct Engine {
     keys: Keys,
     shelf: KeyShelf,
     reader: Reader,
+    shreds: Shreds,
     committer: Committer,
     clock: Arc<dyn Clock>,
     batch_items_max: usize,
@@ -107,7 +127,7 @@ impl Engine {
     pub fn new(
         catalogue: Arc<Catalogue>,
         (keys, shelf): (Keys, KeyShelf),
-        reader: Reader,
+        (reader, shreds): (Reader, Shreds),
         committer: Committer,
         clock: Arc<dyn Clock>,
         batch_items_max: usize,
@@ -117,6 +137,7 @@ impl Engine {
             keys,
             shelf,
             reader,
+            shreds,
             committer,
             clock,
             batch_items_max,

@@ -8,11 +8,13 @@ use ledger::{Facts, Operation, Outcome};
 
 use crate::commit::{Committer, NotDurable, Record, Withheld};
 use crate::model::{
-    Catalogue, Clock, Domain, DomainName, KeyRecord, Plaintext, TokenText, VAULT, VersionState,
+    Catalogue, Clock, Domain, DomainName, KeyRecord, Life, Plaintext, Subject, TokenText, VAULT,
+    VersionState,
 };
-use crate::seal;
+use crate::seal::{self, Place, Shares};
 use crate::store::{
-    BlindIndex, Change, Fingerprint, KeyWrite, Reader, StoreError, TokenRow, VersionRow,
+    BlindIndex, Change, Fingerprint, KeyWrite, Reader, ShredError, Shreds, StoreError,
+    SubjectHandle, TokenRow, VersionRow,
 };
 
 /// Hashes tokens for the ledger, in its first epoch.
@@ -36,6 +38,9 @@ pub enum KeyError {
     /// The store can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The shred keys can't be used.
+    #[error(transparent)]
+    Shreds(#[from] ShredError),
     /// A new key's entry could not be written.
     #[error(transparent)]
     NotDurable(#[from] NotDurable),
@@ -81,11 +86,11 @@ impl DomainKeys {
     pub(super) fn reopen_values(
         &self,
         envelope: &Envelope,
-        reader: &Reader,
+        (reader, shreds): (&Reader, &Shreds),
         id: &KeyId,
     ) -> Result<(), KeyError> {
         let versions = standing(reader, id, KeyKind::Aes256)?;
-        let values = Values::open(envelope, &versions, &self.domain, id.as_str())?;
+        let values = Values::open((envelope, shreds), &versions, &self.domain, id.as_str())?;
         let mut current = self.values.write().unwrap_or_else(PoisonError::into_inner);
         // Two rotations may end in the other order: the newest version seals.
         if values.keyring.current_version() >= current.keyring.current_version() {
@@ -108,18 +113,25 @@ impl DomainKeys {
         Fingerprint(cut(self.fingerprints.tag(&message)))
     }
 
-    /// Where a value of a repeatable class would stand.
+    /// Where a value of this class, in its normal form, would be found.
     pub(super) fn blind_index(&self, class: &str, normal: &Plaintext) -> BlindIndex {
         let message = Binding::new("jinku/v1 blind index")
             .field(class.as_bytes())
             .field(normal.expose().as_bytes());
         BlindIndex(cut(self.indexes.tag(&message)))
     }
+
+    /// What stands for a data subject in this domain.
+    // INVARIANT 7: the same person's handles in two domains can't be linked without the vault.
+    pub(super) fn subject(&self, subject: &Subject) -> SubjectHandle {
+        let message = Binding::new("jinku/v1 data subject").field(subject.expose().as_bytes());
+        SubjectHandle(cut(self.indexes.tag(&message)))
+    }
 }
 
 impl Values {
     fn open(
-        envelope: &Envelope,
+        (envelope, shreds): (&Envelope, &Shreds),
         versions: &[WrappedKey],
         domain: &Domain,
         id: &str,
@@ -132,7 +144,8 @@ impl Values {
         // Versions come in ascending order.
         let current = opened.pop().ok_or_else(|| KeyError::Kind(id.to_owned()))?;
         let keyring = Arc::new(AeadKeyring::new(current, opened));
-        let decoy = decoy(&keyring, domain).ok_or_else(|| KeyError::Kind(id.to_owned()))?;
+        let decoy = decoy(&keyring, shreds, domain)?;
+        let decoy = decoy.ok_or_else(|| KeyError::Kind(id.to_owned()))?;
         let decoy = Arc::new(decoy);
         Ok(Self { keyring, decoy })
     }
@@ -149,12 +162,13 @@ impl Keys {
     pub async fn open(
         catalogue: &Catalogue,
         envelope: &Envelope,
-        reader: &Reader,
+        (reader, shreds): (&Reader, &Shreds),
         committer: &Committer,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, KeyError> {
         let opening = Opening {
             envelope,
+            shreds,
             committer,
             clock,
             reader,
@@ -200,6 +214,7 @@ fn cut(tag: [u8; 32]) -> [u8; 16] {
 
 struct Opening<'a> {
     envelope: &'a Envelope,
+    shreds: &'a Shreds,
     committer: &'a Committer,
     clock: &'a Arc<dyn Clock>,
     reader: &'a Reader,
@@ -211,7 +226,7 @@ impl Opening<'_> {
         let name = &domain.name;
         let id = format!("value.{name}");
         let versions = self.versions(&id, KeyKind::Aes256).await?;
-        let values = Values::open(self.envelope, &versions, domain, &id)?;
+        let values = Values::open((self.envelope, self.shreds), &versions, domain, &id)?;
         if values.keyring.lock_state() == LockState::NotLocked {
             tracing::warn!(
                 "keys can't be locked into memory: raise RLIMIT_MEMLOCK, or forbid swapping"
@@ -253,7 +268,7 @@ impl Opening<'_> {
             .and_then(|(_, name)| DomainName::parse(name).ok());
         match domain {
             Some(domain) if id != PSEUDONYM_KEY => self.reader.has_tokens(&domain),
-            _ => Ok(self.reader.token_count()? > 0),
+            _ => self.reader.any_token(),
         }
     }
 
@@ -310,18 +325,39 @@ fn failed(key: &str, cause: kms::Error) -> KeyError {
     }
 }
 
-/// A row that stands nowhere: sealed like a real one, of a class of the domain.
-fn decoy(values: &AeadKeyring, domain: &Domain) -> Option<TokenRow> {
+/// A row that stands nowhere: sealed like a real one, of a class of the domain, with a shred key of its own.
+fn decoy(
+    values: &AeadKeyring,
+    shreds: &Shreds,
+    domain: &Domain,
+) -> Result<Option<TokenRow>, KeyError> {
     const ROW: Fingerprint = Fingerprint([0; 16]);
-    let class = domain.classes.first()?.clone();
+    let Some(class) = domain.classes.first().cloned() else {
+        return Ok(None);
+    };
     let value = Plaintext::new("0".repeat(DECOY_CHARACTERS));
-    let sealed = seal::close(values, &domain.name, &class, ROW, &value).ok()?;
-    Some(TokenRow {
+    let (slot, shred) = shreds.take()?;
+    let place = Place {
+        domain: &domain.name,
+        class: &class,
+        row: ROW,
+    };
+    let shares = Shares {
+        shred: &shred,
+        token: None,
+    };
+    let Ok(sealed) = seal::close(values, place, shares, &value) else {
+        return Ok(None);
+    };
+    Ok(Some(TokenRow {
         fingerprint: ROW,
         domain: domain.name.clone(),
         class,
         created_us: 0,
+        shred: slot,
         sealed,
-        repeatable: None,
-    })
+        bound: false,
+        life: Life::default(),
+        indexed: None,
+    }))
 }

@@ -1,25 +1,19 @@
 //! Tokenize: values in, tokens out, all of a batch or nothing.
 
-use std::collections::HashMap;
+mod batch;
+
 use std::sync::Arc;
 
-use kms::AeadKeyring;
-use ledger::{Item, ItemView, Operation};
-use rand::rngs::SysRng;
+use ledger::Operation;
 
-use super::{DomainKeys, Engine, EngineError, caller_facts};
+use super::{ATTEMPTS_MAX, Engine, EngineError, caller_facts};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
-use crate::model::{ClassName, DataClass, DomainName, Plaintext, RequestId, TokenText};
+use crate::model::{ClassName, Plaintext, RequestId, Subject, TokenText};
 use crate::policy::{Authorized, Tokenize};
-use crate::seal;
-use crate::store::{Change, Fingerprint, TokenRow};
+use crate::store::Change;
 use crate::token;
 
-/// Spaces of fewer bits are looked up before the commit: their draws do meet.
-const SMALL_SPACE_BITS: f64 = 64.0;
-
-/// Times a batch is drawn anew when another request took one of its tokens or values first.
-const ATTEMPTS_MAX: usize = 8;
+use batch::Batch;
 
 /// One value to be replaced.
 pub struct TokenizeItem {
@@ -27,9 +21,22 @@ pub struct TokenizeItem {
     pub class: ClassName,
     /// The value.
     pub value: Plaintext,
+    /// What the caller wishes beside it.
+    pub wish: Wish,
 }
 
-/// The answer: one token for each item, in the order asked.
+/// What a caller may wish for a token. The class says what holds where it is silent.
+#[derive(Default)]
+pub struct Wish {
+    /// Whom the value is about: by this it can be erased.
+    pub subject: Option<Subject>,
+    /// Seconds that the token serves.
+    pub ttl_seconds: Option<u64>,
+    /// How often it shows its value.
+    pub uses: Option<u32>,
+}
+
+/// The answer: one token for each item, in the order asked. It does not tell which ones stood before.
 pub struct Issued {
     /// The tokens.
     pub tokens: Vec<TokenText>,
@@ -68,19 +75,7 @@ impl Engine {
         request: RequestId,
     ) -> Result<Draft, EngineError> {
         let domain = proof.grant().domain();
-        let keys = self.domain_keys(domain)?;
-        let mut batch = Batch {
-            engine: self,
-            domain,
-            keys,
-            values: keys.values(),
-            now_us: self.clock.now().0,
-            rows: Vec::with_capacity(items.len()),
-            tokens: Vec::with_capacity(items.len()),
-            entry_items: Vec::with_capacity(items.len()),
-            places: Vec::with_capacity(items.len()),
-            seen: HashMap::new(),
-        };
+        let mut batch = Batch::new(self, domain, items.len())?;
         for (place, item) in items.iter().enumerate() {
             let class = self.catalogue.class(&item.class).ok_or(EngineError::Keys)?;
             token::accept(class, &item.value).map_err(|reason| EngineError::Value {
@@ -88,17 +83,19 @@ impl Engine {
                 class: class.name.clone(),
                 reason,
             })?;
-            batch.add(class, &item.value)?;
+            batch.add(place, class, item)?;
         }
         let mut facts = caller_facts(Operation::Tokenize, proof, request);
         facts.domain = Some(domain.to_string());
+        let drafted = batch.finish();
         let change = Change {
-            tokens: batch.rows,
+            tokens: drafted.rows,
+            token_writes: drafted.writes,
             ..Change::none()
         };
-        let record = Record::batch(change, facts, batch.entry_items)?;
-        let tokens = Withheld::gather(batch.tokens)
-            .with(batch.places)
+        let record = Record::batch(change, facts, drafted.entry_items)?;
+        let tokens = Withheld::gather(drafted.tokens)
+            .with(drafted.places)
             .map(in_order);
         Ok(Draft { record, tokens })
     }
@@ -117,136 +114,4 @@ fn in_order((tokens, places): (Vec<TokenText>, Vec<usize>)) -> Vec<TokenText> {
         .filter_map(copy)
         .map(TokenText::new)
         .collect()
-}
-
-struct Batch<'a> {
-    engine: &'a Engine,
-    domain: &'a DomainName,
-    keys: &'a DomainKeys,
-    /// One keyring for the whole batch: both ciphertexts of a row are under one version.
-    values: Arc<AeadKeyring>,
-    now_us: u64,
-    rows: Vec<TokenRow>,
-    tokens: Vec<Withheld<TokenText>>,
-    entry_items: Vec<(Item, usize)>,
-    places: Vec<usize>,
-    seen: HashMap<([u8; 16], ClassName), (usize, Fingerprint)>,
-}
-
-impl Batch<'_> {
-    fn add(&mut self, class: &DataClass, value: &Plaintext) -> Result<(), EngineError> {
-        if class.repeatable {
-            self.add_repeatable(class, value)
-        } else {
-            self.add_new(class, value)
-        }
-    }
-
-    fn add_new(&mut self, class: &DataClass, value: &Plaintext) -> Result<(), EngineError> {
-        let (token, fingerprint) = self.draw(class, value)?;
-        let sealed = seal::close(&self.values, self.domain, &class.name, fingerprint, value)?;
-        self.rows.push(TokenRow {
-            fingerprint,
-            domain: self.domain.clone(),
-            class: class.name.clone(),
-            created_us: self.now_us,
-            sealed,
-            repeatable: None,
-        });
-        self.place(class, token, fingerprint);
-        Ok(())
-    }
-
-    fn add_repeatable(&mut self, class: &DataClass, value: &Plaintext) -> Result<(), EngineError> {
-        let normal = token::normalise(class, value);
-        let index = self.keys.blind_index(class.name.as_str(), &normal);
-        let key = (index.0, class.name.clone());
-        if let Some((place, fingerprint)) = self.seen.get(&key).copied() {
-            self.places.push(place);
-            self.note(class, fingerprint);
-            return Ok(());
-        }
-        let standing = self
-            .engine
-            .reader
-            .token_by_value(self.domain, &class.name, index)?;
-        let (token, fingerprint) = match &standing {
-            Some(row) => {
-                let (_, sealed) = row.repeatable.as_ref().ok_or(EngineError::Keys)?;
-                // After the row was read: it may be under a version that is newer than the batch.
-                let opening = self.keys.values();
-                (seal::open_token(&opening, row, sealed)?, row.fingerprint)
-            }
-            None => self.draw(class, value)?,
-        };
-        if standing.is_none() {
-            let values = &self.values;
-            let sealed = seal::close(values, self.domain, &class.name, fingerprint, value)?;
-            let sealed_token = token.column(|text| {
-                seal::close_token(values, self.domain, &class.name, fingerprint, text)
-            })?;
-            self.rows.push(TokenRow {
-                fingerprint,
-                domain: self.domain.clone(),
-                class: class.name.clone(),
-                created_us: self.now_us,
-                sealed,
-                repeatable: Some((index, sealed_token)),
-            });
-        }
-        self.seen.insert(key, (self.tokens.len(), fingerprint));
-        self.place(class, token, fingerprint);
-        Ok(())
-    }
-
-    fn place(&mut self, class: &DataClass, token: Withheld<TokenText>, row: Fingerprint) {
-        self.places.push(self.tokens.len());
-        self.tokens.push(token);
-        self.note(class, row);
-    }
-
-    fn note(&mut self, class: &DataClass, row: Fingerprint) {
-        self.entry_items.push((
-            self.engine.item(row, class.name.as_str(), ItemView::Issued),
-            1,
-        ));
-    }
-
-    /// Draws a token whose row is free. The commit's unique key decides; this look saves retries.
-    fn draw(
-        &self,
-        class: &DataClass,
-        value: &Plaintext,
-    ) -> Result<(Withheld<TokenText>, Fingerprint), EngineError> {
-        let small = token::space(class).bits() < SMALL_SPACE_BITS;
-        let watch = &self.engine.space_watch;
-        for met in 0..token::DRAWS_MAX {
-            let token = token::issue(class, value, &mut SysRng).map_err(|_| EngineError::Keys)?;
-            let fingerprint: Fingerprint =
-                token.column(|text| Ok::<_, EngineError>(self.keys.fingerprint(text)))?;
-            if !small {
-                return Ok((token, fingerprint));
-            }
-            if !self.taken(fingerprint)? {
-                let pressure = watch.note(self.domain, &class.name, class.space, met);
-                if pressure == token::Pressure::Full {
-                    break;
-                }
-                return Ok((token, fingerprint));
-            }
-        }
-        watch.refused(self.domain, &class.name);
-        Err(EngineError::SpaceExhausted(class.name.clone()))
-    }
-
-    fn taken(&self, row: Fingerprint) -> Result<bool, EngineError> {
-        let here = self.rows.iter().any(|known| known.fingerprint == row);
-        Ok(here
-            || self
-                .engine
-                .reader
-                .tokens(self.domain, &[row])?
-                .iter()
-                .any(Option::is_some))
-    }
 }

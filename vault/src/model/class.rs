@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::format::Format;
 use super::kind::ValueKind;
+use super::life::{LifeFault, Lifetimes, Repeatability};
 use super::name::{ClassName, Compartment, DomainName};
 
 /// How sensitive a class is, or how far a unit is cleared. Ordered; labels are configurable.
@@ -32,6 +33,23 @@ pub enum NormalForm {
     First,
     /// As the first; in text, white space is one space, and e-mail addresses are in lower case.
     Second,
+}
+
+impl NormalForm {
+    /// Its number, as classes and rows have it.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::First => 1,
+            Self::Second => 2,
+        }
+    }
+
+    /// The one with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Self::First, Self::Second]
+            .into_iter()
+            .find(|form| form.number() == number)
+    }
 }
 
 /// Shares of a format's free space, in percent.
@@ -90,14 +108,31 @@ pub struct DataClass {
     pub format: Format,
     /// What the masked view shows.
     pub mask: Mask,
-    /// Same value, same token within a domain.
-    pub repeatable: bool,
+    /// Whether a value gets the same token again, where its domain says nothing else.
+    pub tokens: Repeatability,
+    /// How long its tokens serve, and how often.
+    pub life: Lifetimes,
+    /// Whether a value's tokens can be searched for; those of repeatable classes can.
+    pub searchable: bool,
     /// Whether values must be real.
     pub demand: Demand,
     /// How values are spelled before they are compared.
     pub normal_form: NormalForm,
     /// How much of the format's free space may be used.
     pub space: SpaceShares,
+}
+
+impl DataClass {
+    /// Whether its lifetimes and its being searchable go with this repeatability.
+    fn serves_as(&self, tokens: Repeatability) -> Result<(), CatalogueError> {
+        self.life
+            .check(tokens)
+            .map_err(|fault| CatalogueError::Life(self.name.clone(), fault))?;
+        if self.searchable && tokens == Repeatability::Bound {
+            return Err(CatalogueError::SearchableBound(self.name.clone()));
+        }
+        Ok(())
+    }
 }
 
 /// A token namespace and the classes it holds.
@@ -107,6 +142,8 @@ pub struct Domain {
     pub name: DomainName,
     /// Classes whose values may be tokenized in it, in the catalogue's order.
     pub classes: Vec<ClassName>,
+    /// Where it differs from what its classes say.
+    pub tokens: BTreeMap<ClassName, Repeatability>,
 }
 
 /// All classes, domains and levels, as `classes.toml` has them.
@@ -141,6 +178,14 @@ pub enum CatalogueError {
         "class `{0}`: `candidates_min` is 2 or more: whoever may know the value sees it `plain`"
     )]
     MaskFloor(ClassName),
+    /// A class's lifetimes can't be.
+    #[error("class `{0}`: `life`: {1}")]
+    Life(ClassName, LifeFault),
+    /// What can be searched for without its token needs the token's text beside it.
+    #[error(
+        "class `{0}`: `bound` tokens can't be `searchable`: the vault does not keep their text"
+    )]
+    SearchableBound(ClassName),
     /// A class or domain stands twice.
     #[error("`{0}` stands twice in the class catalogue")]
     Twice(String),
@@ -165,7 +210,11 @@ struct RawClass {
     format: Format,
     mask: Mask,
     #[serde(default)]
-    repeatable: bool,
+    tokens: Repeatability,
+    #[serde(default)]
+    life: Lifetimes,
+    #[serde(default)]
+    searchable: bool,
     #[serde(default = "yes")]
     require_valid: bool,
     #[serde(default = "first")]
@@ -187,6 +236,8 @@ fn first() -> u8 {
 struct RawDomain {
     name: DomainName,
     classes: Vec<ClassName>,
+    #[serde(default)]
+    tokens: BTreeMap<ClassName, Repeatability>,
 }
 
 impl Catalogue {
@@ -211,11 +262,8 @@ impl Catalogue {
         let level = self
             .level(&raw.level)
             .ok_or_else(|| CatalogueError::UnknownLevel(raw.name.clone()))?;
-        let normal_form = match raw.normal_form {
-            1 => NormalForm::First,
-            2 => NormalForm::Second,
-            _ => return Err(CatalogueError::NormalForm(raw.name)),
-        };
+        let normal_form = NormalForm::from_number(raw.normal_form)
+            .ok_or_else(|| CatalogueError::NormalForm(raw.name.clone()))?;
         let SpaceShares {
             warn_percent,
             full_percent,
@@ -234,7 +282,9 @@ impl Catalogue {
             kind: raw.kind,
             format: raw.format,
             mask: raw.mask,
-            repeatable: raw.repeatable,
+            tokens: raw.tokens,
+            life: raw.life,
+            searchable: raw.searchable,
             demand: if raw.require_valid {
                 Demand::Real
             } else {
@@ -243,6 +293,7 @@ impl Catalogue {
             normal_form,
             space: raw.space,
         };
+        class.serves_as(class.tokens)?;
         match self.classes.insert(raw.name, class) {
             None => Ok(()),
             Some(twice) => Err(CatalogueError::Twice(twice.name.to_string())),
@@ -250,16 +301,23 @@ impl Catalogue {
     }
 
     fn add_domain(&mut self, raw: RawDomain) -> Result<(), CatalogueError> {
-        if let Some(class) = raw
-            .classes
-            .iter()
-            .find(|class| !self.classes.contains_key(*class))
-        {
+        let unknown = |class: &&ClassName| !self.classes.contains_key(*class);
+        if let Some(class) = raw.classes.iter().find(unknown) {
             return Err(CatalogueError::UnknownClass(raw.name, class.clone()));
+        }
+        for (name, tokens) in &raw.tokens {
+            let class = self
+                .classes
+                .get(name)
+                .filter(|_| raw.classes.contains(name));
+            let class = class
+                .ok_or_else(|| CatalogueError::UnknownClass(raw.name.clone(), name.clone()))?;
+            class.serves_as(*tokens)?;
         }
         let domain = Domain {
             name: raw.name.clone(),
             classes: raw.classes,
+            tokens: raw.tokens,
         };
         match self.domains.insert(raw.name, domain) {
             None => Ok(()),
@@ -276,6 +334,13 @@ impl Catalogue {
     /// The class with this name.
     pub fn class(&self, name: &ClassName) -> Option<&DataClass> {
         self.classes.get(name)
+    }
+
+    /// Whether a value of the class gets the same token again in the domain.
+    pub fn repeatability(&self, domain: &DomainName, class: &DataClass) -> Repeatability {
+        let of_domain = self.domains.get(domain);
+        let of_domain = of_domain.and_then(|domain| domain.tokens.get(&class.name));
+        of_domain.copied().unwrap_or(class.tokens)
     }
 
     /// All classes, by name.
@@ -350,6 +415,22 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_may_say_otherwise_for_a_class_of_its_own() {
+        let of = |domain: &str| read(&format!("tokens = \"repeatable\"\n[[domain]]\n{domain}"));
+        let catalogue =
+            of("name = \"bank\"\nclasses = [\"a\"]\ntokens = { a = \"bound\" }").unwrap();
+        let class = catalogue.classes().next().unwrap();
+        let repeatability = |domain| {
+            let domain = DomainName::parse(domain).unwrap();
+            catalogue.repeatability(&domain, class)
+        };
+        assert_eq!(repeatability("city"), Repeatability::Repeatable);
+        assert_eq!(repeatability("bank"), Repeatability::Bound);
+        let error = of("name = \"bank\"\nclasses = []\ntokens = { a = \"bound\" }").unwrap_err();
+        assert!(error.contains("not in the catalogue"), "{error}");
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for (line, says) in [
             ("normal_form = 3", "`normal_form` that there is not"),
@@ -367,6 +448,19 @@ mod tests {
             ),
             ("space = { warn_percent = 60 }", "full_percent"),
             ("demand = true", "unknown field"),
+            ("tokens = \"often\"", "unknown variant"),
+            (
+                "life = { ttl_seconds = 9, ttl_max_seconds = 8 }",
+                "1 to 8 seconds",
+            ),
+            (
+                "tokens = \"repeatable\"\nlife = { uses = 1 }",
+                "no limited uses",
+            ),
+            (
+                "tokens = \"bound\"\nsearchable = true",
+                "can't be `searchable`",
+            ),
         ] {
             let error = read(line).unwrap_err();
             assert!(error.contains(says), "{line}: {error}");

@@ -11,6 +11,13 @@ impl Timestamp {
     pub fn seconds(self) -> u64 {
         self.0 / 1_000_000
     }
+
+    /// This instant and `time` more.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
 }
 
 /// Tells the time.

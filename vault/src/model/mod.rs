@@ -7,6 +7,7 @@ mod clock;
 mod format;
 mod key;
 mod kind;
+mod life;
 mod name;
 mod secret;
 mod unit;
@@ -25,6 +26,7 @@ pub use key::{
     KeyVersion, Tags, VAULT, VersionState,
 };
 pub use kind::{Lengths, ValueKind};
+pub use life::{InvalidSubject, Life, LifeFault, Lifetimes, Repeatability, Subject};
 pub use name::{
     ClassName, Compartment, DomainName, GatewayName, InvalidName, KeyAlias, Purpose, RequestId,
     UnitName,

@@ -30,6 +30,7 @@ pub(super) struct Key {
 enum Verb {
     Tokenize,
     Detokenize,
+    Tokens(&'static str),
     Key(&'static str),
 }
 
@@ -48,6 +49,14 @@ impl Key {
 
     pub(super) fn detokenize(asker: Asker<'_>, domain: &DomainName) -> Self {
         Self::new(Verb::Detokenize, asker, Resource::Domain(domain.clone()))
+    }
+
+    pub(super) fn of_tokens(action: &'static str, asker: Asker<'_>, domain: &DomainName) -> Self {
+        Self::new(
+            Verb::Tokens(action),
+            asker,
+            Resource::Domain(domain.clone()),
+        )
     }
 
     pub(super) fn of_key(action: &'static str, asker: Asker<'_>, key: Option<&KeyRecord>) -> Self {

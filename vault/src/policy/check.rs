@@ -9,7 +9,9 @@ use kms::{KeyId, KeyKind};
 use serde::Deserialize;
 
 use super::load::{files, text};
-use super::{Asker, Denied, DetokenizeScope, Policies, PolicyError, TokenizeScope, key_act};
+use super::{
+    Asker, Denied, DetokenizeScope, Policies, PolicyError, TokenizeScope, key_act, token_act,
+};
 use crate::identity::Proof;
 use crate::model::{
     Catalogue, ClassName, DomainName, GatewayName, KeyRecord, Purpose, Registry, Tags, UnitName,
@@ -169,6 +171,9 @@ fn detokenized(policies: &Policies, asker: Asker<'_>, case: &Case) -> Option<Str
 }
 
 fn acted(policies: &Policies, asker: Asker<'_>, case: &Case, action: &str) -> Option<String> {
+    if let Some(action) = token_act::ACTIONS.iter().find(|known| **known == action) {
+        return acted_on_tokens(policies, asker, case, action);
+    }
     let action = key_act::ACTIONS.iter().find(|known| **known == action)?;
     let key = match &case.key {
         Some(key) => Some(key.record()?),
@@ -176,6 +181,26 @@ fn acted(policies: &Policies, asker: Asker<'_>, case: &Case, action: &str) -> Op
     };
     let grant = policies.live().grants_act(action, asker, key.as_ref());
     Some(grant.map_or_else(word, |()| "permitted".to_owned()))
+}
+
+fn acted_on_tokens(
+    policies: &Policies,
+    asker: Asker<'_>,
+    case: &Case,
+    action: &'static str,
+) -> Option<String> {
+    let (domain, class) = (case.domain.as_ref()?, case.class.as_ref()?);
+    // A purpose is mandatory: a case without one asks nothing.
+    case.purpose.as_ref()?;
+    let grant = policies.token_classes(&policies.live(), asker, action, domain);
+    let permitted = |(classes, _): (BTreeSet<ClassName>, bool)| {
+        if classes.contains(class) {
+            "permitted".to_owned()
+        } else {
+            word(Denied::NotPermitted)
+        }
+    };
+    Some(grant.map_or_else(word, permitted))
 }
 
 impl CaseKey {

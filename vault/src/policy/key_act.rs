@@ -15,21 +15,8 @@ pub trait KeyAct: Send + Sync + 'static {
     const OPERATION: Operation;
 }
 
-macro_rules! acts {
-    ($($(#[$doc:meta])* $name:ident = $action:literal $operation:ident,)+) => {
-        $($(#[$doc])* pub enum $name {}
-
-        impl KeyAct for $name {
-            const ACTION: &'static str = $action;
-            const OPERATION: Operation = Operation::$operation;
-        })+
-
-        /// The actions of all acts, as the Cedar schema names them.
-        pub(super) const ACTIONS: &[&str] = &[$($action,)+];
-    };
-}
-
 acts! {
+    KeyAct:
     /// A key is made. Its record is the one that is wished for.
     Create = "CreateKey" KeyCreate,
     /// Keys are listed.

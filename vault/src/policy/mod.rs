@@ -11,7 +11,23 @@
 //! | `load` | reading, validating, digesting a set |
 //! | `cache` | decisions, kept until the set changes |
 //! | `key_act`, `keys` | acts on keys, and whether they are permitted |
+//! | `token_act` | acts on tokens, and on which classes they are permitted |
 //! | `check` | policy tests: a request and the expected view |
+
+/// Acts, each a type of its own, with its word in Cedar and its word in the ledger.
+macro_rules! acts {
+    ($trait:ident: $($(#[$doc:meta])* $name:ident = $action:literal $operation:ident,)+) => {
+        $($(#[$doc])* pub enum $name {}
+
+        impl $trait for $name {
+            const ACTION: &'static str = $action;
+            const OPERATION: Operation = Operation::$operation;
+        })+
+
+        /// The actions of all acts, as the Cedar schema names them.
+        pub(super) const ACTIONS: &[&str] = &[$($action,)+];
+    };
+}
 
 mod action;
 mod authorized;
@@ -21,6 +37,7 @@ mod entities;
 pub mod key_act;
 mod keys;
 mod load;
+pub mod token_act;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -38,6 +55,7 @@ pub use authorized::{Authorized, Denied, Refused};
 pub use check::{CheckReport, FailedCase, check};
 pub use key_act::{OnKey, OnKeys};
 pub use load::PolicyError;
+pub use token_act::OnTokens;
 
 use cache::{Cache, Key};
 use entities::Question;

@@ -16,8 +16,8 @@ use tonic::{Request, Response, Status};
 use super::corridor::{self, Ticket};
 use super::problem::Problem;
 use super::{Vault, rest};
-use crate::engine::{Revealed, TokenizeItem};
-use crate::model::{ClassName, DomainName, Plaintext, TokenText, View};
+use crate::engine::{Revealed, TokenizeItem, Wish};
+use crate::model::{ClassName, DomainName, Plaintext, Subject, TokenText, View};
 
 pub(super) use keys::GrpcKeys;
 
@@ -39,9 +39,15 @@ impl Grpc {
         let domain = DomainName::parse(&message.domain)?;
         let item = |item: api::v1::TokenizeItem| {
             let value = Plaintext::new(item.value);
+            let subject = item.subject.map(Subject::parse).transpose();
             Ok(TokenizeItem {
                 class: ClassName::parse(&item.class)?,
                 value,
+                wish: Wish {
+                    subject: subject?,
+                    ttl_seconds: item.ttl_seconds,
+                    uses: item.uses,
+                },
             })
         };
         let items = message

@@ -15,7 +15,7 @@ use crate::commit::NotDurable;
 use crate::engine::EngineError;
 use crate::engine::key::{ItemFault, KeyFault};
 use crate::identity::Unproven;
-use crate::model::{InvalidName, RequestId};
+use crate::model::{InvalidName, InvalidSubject, LifeFault, RequestId};
 use crate::policy::Denied;
 use crate::token::TokenError;
 
@@ -307,6 +307,7 @@ impl From<EngineError> for Problem {
         };
         match &error {
             EngineError::Value { item, reason, .. } => unfit(value_code(reason)).at(*item),
+            EngineError::Life { item, reason, .. } => unfit(life_code(*reason)).at(*item),
             EngineError::TokenTooLong { item } => unfit("token-too-long").at(*item),
             EngineError::BatchEmpty { .. } => unfit("batch-empty"),
             EngineError::BatchTooLong { .. } => unfit("batch-too-long"),
@@ -373,6 +374,26 @@ impl From<ItemFault> for Problem {
             ItemFault::Unavailable | ItemFault::Key => away,
         };
         Self::new(fault.code(), status, grpc, fault.to_string())
+    }
+}
+
+fn life_code(reason: LifeFault) -> &'static str {
+    match reason {
+        LifeFault::Ttl { .. } => "ttl-invalid",
+        LifeFault::Uses => "uses-invalid",
+        LifeFault::UsesOfRepeatable => "uses-repeatable",
+    }
+}
+
+impl From<InvalidSubject> for Problem {
+    fn from(error: InvalidSubject) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self::new(
+            "subject-invalid",
+            status,
+            Code::InvalidArgument,
+            error.to_string(),
+        )
     }
 }
 

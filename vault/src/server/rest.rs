@@ -19,8 +19,8 @@ use super::corridor::{self, Ticket};
 use super::object::Object;
 use super::problem::{Face, Problem};
 use super::{Readiness, Vault};
-use crate::engine::{Revealed, TokenizeItem};
-use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, TokenText};
+use crate::engine::{Revealed, TokenizeItem, Wish};
+use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, Subject, TokenText};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +34,9 @@ struct TokenizeBody {
 struct ItemBody {
     class: String,
     value: String,
+    subject: Option<String>,
+    ttl_seconds: Option<u64>,
+    uses: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -80,9 +83,15 @@ async fn tokenized(vault: &Vault, ticket: &Ticket, request: Request) -> Result<R
     let domain = DomainName::parse(&body.domain)?;
     let item = |Object(item): Object<ItemBody>| {
         let value = Plaintext::new(item.value);
+        let subject = item.subject.map(Subject::parse).transpose();
         Ok(TokenizeItem {
             class: ClassName::parse(&item.class)?,
             value,
+            wish: Wish {
+                subject: subject?,
+                ttl_seconds: item.ttl_seconds,
+                uses: item.uses,
+            },
         })
     };
     let items = body

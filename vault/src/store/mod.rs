@@ -1,17 +1,20 @@
-//! Tables, queries and [`Change`]s. It knows neither cryptography nor policy: columns come in computed.
+//! Tables, queries and [`Change`]s, and the file of shred keys beside them. It knows neither cryptography nor
+//! policy: columns come in computed.
 //!
 //! Reading is open to every room on the right; [`Writer`] is for `commit` alone, so that nothing
 //! changes without its ledger entry.
 
 mod limit;
 mod row;
+mod shreds;
 mod sqlite;
 
 pub use limit::raw_insert_rate;
 pub use row::{
-    BlindIndex, Change, Column, Due, Fingerprint, ImportRow, KeyWrite, Material, Resealed,
-    SealedValue, StoredEntry, TokenRow, VersionRow,
+    BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite, Material,
+    Resealed, SealedValue, ShredSlot, StoredEntry, SubjectHandle, TokenRow, TokenWrite, VersionRow,
 };
+pub use shreds::{ShredError, ShredFiles, Shreds};
 pub use sqlite::{Applied, Database, Reader, Writer};
 
 /// Why the store could not do what was asked. The text never holds a column's content.
@@ -42,6 +45,14 @@ pub enum StoreError {
         "migration {version} on disk is not the one this program carries: the database was altered, or made by another build"
     )]
     ForeignSchema {
+        /// The migration's number.
+        version: u32,
+    },
+    /// Rows that an earlier build wrote can't be taken over. They are as they were.
+    #[error(
+        "migration {version} can't take over the rows of an earlier build: open them with that build, or begin with a new data directory"
+    )]
+    EarlierRows {
         /// The migration's number.
         version: u32,
     },

@@ -2,7 +2,7 @@
 
 use kms::{KeyId, KeyKind};
 
-use crate::model::{ClassName, DomainName, KeyRecord, Timestamp, VersionState};
+use crate::model::{ClassName, DomainName, KeyRecord, Life, NormalForm, Timestamp, VersionState};
 
 /// May be computed from something withheld: it is written, and says nothing of it without keys.
 pub trait Column {}
@@ -23,6 +23,14 @@ impl Column for Fingerprint {}
 impl Column for BlindIndex {}
 impl Column for SealedValue {}
 
+/// Keyed hash of a data subject within its domain, cut to 16 bytes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct SubjectHandle(pub [u8; 16]);
+
+/// Place of a shred key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ShredSlot(pub u64);
+
 /// One token's row.
 #[derive(Clone)]
 pub struct TokenRow {
@@ -34,10 +42,79 @@ pub struct TokenRow {
     pub class: ClassName,
     /// Microseconds UTC.
     pub created_us: u64,
+    /// The key without which the row is worth nothing.
+    pub shred: ShredSlot,
     /// The value.
     pub sealed: SealedValue,
-    /// For repeatable classes: the value's blind index, and the token's text, sealed.
-    pub repeatable: Option<(BlindIndex, SealedValue)>,
+    /// Whether the token's text is a share of the row's key.
+    pub bound: bool,
+    /// For how long it serves.
+    pub life: Life,
+    /// Where the value can be found again.
+    pub indexed: Option<Indexed>,
+}
+
+/// What finds a value without its token.
+#[derive(Clone)]
+pub struct Indexed {
+    /// The value's blind index.
+    pub index: BlindIndex,
+    /// Which normal form it is made of.
+    pub form: NormalForm,
+    /// 0: the token that an equal value gets; others of the value have a number of their own.
+    pub nth: u64,
+    /// The token's text, sealed.
+    pub token: SealedValue,
+}
+
+/// What changes of one token that stands. Where it does not stand as it was seen, that is a conflict.
+pub enum TokenWrite {
+    /// Another expiry: the last write of equal values wins.
+    Expire(Fingerprint, Option<Timestamp>),
+    /// Off, or on again.
+    Disable(Fingerprint, bool),
+    /// One use less; where none is left, that is a conflict.
+    Use(Fingerprint),
+    /// Equal values get another token from now on: this one takes a number of its own.
+    StepAside(Fingerprint, u64),
+    /// It belongs to this subject too.
+    Link(SubjectHandle, Fingerprint),
+    /// It belongs to this subject no longer.
+    Unlink(SubjectHandle, Fingerprint),
+    /// The row goes, is never issued again, and its shred key is due. Under a legal hold that is a conflict.
+    Remove(Fingerprint),
+    /// The class, with what is sealed under it, in place of the ciphertext that was read.
+    Move {
+        /// Which row.
+        fingerprint: Fingerprint,
+        /// The value's ciphertext that was read.
+        seen: SealedValue,
+        /// The class from now on.
+        class: ClassName,
+        /// The value, bound to it.
+        sealed: SealedValue,
+        /// What finds it, in that class.
+        indexed: Option<Indexed>,
+    },
+    /// A legal hold on a token or a subject, for one matter.
+    Hold(Hold),
+    /// That hold is lifted.
+    Release([u8; 16], String),
+    /// These shred keys are destroyed.
+    Shredded(Vec<ShredSlot>),
+}
+
+/// A legal hold: as long as one stands, nothing that it covers is erased or purged.
+#[derive(Clone)]
+pub struct Hold {
+    /// The token's fingerprint, or the subject's handle.
+    pub handle: [u8; 16],
+    /// Which matter, in the officers' words.
+    pub matter: String,
+    /// In which domain.
+    pub domain: DomainName,
+    /// When it was placed.
+    pub placed: Timestamp,
 }
 
 /// One version of one key, wrapped under the HSM's root key.
@@ -148,6 +225,8 @@ pub struct StoredEntry {
 pub struct Change {
     /// Tokens to add.
     pub tokens: Vec<TokenRow>,
+    /// Tokens that stand and change, in order; before those that are added.
+    pub token_writes: Vec<TokenWrite>,
     /// Keys and versions to add or change, in order.
     pub keys: Vec<KeyWrite>,
     /// Rows to seal anew.
@@ -162,6 +241,9 @@ impl Change {
 
     /// Whether it is nothing but the entry itself.
     pub(super) fn is_empty(&self) -> bool {
-        self.tokens.is_empty() && self.keys.is_empty() && self.resealed.is_empty()
+        self.tokens.is_empty()
+            && self.token_writes.is_empty()
+            && self.keys.is_empty()
+            && self.resealed.is_empty()
     }
 }

@@ -1,6 +1,7 @@
 //! The embedded store: one `SQLite` file in WAL mode, one writer, readers beside it.
 
 mod keys;
+mod tokens;
 
 use std::cell::Cell;
 use std::fs::{File, TryLockError};
@@ -9,25 +10,19 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::StoreError;
-use super::row::{BlindIndex, Change, Fingerprint, SealedValue, StoredEntry, TokenRow};
-use crate::model::{ClassName, DomainName};
+use super::row::{Change, StoredEntry};
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 2] = [
+const MIGRATIONS: [(u32, &str); 3] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
+    (3, include_str!("migrations/0003_token_life.sql")),
 ];
 
-const INSERT_TOKEN: &str = "INSERT INTO token \
-    (fingerprint, domain, class, created_us, sealed, blind_index, sealed_token) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";
-const TOKEN_COLUMNS: &str =
-    "fingerprint, domain, class, created_us, sealed, blind_index, sealed_token";
-
 /// How long a connection waits for another's lock (a backup's, a person's) before it reports
 /// `DatabaseBusy`: shorter than a request's deadline, so that the answer names the cause.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -70,6 +65,18 @@ impl Database {
             path: path.to_owned(),
             _lock: lock,
         })
+    }
+
+    /// Which file of shred keys belongs to it, once one does.
+    pub(super) fn shred_file(&self) -> Result<Option<[u8; 16]>, StoreError> {
+        let id = connect(&self.path)?.query_row("SELECT id FROM shred_file", [], |row| row.get(0));
+        Ok(id.optional()?)
+    }
+
+    /// From now on, this one does. It changes no token and no key: no entry says so.
+    pub(super) fn claim_shred_file(&self, id: &[u8; 16]) -> Result<(), StoreError> {
+        connect(&self.path)?.execute("INSERT INTO shred_file (id) VALUES (?1)", [id])?;
+        Ok(())
     }
 
     /// A pool of reading connections.
@@ -145,7 +152,9 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             Some(recorded) if recorded == text_digest.as_ref() => {}
             Some(_) => return Err(StoreError::ForeignSchema { version }),
             None => {
-                transaction.execute_batch(sql)?;
+                transaction
+                    .execute_batch(sql)
+                    .map_err(|error| taken_over(error, version))?;
                 transaction.execute(
                     "INSERT INTO migration (version, sha256) VALUES (?1, ?2)",
                     params![version, text_digest.as_ref()],
@@ -155,6 +164,14 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// A migration that refuses rows says so.
+fn taken_over(error: rusqlite::Error, version: u32) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => StoreError::EarlierRows { version },
+        _ => error.into(),
+    }
 }
 
 // === Reading
@@ -179,50 +196,6 @@ impl Reader {
             .unwrap_or_else(PoisonError::into_inner)
             .push(connection);
         result
-    }
-
-    /// The rows of these fingerprints within one domain, in the order asked; `None` where there is none.
-    pub fn tokens(
-        &self,
-        domain: &DomainName,
-        fingerprints: &[Fingerprint],
-    ) -> Result<Vec<Option<TokenRow>>, StoreError> {
-        self.query(|connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {TOKEN_COLUMNS} FROM token WHERE fingerprint = ?1 AND domain = ?2"
-            ))?;
-            fingerprints
-                .iter()
-                .map(|fingerprint| {
-                    statement
-                        .query_row(params![fingerprint.0, domain.as_str()], |row| {
-                            Ok(token_row(row))
-                        })
-                        .optional()?
-                        .transpose()
-                })
-                .collect()
-        })
-    }
-
-    /// The row whose value has this blind index, for repeatable classes.
-    pub fn token_by_value(
-        &self,
-        domain: &DomainName,
-        class: &ClassName,
-        index: BlindIndex,
-    ) -> Result<Option<TokenRow>, StoreError> {
-        self.query(|connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT {TOKEN_COLUMNS} FROM token WHERE blind_index = ?1 AND domain = ?2 AND class = ?3"
-            ))?;
-            statement
-                .query_row(params![index.0, domain.as_str(), class.as_str()], |row| {
-                    Ok(token_row(row))
-                })
-                .optional()?
-                .transpose()
-        })
     }
 
     /// Up to `limit` entries from `first` on, in order.
@@ -258,37 +231,6 @@ impl Reader {
                 .optional()?)
         })
     }
-
-    /// Whether any token stands in a domain.
-    pub fn has_tokens(&self, domain: &DomainName) -> Result<bool, StoreError> {
-        self.query(|connection| {
-            let sql = "SELECT EXISTS (SELECT 1 FROM token WHERE domain = ?1)";
-            Ok(connection.query_row(sql, [domain.as_str()], |row| row.get(0))?)
-        })
-    }
-
-    /// How many tokens stand.
-    pub fn token_count(&self) -> Result<u64, StoreError> {
-        self.query(|connection| {
-            Ok(connection.query_row("SELECT count(*) FROM token", [], |row| row.get(0))?)
-        })
-    }
-}
-
-fn token_row(row: &Row<'_>) -> Result<TokenRow, StoreError> {
-    const MALFORMED: StoreError = StoreError::Malformed { table: "token" };
-    let index: Option<[u8; 16]> = row.get(5)?;
-    let sealed_token: Option<Vec<u8>> = row.get(6)?;
-    Ok(TokenRow {
-        fingerprint: Fingerprint(row.get(0)?),
-        domain: DomainName::parse(&row.get::<_, String>(1)?).map_err(|_| MALFORMED)?,
-        class: ClassName::parse(&row.get::<_, String>(2)?).map_err(|_| MALFORMED)?,
-        created_us: row.get(3)?,
-        sealed: SealedValue(row.get(4)?),
-        repeatable: index
-            .zip(sealed_token)
-            .map(|(index, sealed)| (BlindIndex(index), SealedValue(sealed))),
-    })
 }
 
 // === Writing
@@ -348,22 +290,10 @@ impl Writer {
     }
 
     fn insert(&self, change: &Change) -> rusqlite::Result<()> {
-        let mut token = self.connection.prepare_cached(INSERT_TOKEN)?;
-        for row in &change.tokens {
-            let (index, sealed_token) = match &row.repeatable {
-                Some((index, sealed)) => (Some(index.0), Some(&sealed.0)),
-                None => (None, None),
-            };
-            token.execute(params![
-                row.fingerprint.0,
-                row.domain.as_str(),
-                row.class.as_str(),
-                row.created_us,
-                row.sealed.0,
-                index,
-                sealed_token,
-            ])?;
+        for write in &change.token_writes {
+            self.write_token(write)?;
         }
+        self.insert_tokens(&change.tokens)?;
         for write in &change.keys {
             self.write_key(write)?;
         }
@@ -373,10 +303,24 @@ impl Writer {
         Ok(())
     }
 
+    /// Changes exactly one row, or is a conflict.
+    fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
+        match self.connection.prepare_cached(sql)?.execute(parameters)? {
+            1 => Ok(()),
+            _ => Err(conflict()),
+        }
+    }
+
     fn insert_entry(&self, entry: &StoredEntry) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached(INSERT_ENTRY)?
             .execute(params![entry.seq, entry.bytes, entry.items])?;
         Ok(())
     }
+}
+
+/// What SQLite answers where a row that must stand does not: the writer makes a conflict of it.
+fn conflict() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CONSTRAINT);
+    rusqlite::Error::SqliteFailure(code, None)
 }

@@ -35,7 +35,7 @@ mod tests;
 use rand::TryCryptoRng;
 
 use crate::commit::Withheld;
-use crate::model::{DataClass, Demand, Plaintext, TokenText};
+use crate::model::{DataClass, Demand, NormalForm, Plaintext, TokenText};
 
 pub use error::{TokenError, ValueFault};
 pub use format::{Unfit, fit, space};
@@ -102,7 +102,12 @@ pub fn accept(class: &DataClass, value: &Plaintext) -> Result<(), TokenError> {
 /// space; days as `YYYY-MM-DD`; UUIDs in lower case with hyphens. Which version of these rules, the
 /// class says ([`crate::model::NormalForm`]).
 pub fn normalise(class: &DataClass, value: &Plaintext) -> Plaintext {
-    value::normal_form(class.kind, class.normal_form, value)
+    normalise_as(class, class.normal_form, value)
+}
+
+/// The same by another version of the rules: rows may have been written under it.
+pub fn normalise_as(class: &DataClass, form: NormalForm, value: &Plaintext) -> Plaintext {
+    value::normal_form(class.kind, form, value)
 }
 
 /// Whether `text` has the look of a token, whatever its class. Cheap; asks no store.

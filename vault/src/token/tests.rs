@@ -12,8 +12,8 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::model::{
-    ClassName, Format, Kept, Length, Lengths, Level, Mask, NormalForm, Slot, SpaceShares, Template,
-    UiForm, ValueKind,
+    ClassName, Format, Kept, Length, Lengths, Level, Lifetimes, Mask, NormalForm, Repeatability,
+    Slot, SpaceShares, Template, UiForm, ValueKind,
 };
 
 /// Digits of a case number in a made-up office.
@@ -63,7 +63,9 @@ pub(super) fn class(kind: ValueKind, format: Format) -> DataClass {
             keep_last: 1,
             candidates_min: Mask::CANDIDATES_MIN,
         },
-        repeatable: false,
+        tokens: Repeatability::Random,
+        life: Lifetimes::default(),
+        searchable: false,
         demand: Demand::Real,
         normal_form: NormalForm::First,
         space: SpaceShares::default(),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KeyFault;
 use super::cipher::key_facts;
-use super::life::{KeyDetail, after};
+use super::life::KeyDetail;
 use crate::commit::{NotDurable, Sequenced};
 use crate::engine::{Engine, EngineError};
 use crate::model::{
@@ -128,9 +128,7 @@ impl Engine {
             return Err(EngineError::Key(KeyFault::Backup));
         }
         record.revision = 1;
-        record.rotate_at = record
-            .rotation
-            .map(|period| after(self.clock.now(), period));
+        record.rotate_at = record.rotation.map(|period| self.clock.now().after(period));
         record.state = match record.current {
             0 => KeyState::PreActivation,
             _ => KeyState::Suspended,

@@ -8,7 +8,7 @@ use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 use super::cipher::key_facts;
-use super::life::{Draft, after};
+use super::life::Draft;
 use super::{KeyDetail, KeyFault};
 use crate::commit::Sequenced;
 use crate::engine::{Engine, EngineError};
@@ -55,7 +55,7 @@ impl Engine {
         importable(record)?;
         let wrapping = self.blocking(|engine| Ok(engine.wrapping_key()?)).await?;
         let ticket = kms::random_bytes(TICKET_BYTES).map_err(KeyFault::from)?;
-        let expires = after(self.clock.now(), TICKET_LIFE);
+        let expires = self.clock.now().after(TICKET_LIFE);
         let row = ImportRow {
             ticket: hashed(ticket.expose()),
             key: record.id.clone(),

@@ -16,7 +16,6 @@ use crate::commit::{NotDurable, Sequenced};
 use crate::engine::{Engine, EngineError};
 use crate::model::{
     Description, KeyAlias, KeyOrigin, KeyRecord, KeyRef, KeyState, KeyVersion, RequestId, Tags,
-    Timestamp,
 };
 use crate::policy::key_act::{self, KeyAct};
 use crate::policy::{Authorized, OnKey, OnKeys};
@@ -119,7 +118,7 @@ impl Engine {
         let now = self.clock.now();
         record.created = now;
         record.revision = 1;
-        record.rotate_at = record.rotation.map(|period| after(now, period));
+        record.rotate_at = record.rotation.map(|period| now.after(period));
         let mut writes = Vec::with_capacity(2);
         match record.origin {
             KeyOrigin::External => record.state = KeyState::PreActivation,
@@ -208,7 +207,7 @@ impl Engine {
             record.rotation = period;
             // A key that waits for its destruction does not rotate; its schedule returns with it.
             let rotates = period.filter(|_| record.state != KeyState::Deactivated);
-            record.rotate_at = rotates.map(|period| after(self.clock.now(), period));
+            record.rotate_at = rotates.map(|period| self.clock.now().after(period));
         }
         if let Some(lowest) = change.open_from {
             if !(1..=record.current.max(1)).contains(&lowest) {
@@ -272,7 +271,7 @@ impl Engine {
             KeyState::PreActivation,
         ];
         let mut record = moved(record, &from, KeyState::Deactivated)?;
-        record.delete_at = Some(after(self.clock.now(), waiting));
+        record.delete_at = Some(self.clock.now().after(waiting));
         record.rotate_at = None;
         self.changed(&proof, Draft::of(record), request).await
     }
@@ -289,9 +288,7 @@ impl Engine {
         };
         let mut record = moved(proof.grant().key(), &[KeyState::Deactivated], back)?;
         record.delete_at = None;
-        record.rotate_at = record
-            .rotation
-            .map(|period| after(self.clock.now(), period));
+        record.rotate_at = record.rotation.map(|period| self.clock.now().after(period));
         self.changed(&proof, Draft::of(record), request).await
     }
 
@@ -396,11 +393,6 @@ pub(super) fn moved(
     let mut record = record.clone();
     record.state = to;
     Ok(record)
-}
-
-pub(super) fn after(now: Timestamp, period: Duration) -> Timestamp {
-    let us = u64::try_from(period.as_micros()).unwrap_or(u64::MAX);
-    Timestamp(now.0.saturating_add(us))
 }
 
 /// A schedule that a key of this origin can have.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::KeyFault;
 use super::act::ActFacts;
 use super::act::named;
-use super::life::{after, outrun};
+use super::life::outrun;
 use crate::commit::Sequenced;
 use crate::engine::{Engine, EngineError};
 use crate::model::{DomainName, KeyRecord, RequestId};
 use crate::policy::key_act::{self, KeyAct};
 use crate::policy::{Authorized, OnKey};
-use crate::seal;
+use crate::seal::{self, Place};
 use crate::store::{Change, KeyWrite, Resealed, TokenRow};
 
 /// Most rows of one step.
@@ -77,7 +77,7 @@ impl Engine {
         let full = u32::try_from(found.len()) == Ok(limit);
         let next = found.last().filter(|_| full).map(|(place, _)| *place);
         let one = |(_, row): (i64, TokenRow)| {
-            let (sealed, token) = seal::renew(&keys, &row)?;
+            let (sealed, token) = seal::renew(&keys, &row, Place::of(&row))?;
             Ok(Resealed {
                 fingerprint: row.fingerprint,
                 seen: row.sealed,
@@ -125,7 +125,7 @@ impl Engine {
             // time it has reached the writer's queue or was given up, and the writer counts its rows.
             let next = engine.reader.key_version(&id, version + 1)?;
             let next = next.ok_or(EngineError::Key(KeyFault::Version))?;
-            let (now, from) = (engine.clock.now(), after(next.created, patience));
+            let (now, from) = (engine.clock.now(), next.created.after(patience));
             if now < from {
                 let seconds = (from.0 - now.0).div_ceil(1_000_000);
                 return Err(EngineError::Key(KeyFault::TooFresh { seconds }));
@@ -146,7 +146,7 @@ impl Engine {
         let id = record.id.clone();
         self.blocking(move |engine| {
             let keys = engine.domain_keys(&domain)?;
-            let fresh = keys.reopen_values(&engine.shelf.envelope, &engine.reader, &id);
+            let fresh = keys.reopen_values(&engine.shelf.envelope, (&engine.reader, &engine.shreds), &id);
             fresh.map_err(|error| {
                 tracing::error!(%error, "a rotated key could not be opened: the older version seals on");
                 EngineError::Key(KeyFault::Unavailable)

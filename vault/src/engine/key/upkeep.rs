@@ -77,7 +77,7 @@ impl Engine {
             // ledger says that its schedule was changed.
             let period = record.rotation.unwrap_or_default();
             let mut later = KeyRecord::clone(record);
-            later.rotate_at = Some(super::life::after(self.clock.now(), period));
+            later.rotate_at = Some(self.clock.now().after(period));
             (Operation::KeySet, Draft::of(later))
         };
         let key = (record.id.as_str().to_owned(), draft.version);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::KeyFault;
-use super::life::{Draft, KeyDetail, after, moved, standing};
+use super::life::{Draft, KeyDetail, moved, standing};
 use crate::commit::Sequenced;
 use crate::engine::{Engine, EngineError};
 use crate::model::{KeyOrigin, KeyRecord, KeyState, RequestId, VersionState};
@@ -109,7 +109,7 @@ impl Engine {
         }
         let number = record.current + 1;
         next.current = number;
-        next.rotate_at = next.rotation.map(|period| after(self.clock.now(), period));
+        next.rotate_at = next.rotation.map(|period| self.clock.now().after(period));
         let made = self.made_version(record, number).await?;
         let retired = KeyWrite::SetVersion(record.id.clone(), record.current, old);
         Ok(Draft {

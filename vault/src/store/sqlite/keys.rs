@@ -5,7 +5,8 @@ use std::time::Duration;
 use kms::{KeyId, KeyKind};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Reader, TOKEN_COLUMNS, Writer, token_row};
+use super::tokens::{TOKEN_COLUMNS, token_row};
+use super::{Reader, Writer, conflict};
 use crate::model::{
     Description, DomainName, KeyAlias, KeyOrigin, KeyRecord, KeyRef, KeyState, KeyVersion, Tags,
     Timestamp, VAULT, VersionState,
@@ -201,12 +202,12 @@ impl Reader {
     ) -> Result<Vec<(i64, TokenRow)>, StoreError> {
         self.query(|connection| {
             let sql = format!(
-                "SELECT {TOKEN_COLUMNS}, rowid FROM token WHERE rowid > ?1 AND domain = ?2 AND substr(sealed, {VERSION_AT}, 4) <> ?3 \
+                "SELECT {TOKEN_COLUMNS}, rowid AS place FROM token WHERE rowid > ?1 AND domain = ?2 AND substr(sealed, {VERSION_AT}, 4) <> ?3 \
                  ORDER BY rowid LIMIT ?4"
             );
             let mut statement = connection.prepare_cached(&sql)?;
             let found = params![after, domain.as_str(), version.to_be_bytes(), limit];
-            let rows = statement.query_map(found, |row| Ok((row.get(7)?, token_row(row))))?;
+            let rows = statement.query_map(found, |row| Ok((row.get("place")?, token_row(row))))?;
             rows.map(|row| {
                 let (place, row) = row?;
                 Ok((place, row?))
@@ -266,12 +267,6 @@ fn with_aliases(connection: &Connection, mut record: KeyRecord) -> Result<KeyRec
         record.aliases.insert(alias);
     }
     Ok(record)
-}
-
-/// What SQLite answers where a row that must stand does not: the writer makes a conflict of it.
-fn conflict() -> rusqlite::Error {
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CONSTRAINT);
-    rusqlite::Error::SqliteFailure(code, None)
 }
 
 impl Writer {
@@ -396,14 +391,6 @@ impl Writer {
             )?;
         }
         Ok(())
-    }
-
-    /// Changes exactly one row, or is a conflict.
-    fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
-        match self.connection.prepare_cached(sql)?.execute(parameters)? {
-            1 => Ok(()),
-            _ => Err(conflict()),
-        }
     }
 }
 

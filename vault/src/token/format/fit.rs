@@ -1,7 +1,9 @@
 //! Whether a class's format and mask can serve it, asked when the catalogue is read: with the numbers.
 
 use super::{TOKENS_MIN, card_competition, kind_stood_for, plain, space};
-use crate::model::{Catalogue, ClassName, DataClass, Demand, Format, Length, ValueKind};
+use crate::model::{
+    Catalogue, ClassName, DataClass, Demand, Format, Length, Repeatability, ValueKind,
+};
 use crate::token::space::grouped;
 use crate::token::{Residue, Space, residue, value};
 
@@ -104,7 +106,17 @@ pub fn fit(catalogue: &Catalogue) -> Result<(), Unfit> {
     catalogue.classes().try_for_each(|class| {
         fit_one(class)?;
         hides_enough(class)
-    })
+    })?;
+    let otherwise = catalogue.domains().flat_map(|domain| &domain.tokens);
+    for (class, tokens) in otherwise {
+        if let Some(class) = catalogue.class(class) {
+            fit_one(&DataClass {
+                tokens: *tokens,
+                ..class.clone()
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// No mask shows less than one that shows nothing: that is never refused.
@@ -160,7 +172,8 @@ fn fit_one(class: &DataClass) -> Result<(), Unfit> {
     let wanted = values.and_then(|values| values.tokens()?.checked_mul(2));
     match (values, wanted) {
         (Some(values), Some(wanted))
-            if class.repeatable && !tokens.is_at_least(wanted.min(TOKENS_PLENTY)) =>
+            if class.tokens == Repeatability::Repeatable
+                && !tokens.is_at_least(wanted.min(TOKENS_PLENTY)) =>
         {
             Err(Unfit::TooFewForValues {
                 class: name(),
@@ -170,7 +183,7 @@ fn fit_one(class: &DataClass) -> Result<(), Unfit> {
             })
         }
         (Some(values), None)
-            if class.repeatable
+            if class.tokens == Repeatability::Repeatable
                 && values.tokens().is_none()
                 && !tokens.is_at_least(TOKENS_PLENTY) =>
         {

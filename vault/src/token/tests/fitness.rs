@@ -32,23 +32,23 @@ fn a_class_of_every_format_is_fit() {
         let lines = format!("kind = \"{}\"\nformat = \"{template}\"", class.kind.name());
         assert_eq!(read(&lines), Ok(()));
         assert_eq!(
-            read(&format!("{lines}\nrepeatable = true")),
+            read(&format!("{lines}\ntokens = \"repeatable\"")),
             Ok(()),
             "{lines}"
         );
     }
     for lines in [
-        "kind = \"tw-ubn\"\nformat = \"tw-ubn\"\nrepeatable = true",
-        "kind = \"tw-ubn\"\nformat = { name = \"digits\", length = \"same\" }\nrepeatable = true",
+        "kind = \"tw-ubn\"\nformat = \"tw-ubn\"\ntokens = \"repeatable\"",
+        "kind = \"tw-ubn\"\nformat = { name = \"digits\", length = \"same\" }\ntokens = \"repeatable\"",
         "kind = \"pan\"\nformat = { name = \"digits\", length = \"same\" }",
         "kind = { name = \"digits\", min = 8, max = 10 }\nformat = { name = \"digits\", length = 12 }",
-        "kind = \"name-zh\"\nformat = { name = \"zh\", length = \"same\" }\nrepeatable = true",
+        "kind = \"name-zh\"\nformat = { name = \"zh\", length = \"same\" }\ntokens = \"repeatable\"",
         "kind = \"text\"\nformat = { name = \"zh\", length = 6 }",
         "kind = \"text\"\nformat = { name = \"template\", template = \"LL-NNNN-漢漢\" }",
         "kind = \"text\"\nformat = { name = \"template\", template = \"'TK'-NNNNNNNN\" }",
         "kind = \"text\"\nformat = { name = \"template\", template = \"'TK'-NNNNNN-漢C\" }",
         "kind = \"tw-passport\"\nformat = { name = \"alphanumeric\", length = \"same\" }",
-        "kind = \"pan\"\nformat = { name = \"pan\", keep = \"nothing\" }\nrepeatable = true",
+        "kind = \"pan\"\nformat = { name = \"pan\", keep = \"nothing\" }\ntokens = \"repeatable\"",
         "kind = \"text\"\nformat = \"name-zh\"\nrequire_valid = false",
     ] {
         assert_eq!(read(lines), Ok(()), "{lines}");
@@ -75,7 +75,7 @@ fn too_few_tokens_are_refused_with_their_number() {
         format = { name = \"template\", template = \"'T'NNNNNN\" }";
     assert_eq!(read(eight), Ok(()));
     says(
-        &format!("{eight}\nrepeatable = true"),
+        &format!("{eight}\ntokens = \"repeatable\""),
         &[
             "repeatable",
             "1,000,000 tokens (19.9 bits)",
@@ -83,7 +83,7 @@ fn too_few_tokens_are_refused_with_their_number() {
         ],
     );
     says(
-        "kind = { name = \"digits\", min = 1, max = 64 }\nrepeatable = true\n\
+        "kind = { name = \"digits\", min = 1, max = 64 }\ntokens = \"repeatable\"\n\
         format = { name = \"template\", template = \"'T'NNNNNN\" }",
         &["2^128.0 tokens values", "1,000,000 tokens"],
     );

@@ -1,0 +1,132 @@
+//! Shred keys: what is sealed under one is gone when it is overwritten (crypto-shredding; NIST SP 800-88
+//! rev. 1, section 2.6, cryptographic erase).
+//!
+//! ```text
+//! sealed = ciphertext | tag 16       AES-256-GCM, key = HMAC-SHA-256(shred key, context), nonce 0
+//! ```
+//! A context is sealed once in its life, so each derived key has one message and the nonce is a constant.
+//! It is the inner layer of two: the outer one names the key version, commits to it, and can be renewed
+//! without the shred key.
+
+use zeroize::Zeroizing;
+
+use crate::binding::Binding;
+use crate::error::Error;
+use crate::primitives::{self, GcmKey, TAG_BYTES};
+use crate::scrub::{SHALLOW, scrubbed};
+use crate::secret::SecretBytes;
+
+/// The only message of a derived key.
+const NONCE: [u8; 12] = [0; 12];
+
+/// A random key that lives outside of the database, so that it can be destroyed for good.
+pub struct ShredKey(Zeroizing<[u8; Self::BYTES]>);
+
+impl ShredKey {
+    /// Its length, in bytes.
+    pub const BYTES: usize = 32;
+
+    /// Takes a key over. One of zeros only is what destroyed keys leave behind: none.
+    pub fn new(bytes: Zeroizing<[u8; Self::BYTES]>) -> Option<Self> {
+        // Not secret-dependent in effect: which keys are destroyed is no secret.
+        bytes.iter().any(|byte| *byte != 0).then_some(Self(bytes))
+    }
+
+    /// Seals `plaintext` for a context, which must never be sealed again with another plaintext.
+    pub fn seal_once(&self, context: &Binding, plaintext: &[u8]) -> Result<SecretBytes, Error> {
+        let mut message = Vec::with_capacity(plaintext.len() + TAG_BYTES);
+        message.extend_from_slice(plaintext);
+        let key = self.derived(context);
+        // Wiped on failure: it may still be the plaintext.
+        let sealed =
+            scrubbed::<SHALLOW, _>(|| GcmKey::new(&key)?.seal(NONCE, &[], &mut message, 0));
+        let message = SecretBytes::new(message);
+        sealed.map(|()| message)
+    }
+
+    /// Opens what [`ShredKey::seal_once`] made for the same context. One error for every failure.
+    pub fn open(&self, context: &Binding, sealed: &[u8]) -> Result<SecretBytes, Error> {
+        let mut message = sealed.to_vec();
+        let key = self.derived(context);
+        scrubbed::<SHALLOW, _>(|| GcmKey::new(&key)?.open(NONCE, &[], &mut message, 0))?;
+        Ok(SecretBytes::new(message))
+    }
+
+    fn derived(&self, context: &Binding) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(primitives::hmac_sha256(&*self.0, context.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    use super::ShredKey;
+    use crate::{Binding, Error};
+
+    fn key(byte: u8) -> ShredKey {
+        ShredKey::new(Zeroizing::new([byte; 32])).unwrap()
+    }
+
+    fn context(field: &[u8]) -> Binding {
+        Binding::new("test").field(field)
+    }
+
+    #[test]
+    fn what_a_destroyed_key_leaves_is_no_key() {
+        assert!(ShredKey::new(Zeroizing::new([0; 32])).is_none());
+        let mut last = [0; 32];
+        last[31] = 1;
+        assert!(ShredKey::new(Zeroizing::new(last)).is_some());
+    }
+
+    #[test]
+    fn another_key_context_or_bit_does_not_open() {
+        let sealed = key(1).seal_once(&context(b"a"), b"value").unwrap();
+        let sealed = sealed.expose();
+        assert_eq!(
+            key(1).open(&context(b"a"), sealed).unwrap().expose(),
+            b"value"
+        );
+        assert!(matches!(
+            key(2).open(&context(b"a"), sealed),
+            Err(Error::Unopened)
+        ));
+        assert!(matches!(
+            key(1).open(&context(b"b"), sealed),
+            Err(Error::Unopened)
+        ));
+        for bit in 0..sealed.len() * 8 {
+            let mut altered = sealed.to_vec();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert!(key(1).open(&context(b"a"), &altered).is_err(), "bit {bit}");
+        }
+    }
+
+    // The two implementations check each other: what `ring` seals, RustCrypto opens.
+    #[test]
+    fn it_is_gcm_under_an_hmac_of_the_context() {
+        use aes_gcm::aead::{Aead, KeyInit};
+        let sealed = key(7).seal_once(&context(b"row"), b"value").unwrap();
+        let mac = crate::HmacKey::new(crate::KeyKind::HmacSha256, &[7; 32]).unwrap();
+        let derived: [u8; 32] = mac
+            .tag(context(b"row").as_bytes())
+            .unwrap()
+            .try_into()
+            .unwrap();
+        let cipher = aes_gcm::Aes256Gcm::new(&derived.into());
+        let opened = cipher.decrypt(&[0; 12].into(), sealed.expose()).unwrap();
+        assert_eq!(opened, b"value");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens(bytes in proptest::array::uniform32(1_u8..), plaintext: Vec<u8>) {
+            let key = ShredKey::new(Zeroizing::new(bytes)).unwrap();
+            let sealed = key.seal_once(&context(b"x"), &plaintext).unwrap();
+            let opened = key.open(&context(b"x"), sealed.expose()).unwrap();
+            prop_assert_eq!(opened.expose(), &plaintext);
+        }
+    }
+}

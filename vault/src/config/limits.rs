@@ -1,0 +1,72 @@
+//! `[limits]`: every limit of the wire.
+
+use serde::Deserialize;
+
+use super::{ConfigError, millis};
+use crate::server::Limits;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    body_bytes_max: usize,
+    header_bytes_max: u32,
+    batch_items_max: usize,
+    requests_in_flight_max: usize,
+    connections_max: usize,
+    request_timeout_ms: u64,
+    header_timeout_ms: u64,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1024 * 1024,
+            header_bytes_max: 16 * 1024,
+            batch_items_max: 1_000,
+            requests_in_flight_max: 512,
+            connections_max: 1_024,
+            request_timeout_ms: 10_000,
+            header_timeout_ms: 5_000,
+        }
+    }
+}
+
+impl RawLimits {
+    // INVARIANT 14: every limit has a range, and what lies outside is refused by its name.
+    pub(super) fn checked(self) -> Result<Limits, ConfigError> {
+        const COUNT: &str = "between 1 and 1000000";
+        let count = |key, value: usize| {
+            if (1..=1_000_000).contains(&value) {
+                Ok(value)
+            } else {
+                Err(ConfigError::Range { key, range: COUNT })
+            }
+        };
+        if !(1_024..=64 * 1024 * 1024).contains(&self.body_bytes_max) {
+            let range = "between 1024 and 67108864 (64 MiB)";
+            return Err(ConfigError::Range {
+                key: "limits.body_bytes_max",
+                range,
+            });
+        }
+        if !(8 * 1024..=1024 * 1024).contains(&self.header_bytes_max) {
+            let range = "between 8192 and 1048576 (1 MiB)";
+            return Err(ConfigError::Range {
+                key: "limits.header_bytes_max",
+                range,
+            });
+        }
+        Ok(Limits {
+            body_bytes_max: self.body_bytes_max,
+            header_bytes_max: self.header_bytes_max,
+            batch_items_max: count("limits.batch_items_max", self.batch_items_max)?,
+            requests_in_flight_max: count(
+                "limits.requests_in_flight_max",
+                self.requests_in_flight_max,
+            )?,
+            connections_max: count("limits.connections_max", self.connections_max)?,
+            request_timeout: millis("limits.request_timeout_ms", self.request_timeout_ms)?,
+            header_timeout: millis("limits.header_timeout_ms", self.header_timeout_ms)?,
+        })
+    }
+}

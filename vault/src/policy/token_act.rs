@@ -1,0 +1,140 @@
+//! Acts on tokens that stand: each a type of its own, with its word in Cedar and its word in the ledger.
+
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+
+use ledger::Operation;
+
+use super::authorized::{self, Authorized, Denied, Refused};
+use super::cache::Key;
+use super::{Asker, DetokenizeScope, Live, Policies};
+use crate::admission::Admitted;
+use crate::model::{ClassName, DataClass, DomainName, Purpose};
+
+/// One act on tokens. A closed set: the types below.
+pub trait TokenAct: Send + Sync + 'static {
+    /// The action's name in the Cedar schema.
+    const ACTION: &'static str;
+    /// What its entry says was done.
+    const OPERATION: Operation;
+}
+
+acts! {
+    TokenAct:
+    /// What a token is, is read, without its value.
+    Describe = "DescribeToken" TokenRead,
+    /// Tokens are switched off.
+    Disable = "DisableToken" TokenDisable,
+    /// Tokens are switched on again.
+    Enable = "EnableToken" TokenEnable,
+    /// Tokens get others in their place.
+    Replace = "ReplaceToken" TokenReplace,
+    /// Tokens move to another class.
+    Move = "MoveToken" TokenMove,
+    /// Tokens are purged by their age.
+    Purge = "PurgeTokens" TokenPurge,
+    /// A legal hold is placed.
+    Hold = "PlaceHold" HoldPlace,
+    /// A legal hold is lifted.
+    Release = "LiftHold" HoldLift,
+    /// A value's tokens are searched for.
+    Search = "Search" Search,
+    /// Values are indexed anew.
+    Reindex = "ReindexTokens" Reindex,
+    /// Tokens and their values are erased.
+    Erase = "Erase" Erase,
+}
+
+/// Granted: this act, for this purpose, on tokens of these classes.
+///
+/// One act's proof does not serve another:
+///
+/// ```compile_fail,E0308
+/// # use vault::policy::{Authorized, OnTokens, token_act};
+/// fn erase(_: Authorized<OnTokens<token_act::Erase>>) {}
+/// fn other(proof: Authorized<OnTokens<token_act::Describe>>) {
+///     erase(proof);
+/// }
+/// ```
+///
+/// The twin that compiles:
+///
+/// ```
+/// # use vault::policy::{Authorized, OnTokens, token_act};
+/// fn erase(_: Authorized<OnTokens<token_act::Erase>>) {}
+/// fn same(proof: Authorized<OnTokens<token_act::Erase>>) {
+///     erase(proof);
+/// }
+/// ```
+pub struct OnTokens<A> {
+    domain: DomainName,
+    purpose: Purpose,
+    classes: BTreeSet<ClassName>,
+    whole: bool,
+    act: PhantomData<fn() -> A>,
+}
+
+impl<A: TokenAct> OnTokens<A> {
+    /// In which namespace.
+    pub fn domain(&self) -> &DomainName {
+        &self.domain
+    }
+
+    /// Why.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// Whether tokens of this class are among them.
+    pub fn covers(&self, class: &ClassName) -> bool {
+        self.classes.contains(class)
+    }
+
+    /// Whether every class of the domain is among them.
+    pub fn covers_all(&self) -> bool {
+        self.whole
+    }
+}
+
+impl Policies {
+    /// On tokens of which classes may the unit do `A`, for this purpose? On none is a denial.
+    pub fn authorize_on_tokens<A: TokenAct>(
+        &self,
+        admitted: Admitted,
+        scope: DetokenizeScope<'_>,
+    ) -> Result<Authorized<OnTokens<A>>, Box<Refused>> {
+        let live = self.live();
+        let asker = Asker::of(admitted.caller(), Some(scope.purpose));
+        let granted = self.token_classes(&live, asker, A::ACTION, scope.domain);
+        let granted = granted.map(|(classes, whole)| OnTokens {
+            domain: scope.domain.clone(),
+            purpose: scope.purpose.clone(),
+            classes,
+            whole,
+            act: PhantomData,
+        });
+        authorized::decided(admitted, live.set.digest(), granted)
+    }
+    /// The classes of the domain on whose tokens the act is permitted, and whether that is all of them.
+    pub(super) fn token_classes(
+        &self,
+        live: &Live,
+        asker: Asker<'_>,
+        action: &'static str,
+        domain: &DomainName,
+    ) -> Result<(BTreeSet<ClassName>, bool), Denied> {
+        let domain = self.domain(domain)?;
+        let permitted = |class: &&DataClass| live.permits(action, asker, domain, class);
+        let key = Key::of_tokens(action, asker, &domain.name);
+        let classes = live.cache.classes(key, || {
+            let classes = self.classes(domain).filter(permitted);
+            classes.map(|class| class.name.clone()).collect()
+        });
+        // INVARIANT 9: no matching policy is a denial.
+        if classes.is_empty() {
+            return Err(Denied::NotPermitted);
+        }
+        let whole = domain.classes.iter().all(|class| classes.contains(class));
+        Ok((classes.into_iter().collect(), whole))
+    }
+}

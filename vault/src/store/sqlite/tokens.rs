@@ -1,0 +1,341 @@
+//! Tokens in the embedded store: their rows, what finds them, whom they are about, and what holds them.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{Reader, Writer, conflict};
+use crate::model::{ClassName, DomainName, Life, NormalForm, Timestamp};
+use crate::store::StoreError;
+use crate::store::row::{
+    BlindIndex, Fingerprint, Hold, Indexed, SealedValue, ShredSlot, SubjectHandle, TokenRow,
+    TokenWrite,
+};
+
+const INSERT_TOKEN: &str = "INSERT INTO token \
+    (fingerprint, domain, class, created_us, shred, sealed, bound, disabled, expires_us, uses_left, \
+    blind_index, sealed_token, normal_form, nth) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+/// Columns of a token, as [`token_row`] reads them.
+pub(super) const TOKEN_COLUMNS: &str = "fingerprint, domain, class, created_us, shred, sealed, bound, \
+    disabled, expires_us, uses_left, blind_index, sealed_token, normal_form, nth";
+const MALFORMED: StoreError = StoreError::Malformed { table: "token" };
+/// Whether a hold covers the row `token`: on itself, or on someone it is about.
+const HELD: &str = "EXISTS (SELECT 1 FROM hold WHERE handle = token.fingerprint) OR EXISTS \
+    (SELECT 1 FROM subject JOIN hold ON hold.handle = subject.handle \
+    WHERE subject.fingerprint = token.fingerprint)";
+/// So many of the newest rows are looked through for the highest shred key in use.
+const NEWEST_ROWS: u32 = 100_000;
+
+impl Reader {
+    /// The rows of these fingerprints within one domain, in the order asked; `None` where there is none.
+    pub fn tokens(
+        &self,
+        domain: &DomainName,
+        fingerprints: &[Fingerprint],
+    ) -> Result<Vec<Option<TokenRow>>, StoreError> {
+        self.query(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE fingerprint = ?1 AND domain = ?2"
+            ))?;
+            fingerprints
+                .iter()
+                .map(|fingerprint| {
+                    statement
+                        .query_row(params![fingerprint.0, domain.as_str()], |row| {
+                            Ok(token_row(row))
+                        })
+                        .optional()?
+                        .transpose()
+                })
+                .collect()
+        })
+    }
+
+    /// Whether a token stands, or is gone for good.
+    pub fn is_taken(&self, token: Fingerprint) -> Result<bool, StoreError> {
+        self.query(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM token WHERE fingerprint = ?1) \
+                OR EXISTS (SELECT 1 FROM gone WHERE fingerprint = ?1)";
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row([token.0], |row| row.get(0))?)
+        })
+    }
+
+    /// The row that an equal value gets again, by its blind index.
+    pub fn token_by_value(&self, index: BlindIndex) -> Result<Option<TokenRow>, StoreError> {
+        let first = |row: &TokenRow| row.indexed.as_ref().is_some_and(|found| found.nth == 0);
+        Ok(self.tokens_by_value(index, 1)?.into_iter().find(first))
+    }
+
+    /// Up to `limit` rows of a value, by its blind index; first the one that an equal value gets.
+    pub fn tokens_by_value(
+        &self,
+        index: BlindIndex,
+        limit: u32,
+    ) -> Result<Vec<TokenRow>, StoreError> {
+        self.query(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE blind_index = ?1 ORDER BY nth LIMIT ?2"
+            ))?;
+            let rows = statement.query_map(params![index.0, limit], |row| Ok(token_row(row)))?;
+            rows.map(|row| row?).collect()
+        })
+    }
+
+    /// Up to `limit` rows about a subject, by their fingerprints, after one of them.
+    pub fn tokens_of_subject(
+        &self,
+        subject: SubjectHandle,
+        after: Option<Fingerprint>,
+        limit: u32,
+    ) -> Result<Vec<TokenRow>, StoreError> {
+        let after = after.map_or([0; 16], |after| after.0);
+        self.query(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE fingerprint IN \
+                 (SELECT fingerprint FROM subject WHERE handle = ?1 AND fingerprint > ?2 \
+                 ORDER BY fingerprint LIMIT ?3) ORDER BY fingerprint"
+            ))?;
+            let found = params![subject.0, after, limit];
+            let rows = statement.query_map(found, |row| Ok(token_row(row)))?;
+            rows.map(|row| row?).collect()
+        })
+    }
+
+    /// Whom a token's value is about.
+    pub fn subjects_of(&self, token: Fingerprint) -> Result<Vec<SubjectHandle>, StoreError> {
+        self.query(|connection| {
+            let sql = "SELECT handle FROM subject WHERE fingerprint = ?1 ORDER BY handle";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([token.0], |row| row.get(0).map(SubjectHandle))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Whether a legal hold covers a token: on itself, or on someone it is about.
+    pub fn is_held(&self, token: Fingerprint) -> Result<bool, StoreError> {
+        self.query(|connection| {
+            let sql = format!("SELECT {HELD} FROM token WHERE fingerprint = ?1");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let held = statement
+                .query_row([token.0], |row| row.get(0))
+                .optional()?;
+            Ok(held.unwrap_or(false))
+        })
+    }
+
+    /// The legal holds on a token (its fingerprint) or a subject (its handle).
+    pub fn holds(&self, handle: [u8; 16]) -> Result<Vec<Hold>, StoreError> {
+        self.query(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT matter, domain, placed_us FROM hold WHERE handle = ?1 ORDER BY matter",
+            )?;
+            let rows = statement.query_map([handle], |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get(2)?,
+                ))
+            })?;
+            rows.map(|row| {
+                let (matter, domain, placed) = row?;
+                let domain = DomainName::parse(&domain);
+                let domain = domain.map_err(|_| StoreError::Malformed { table: "hold" })?;
+                Ok(Hold {
+                    handle,
+                    matter,
+                    domain,
+                    placed: Timestamp(placed),
+                })
+            })
+            .collect()
+        })
+    }
+
+    /// Whether any token stands in a domain.
+    pub fn has_tokens(&self, domain: &DomainName) -> Result<bool, StoreError> {
+        self.query(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM token WHERE domain = ?1)";
+            Ok(connection.query_row(sql, [domain.as_str()], |row| row.get(0))?)
+        })
+    }
+
+    /// Whether any token stands.
+    pub fn any_token(&self) -> Result<bool, StoreError> {
+        self.query(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM token)";
+            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+        })
+    }
+
+    /// How many tokens stand. It reads them all.
+    pub fn token_count(&self) -> Result<u64, StoreError> {
+        self.query(|connection| {
+            Ok(connection.query_row("SELECT count(*) FROM token", [], |row| row.get(0))?)
+        })
+    }
+
+    /// The highest place of a shred key among the newest rows.
+    pub(in crate::store) fn last_shred(&self) -> Result<Option<ShredSlot>, StoreError> {
+        self.query(|connection| {
+            let sql =
+                "SELECT max(shred) FROM (SELECT shred FROM token ORDER BY rowid DESC LIMIT ?1)";
+            let slot: Option<u64> = connection.query_row(sql, [NEWEST_ROWS], |row| row.get(0))?;
+            Ok(slot.map(ShredSlot))
+        })
+    }
+
+    /// Shred keys that must be destroyed, and may be already.
+    pub fn shreds_due(&self) -> Result<Vec<ShredSlot>, StoreError> {
+        self.query(|connection| {
+            let mut statement = connection.prepare_cached("SELECT slot FROM shred_due")?;
+            let rows = statement.query_map([], |row| row.get(0).map(ShredSlot))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// A row whose columns are [`TOKEN_COLUMNS`].
+pub(super) fn token_row(row: &Row<'_>) -> Result<TokenRow, StoreError> {
+    Ok(TokenRow {
+        fingerprint: Fingerprint(row.get(0)?),
+        domain: DomainName::parse(row.get_ref(1)?.as_str().map_err(|_| MALFORMED)?)
+            .map_err(|_| MALFORMED)?,
+        class: ClassName::parse(row.get_ref(2)?.as_str().map_err(|_| MALFORMED)?)
+            .map_err(|_| MALFORMED)?,
+        created_us: row.get(3)?,
+        shred: ShredSlot(row.get(4)?),
+        sealed: SealedValue(row.get(5)?),
+        bound: row.get(6)?,
+        life: Life {
+            disabled: row.get(7)?,
+            expires: row.get::<_, Option<u64>>(8)?.map(Timestamp),
+            uses_left: row.get(9)?,
+        },
+        indexed: indexed(row)?,
+    })
+}
+
+fn indexed(row: &Row<'_>) -> Result<Option<Indexed>, StoreError> {
+    let Some(index) = row.get::<_, Option<[u8; 16]>>(10)? else {
+        return Ok(None);
+    };
+    Ok(Some(Indexed {
+        index: BlindIndex(index),
+        token: SealedValue(row.get(11)?),
+        form: NormalForm::from_number(row.get(12)?).ok_or(MALFORMED)?,
+        nth: row.get(13)?,
+    }))
+}
+
+impl Writer {
+    pub(super) fn insert_tokens(&self, rows: &[TokenRow]) -> rusqlite::Result<()> {
+        let mut insert = self.connection.prepare_cached(INSERT_TOKEN)?;
+        for row in rows {
+            let indexed = row.indexed.as_ref();
+            insert.execute(params![
+                row.fingerprint.0,
+                row.domain.as_str(),
+                row.class.as_str(),
+                row.created_us,
+                row.shred.0,
+                row.sealed.0,
+                row.bound,
+                row.life.disabled,
+                row.life.expires.map(|expires| expires.0),
+                row.life.uses_left,
+                indexed.map(|indexed| indexed.index.0),
+                indexed.map(|indexed| &indexed.token.0),
+                indexed.map(|indexed| indexed.form.number()),
+                indexed.map(|indexed| indexed.nth),
+            ])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_token(&self, write: &TokenWrite) -> rusqlite::Result<()> {
+        match write {
+            TokenWrite::Expire(token, expires) => self.execute(
+                "UPDATE token SET expires_us = ?2 WHERE fingerprint = ?1",
+                params![token.0, expires.map(|expires| expires.0)],
+            ),
+            TokenWrite::Disable(token, disabled) => self.execute(
+                "UPDATE token SET disabled = ?2 WHERE fingerprint = ?1",
+                params![token.0, disabled],
+            ),
+            TokenWrite::Use(token) => self.execute(
+                "UPDATE token SET uses_left = uses_left - 1 WHERE fingerprint = ?1 AND uses_left > 0",
+                [token.0],
+            ),
+            TokenWrite::StepAside(token, nth) => self.execute(
+                "UPDATE token SET nth = ?2 WHERE fingerprint = ?1 AND nth = 0",
+                params![token.0, nth],
+            ),
+            TokenWrite::Link(subject, token) => {
+                let sql = "INSERT OR IGNORE INTO subject (handle, fingerprint) VALUES (?1, ?2)";
+                let mut insert = self.connection.prepare_cached(sql)?;
+                insert.execute([subject.0, token.0]).map(drop)
+            }
+            TokenWrite::Unlink(subject, token) => self.execute(
+                "DELETE FROM subject WHERE handle = ?1 AND fingerprint = ?2",
+                [subject.0, token.0],
+            ),
+            TokenWrite::Remove(token) => self.remove(*token),
+            TokenWrite::Move {
+                fingerprint,
+                seen,
+                class,
+                sealed,
+                indexed,
+            } => self.execute(
+                "UPDATE token SET class = ?3, sealed = ?4, blind_index = ?5, sealed_token = ?6, \
+                 normal_form = ?7, nth = ?8 WHERE fingerprint = ?1 AND sealed = ?2",
+                params![
+                    fingerprint.0,
+                    seen.0,
+                    class.as_str(),
+                    sealed.0,
+                    indexed.as_ref().map(|indexed| indexed.index.0),
+                    indexed.as_ref().map(|indexed| &indexed.token.0),
+                    indexed.as_ref().map(|indexed| indexed.form.number()),
+                    indexed.as_ref().map(|indexed| indexed.nth),
+                ],
+            ),
+            TokenWrite::Hold(hold) => self.execute(
+                "INSERT INTO hold (handle, matter, domain, placed_us) VALUES (?1, ?2, ?3, ?4)",
+                params![hold.handle, hold.matter, hold.domain.as_str(), hold.placed.0],
+            ),
+            TokenWrite::Release(handle, matter) => self.execute(
+                "DELETE FROM hold WHERE handle = ?1 AND matter = ?2",
+                params![handle, matter],
+            ),
+            TokenWrite::Shredded(slots) => {
+                let sql = "DELETE FROM shred_due WHERE slot = ?1";
+                let mut done = self.connection.prepare_cached(sql)?;
+                slots.iter().try_for_each(|slot| done.execute([slot.0]).map(drop))
+            }
+        }
+    }
+
+    /// The hold is looked for inside the transaction: one that came a moment ago counts.
+    fn remove(&self, token: Fingerprint) -> rusqlite::Result<()> {
+        self.shreds.set(true);
+        let sql =
+            format!("DELETE FROM token WHERE fingerprint = ?1 AND NOT ({HELD}) RETURNING shred");
+        let mut delete = self.connection.prepare_cached(&sql)?;
+        let slot: u64 = delete
+            .query_row([token.0], |row| row.get(0))
+            .optional()?
+            .ok_or_else(conflict)?;
+        for sql in [
+            "DELETE FROM subject WHERE fingerprint = ?1",
+            "INSERT INTO gone (fingerprint) VALUES (?1)",
+        ] {
+            self.connection.prepare_cached(sql)?.execute([token.0])?;
+        }
+        let sql = "INSERT INTO shred_due (slot) VALUES (?1)";
+        self.connection
+            .prepare_cached(sql)?
+            .execute([slot])
+            .map(drop)
+    }
+}
