@@ -2,7 +2,7 @@
 -- It knows neither server: what to send is in two files that `sides.py` wrote. From the environment:
 --
 --   BENCH_CASE     the case's file: line 1 the path, line 2 the bytes of an answer on average,
---                  then one JSON body a line
+--                  then one JSON body a line, behind a path of its own and a space where it has one
 --   BENCH_HEADERS  the server's request headers, one `name: value` a line
 --   BENCH_RESULT   where the result goes, one line of tab-separated integers: requests, microseconds,
 --                  bytes received, p50 and p99 in microseconds, answers that are no success, failed
@@ -31,7 +31,8 @@ function init(_)
     end
     local case = lines("BENCH_CASE")
     for number = 3, #case do
-        requests[#requests + 1] = wrk.format("POST", case[1], headers, case[number])
+        local path, body = case[number]:match("^(/[^ ]*) (.*)$")
+        requests[#requests + 1] = wrk.format("POST", path or case[1], headers, body or case[number])
     end
     assert(#requests > 0, "the case has no bodies")
 end

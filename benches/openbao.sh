@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Jinku's key service against OpenBao Transit: the same load, the same machine, the same run.
+# Jinku against OpenBao, its key service against Transit and its tokens against KV version 2: the same load,
+# the same machine, the same run.
 #
 #     cargo build --release
 #     bash benches/openbao.sh [--seconds N] [--rounds N] [--only openbao|jinku] [--case NAME]...
@@ -7,7 +8,7 @@
 #   --seconds N   of one measurement, 1 to 60; default 10
 #   --rounds N    measurements of each case and server, 1 to 9; the table shows medians; default 3
 #   --only SIDE   one server alone, without ratios
-#   --case NAME   encrypt, encrypt-batch, decrypt, decrypt-batch, mac; default: all five
+#   --case NAME   encrypt, encrypt-batch, decrypt, decrypt-batch, mac, store, store-grpc; default: all seven
 #
 # From the environment:
 #
@@ -27,6 +28,9 @@
 # its own; Jinku has its HSM simulator, ledger, Cedar policies and access tokens. Only Jinku's limit of
 # requests a second for a unit is lifted. After the run both records must have grown.
 #
+# `store` writes one record a request, durably: a KV v2 record each in OpenBao, a token each in Jinku, over
+# REST; `store-grpc` is the same with Jinku's side over gRPC, 64 connections of `jinku bench --calls`.
+#
 # wrk shares the machine's processors with the servers: rates of two machines can't be compared, ratios
 # of one run can. wrk sends the next request when the last is answered, so p99 is that of 64 callers who
 # wait, not of a fixed rate. For load that is not ours see the line `load` of the output.
@@ -42,7 +46,7 @@ readonly OPENBAO_HOME="$PWD/.tools/openbao"
 readonly CONNECTIONS=64 THREADS=2
 readonly START_SECONDS=60 STOP_SECONDS=15 PREPARE_SECONDS=120
 readonly ALL_SIDES=(openbao jinku)
-readonly ALL_CASES=(encrypt encrypt-batch decrypt decrypt-batch mac)
+readonly ALL_CASES=(encrypt encrypt-batch decrypt decrypt-batch mac store store-grpc)
 
 seconds=10
 rounds=3
@@ -278,7 +282,12 @@ records() {
 
 # load SIDE CASE SECONDS RESULT
 load() {
-    BENCH_CASE="$scratch/$1/$2" BENCH_HEADERS="$scratch/$1/headers" BENCH_RESULT="$4" \
+    if [ "$1-$2" = jinku-store-grpc ]; then
+        quiet $(($3 + 40)) "$jinku" bench --calls "${url[jinku]}" --installation "$scratch/jinku/home" \
+            --connections "$CONNECTIONS" --seconds "$3" --result "$4"
+        return
+    fi
+    BENCH_CASE="$scratch/$1/${2%-grpc}" BENCH_HEADERS="$scratch/$1/headers" BENCH_RESULT="$4" \
         quiet $(($3 + 40)) wrk --threads "$THREADS" --connections "$CONNECTIONS" --duration "${3}s" --timeout 10s \
         --script benches/load.lua "${url[$1]}"
 }
@@ -291,6 +300,11 @@ cpu_micros() {
     echo $(((fields[11] + fields[12]) * 1000000 / $(getconf CLK_TCK)))
 }
 
+# answer_bytes SIDE CASE: of a whole answer on average. Over gRPC they are not counted: one stands for each.
+answer_bytes() {
+    if [ "$1-$2" = jinku-store-grpc ]; then echo 1; else sed -n 2p "$scratch/$1/${2%-grpc}"; fi
+}
+
 # measure SIDE CASE ROUND: a line for table.py. OpenBao's audit file is emptied once its lines are counted:
 # it grows by megabytes a second, and OpenBao appends.
 measure() {
@@ -300,7 +314,7 @@ measure() {
     load "$side" "$case" "$seconds" "$scratch/result"
     after=$(cpu_micros "$process")
     printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$side" "$case" "$3" $((after - before)) \
-        "$(sed -n 2p "$scratch/$side/$case")" "$(<"$scratch/result")" >>"$scratch/results"
+        "$(answer_bytes "$side" "$case")" "$(<"$scratch/result")" >>"$scratch/results"
     served[$side]=$((${served[$side]:-0} + $(cut -f1 "$scratch/warm") + $(cut -f1 "$scratch/result")))
     if [ "$side" = openbao ]; then
         audited=$((audited + $(records openbao)))

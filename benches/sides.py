@@ -4,8 +4,8 @@
     python3 sides.py jinku   --url URL --ca FILE --to FOLDER
 
 Both must listen already. OpenBao is new: it is initialised with one share, unsealed, given the transit
-engine, an `aes256-gcm96` and an `hmac` key, and a token whose policy allows the five paths of the load
-and nothing else. Jinku is a development installation: an AES-256 and a MAC key are made through its REST.
+engine, an `aes256-gcm96` and an `hmac` key, a KV store of version 2, and a token whose policy allows the
+paths of the load and nothing else. Jinku is a development installation: an AES-256 and a MAC key are made through its REST.
 
 From the environment, for Jinku:
 
@@ -16,7 +16,7 @@ From the environment, for Jinku:
     JINKU_PURPOSE      sent as `jinku-purpose`; empty: no such header
 
 Into FOLDER go the files that load.lua reads: `headers`, and one for each case (`encrypt`,
-`encrypt-batch`, `decrypt`, `decrypt-batch`, `mac`). Every body of every case is sent once before, and
+`encrypt-batch`, `decrypt`, `decrypt-batch`, `mac`, `store`). Every body of every case is sent once before, and
 its answer must be whole: as many items as asked for, none an error, and what was encrypted must come
 back by decrypt. Exit code 1 and one line say what was not so.
 """
@@ -38,6 +38,8 @@ BATCH = 100
 # Different bodies a case has. More than one, so that no cache of one answer is measured.
 SINGLES = 64
 BATCHES = 8
+# Records that are stored: each has a place of its own, so that no server waits for itself.
+RECORDS = 4096
 ANSWER_SECONDS_MAX = 20
 
 
@@ -102,10 +104,12 @@ class OpenBao:
         root = {"X-Vault-Token": shares["root_token"]}
         self.become_active(root)
         wire.want("POST", "/v1/sys/mounts/transit", {"type": "transit"}, root)
+        wire.want("POST", "/v1/sys/mounts/kv", {"type": "kv", "options": {"version": "2"}}, root)
         wire.want("POST", "/v1/transit/keys/bench", {"type": "aes256-gcm96"}, root)
         wire.want("POST", "/v1/transit/keys/bench-mac", {"type": "hmac", "key_size": 32}, root)
         rules = "".join(f'path "{path[4:]}" {{ capabilities = ["update"] }}\n' for path in self.paths.values())
         wire.want("PUT", "/v1/sys/policies/acl/bench", {"policy": rules}, root)
+        rules += 'path "kv/data/*" { capabilities = ["create", "update"] }\n'
         wanted = {"policies": ["bench"], "no_default_policy": True, "ttl": "1h"}
         token, _ = wire.want("POST", "/v1/auth/token/create", wanted, root)
         wire.headers = {"X-Vault-Token": token["auth"]["client_token"]}
@@ -123,6 +127,10 @@ class OpenBao:
             if time.monotonic() - begun > ANSWER_SECONDS_MAX:
                 raise Wrong(f"OpenBao is not active {ANSWER_SECONDS_MAX} s after its unseal")
             time.sleep(0.1)
+
+    def stored(self, number, value):
+        """A record of one value that outlives a power cut, as each server keeps one."""
+        return f"/v1/kv/data/{number}", {"data": {"value": value}}
 
     def batch(self, act, values):
         return {"batch_input": [{self.single[act][0]: value} for value in values]}
@@ -156,6 +164,9 @@ class Jinku:
     def make(self, kind, alias, owner):
         made, _ = self.wire.want("POST", "/v1/keys", {"kind": kind, "alias": alias, "tags": {"group": "revenue"}}, owner)
         return made["key"]["id"]
+
+    def stored(self, number, value):
+        return "/v1/tokenize", {"domain": "city", "items": [{"class": "name", "value": f"{number} {value}"}]}
 
     def batch(self, act, values):
         return {"items": [{self.single[act][0]: value} for value in values]}
@@ -193,6 +204,18 @@ class Writer:
         return results
 
 
+    def store(self):
+        """A new KV store upgrades itself first, and says so."""
+        lines, sizes = [], []
+        for number, values in enumerate(plaintexts(RECORDS, 1)):
+            path, body = self.side.stored(number, values[0])
+            if number < SINGLES:
+                sizes.append(self.side.wire.want("POST", path, body)[1])
+            lines.append(f"{path} {json.dumps(body, separators=(',', ':'))}")
+        head = [path, str(sum(sizes) // len(sizes))]
+        (self.folder / "store").write_text("\n".join([*head, *lines]) + "\n")
+
+
 def plaintexts(groups, length):
     def value():
         return base64.b64encode(secrets.token_bytes(PLAINTEXT_BYTES)).decode()
@@ -209,6 +232,7 @@ def write(side, folder):
     messages = plaintexts(SINGLES, 1)
     if writer.case("mac", "mac", messages) != writer.case("mac", "mac", messages):
         raise Wrong("mac: two tags of one message differ")
+    writer.store()
     headers = [f"{name}: {value}" for name, value in side.wire.headers.items()]
     (folder / "headers").write_text("\n".join(headers) + "\n")
 

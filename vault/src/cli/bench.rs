@@ -1,6 +1,8 @@
 //! `jinku bench`: rates of every layer as ratios to the raw store, all in one run.
 
+mod calls;
 mod keys;
+mod rows;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -40,14 +42,22 @@ pub(super) struct Options {
     /// Measure the engine of this installation, in this process, and print its rates.
     #[arg(long, hide = true)]
     inside: Option<PathBuf>,
+    /// Fill a store with so many tokens first, and measure random ones of them: 10000000 takes minutes and
+    /// some gigabytes of the temporary folder.
+    #[arg(long)]
+    rows: Option<u64>,
+    #[command(flatten)]
+    calls: calls::Options,
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let time = Duration::from_secs(options.seconds.max(1));
     super::runtime()?.block_on(async {
-        match &options.inside {
-            Some(directory) => inside(directory, time).await?,
-            None => all(time).await?,
+        match (&options.inside, options.rows) {
+            (Some(directory), rows) => inside(directory, rows, time).await?,
+            (None, Some(rows)) => large(rows, time).await?,
+            (None, None) if options.calls.measured(time).await? => {}
+            (None, None) => all(time).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -121,16 +131,7 @@ fn measured_inside(
     time: Duration,
 ) -> anyhow::Result<Vec<(String, Rate)>> {
     let _hsm = stage.install_beside(directory)?;
-    let output = Command::new(stage.companions.vault())
-        .args([
-            "bench",
-            "--seconds",
-            &time.as_secs().to_string(),
-            "--inside",
-        ])
-        .arg(directory)
-        .env("JINKU_HSM_DIR", directory.join("hsm"))
-        .output()?;
+    let output = inner(directory, stage, time).output()?;
     if !output.status.success() {
         bail!(
             "the engine's benchmark failed: {}",
@@ -159,6 +160,31 @@ fn measured_inside(
     text.lines()
         .map(|line| parse(line).context("the engine's benchmark said nothing"))
         .collect()
+}
+
+fn inner(directory: &Path, stage: &Stage, time: Duration) -> Command {
+    let mut command = Command::new(stage.companions.vault());
+    command
+        .args(["bench", "--seconds", &time.as_secs().to_string()])
+        .arg("--inside")
+        .arg(directory)
+        .env("JINKU_HSM_DIR", directory.join("hsm"));
+    command
+}
+
+/// Random tokens out of many.
+async fn large(rows: u64, time: Duration) -> anyhow::Result<()> {
+    let directory = std::env::temp_dir().join(format!("jinku-bench-{}", std::process::id()));
+    let stage = Stage::set_unpaced(&directory.join("wire")).await?;
+    let engine = directory.join("engine");
+    let _hsm = stage.install_beside(&engine)?;
+    let mut command = inner(&engine, &stage, time);
+    let status = command.args(["--rows", &rows.to_string()]).status()?;
+    std::fs::remove_dir_all(&directory).context("the benchmark's directory can't be removed")?;
+    if !status.success() {
+        bail!("the engine's benchmark failed");
+    }
+    Ok(())
 }
 
 /// Runs callers until the time is over. Each call does `items` items.
@@ -206,14 +232,21 @@ where
 
 // === The engine, in this process
 
-async fn inside(directory: &Path, time: Duration) -> anyhow::Result<()> {
-    let running = open(&Config::load(&directory.join("jinku.toml"))?).await?;
+async fn inside(directory: &Path, rows: Option<u64>, time: Duration) -> anyhow::Result<()> {
+    let config = Config::load(&directory.join("jinku.toml"))?;
+    let running = open(&config).await?;
     let desk_of = |unit: &str| {
         let certificate = CertificateDer::from_pem_file(directory.join(format!("tls/{unit}.pem")))?;
         let vault = Arc::clone(&running.vault);
         anyhow::Ok(Desk { vault, certificate })
     };
     let (desk, keeper) = (Arc::new(desk_of("tax-bureau")?), desk_of("key-office")?);
+    if let Some(rows) = rows {
+        rows::measured(&desk, &config.data, rows, time).await?;
+        drop((desk, keeper));
+        running.close();
+        return Ok(());
+    }
     let (first, second) = (Arc::clone(&desk), Arc::clone(&desk));
     let tokenize = measure(time, BATCH, move |_| {
         let desk = Arc::clone(&first);
@@ -264,6 +297,10 @@ impl Desk {
     }
 
     async fn tokenize(&self) -> anyhow::Result<Vec<String>> {
+        self.tokenized(BATCH).await
+    }
+
+    async fn tokenized(&self, values: u32) -> anyhow::Result<Vec<String>> {
         let domain = DomainName::parse("city")?;
         let class = ClassName::parse("name")?;
         let classes = std::collections::BTreeSet::from([class.clone()]);
@@ -281,7 +318,7 @@ impl Desk {
             value: Plaintext::new(format!("{n:010}")),
             wish: Wish::default(),
         };
-        let items = (0..BATCH).map(item).collect();
+        let items = (0..values).map(item).collect();
         let issued = self
             .vault
             .engine

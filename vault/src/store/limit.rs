@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rand::TryRng;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::StoreError;
 use super::sqlite::connect;
@@ -44,4 +44,59 @@ pub fn raw_insert_rate(
         rows += f64::from(rows_per_commit);
     }
     Ok(rows / started.elapsed().as_secs_f64())
+}
+
+/// Looks rows of the table `token` up by their fingerprints, each as likely as another, on `threads`
+/// connections at once, and yields rows a second. It reads what a detokenize reads.
+pub fn raw_lookup_rate(path: &Path, threads: usize, time: Duration) -> Result<f64, StoreError> {
+    let known = some_fingerprints(path)?;
+    let looking = |known: &[[u8; 16]]| -> Result<f64, StoreError> {
+        let connection = connect(path)?;
+        let mut look = connection.prepare(
+            "SELECT class, created_us, shred, sealed, expires_us, uses_left FROM token \
+             WHERE fingerprint = ?1 AND domain = 'city'",
+        )?;
+        let (mut rows, mut at, started) = (0.0, 0_usize, Instant::now());
+        while started.elapsed() < time {
+            for _ in 0..64 {
+                // A step that shares no factor with the number of rows goes through all of them.
+                at = (at + 7_919) % known.len();
+                let sealed: Vec<u8> = look.query_row([known[at]], |row| row.get(3))?;
+                std::hint::black_box(sealed);
+                rows += 1.0;
+            }
+        }
+        Ok(rows / started.elapsed().as_secs_f64())
+    };
+    std::thread::scope(|scope| {
+        let share = known.len().div_ceil(threads.max(1)).max(1);
+        let parts = known.chunks(share);
+        let threads: Vec<_> = parts
+            .map(|part| scope.spawn(move || looking(part)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or(Ok(0.0)))
+            .sum()
+    })
+}
+
+/// Fingerprints of rows from everywhere in the table, in an order of their own.
+fn some_fingerprints(path: &Path) -> Result<Vec<[u8; 16]>, StoreError> {
+    const WANTED: u64 = 200_000;
+    let connection = connect(path)?;
+    let rows: u64 = connection.query_row("SELECT max(rowid) FROM token", [], |row| row.get(0))?;
+    let mut one = connection.prepare("SELECT fingerprint FROM token WHERE rowid = ?1")?;
+    let step = (rows / WANTED).max(1);
+    let mut known = Vec::new();
+    for rowid in (1..=rows).step_by(usize::try_from(step).unwrap_or(1)) {
+        let found: Option<[u8; 16]> = one.query_row([rowid], |row| row.get(0)).optional()?;
+        known.extend(found);
+    }
+    // They are random: sorted, they are mixed.
+    known.sort_unstable();
+    if known.is_empty() {
+        return Err(StoreError::Malformed { table: "token" });
+    }
+    Ok(known)
 }

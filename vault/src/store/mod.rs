@@ -9,7 +9,7 @@ mod row;
 mod shreds;
 mod sqlite;
 
-pub use limit::raw_insert_rate;
+pub use limit::{raw_insert_rate, raw_lookup_rate};
 pub use row::{
     BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite, Material,
     Resealed, SealedValue, ShredSlot, StoredEntry, SubjectHandle, TokenRow, TokenWrite, VersionRow,
