@@ -3,6 +3,7 @@
 mod bench;
 mod ceremony;
 mod companion;
+mod connection;
 mod demo;
 mod holders;
 mod init;
