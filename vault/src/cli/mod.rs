@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, and one file that prints.
 
 mod bench;
+mod bulk;
 mod ceremony;
 mod companion;
 mod connection;
@@ -42,6 +43,7 @@ const EXAMPLES: &str = "Examples:
   jinku serve --config DIR/jinku.toml
   jinku policy check --policies policies --classes policies/classes.toml --units policies/units.toml
   jinku ledger export --data DIR/data --to ARCHIVE
+  jinku tokenize persons.csv --map map.toml --installation DIR --unit tax-bureau
   jinku key list --installation DIR --unit key-office
   jinku key ceremony --config DIR/jinku.toml --shares 5 --threshold 3
   jinku bench                         rates, as ratios to the raw store";
@@ -56,6 +58,10 @@ enum Command {
     Serve(serve::Options),
     /// Bring a recovery share to a sealed vault.
     Unseal(unseal::Options),
+    /// Replace the values in a file by tokens: CSV, JSON Lines or Parquet.
+    Tokenize(Box<bulk::Tokenize>),
+    /// Give a file's values back, in the views that policy grants for a purpose.
+    Detokenize(Box<bulk::Detokenize>),
     /// Check policies.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -83,6 +89,8 @@ pub fn run() -> ExitCode {
         Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Unseal(options) => unseal::run(&options),
+        Command::Tokenize(options) => bulk::tokenize(*options),
+        Command::Detokenize(options) => bulk::detokenize(*options),
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Key(options) => key::run(*options),
