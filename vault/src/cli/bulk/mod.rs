@@ -35,9 +35,10 @@ mod text;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use serde_json::json;
 
 use batch::Portion;
@@ -108,14 +109,7 @@ fn start(work: Work, act: Act) -> anyhow::Result<ExitCode> {
         };
         match outcome {
             Ok(ended) => job.told(ended, begun),
-            Err(error) if job.places.progress.exists() => {
-                let word = format!(
-                    "nothing of it is lost: what is done stands in `{}`, and --resume goes on from there",
-                    job.places.part.display()
-                );
-                Err(error.context(word))
-            }
-            Err(error) => Err(error),
+            Err(error) => Err(job.failed(&error)),
         }
     })
 }
@@ -157,10 +151,10 @@ impl Job {
         let setting = [text.as_bytes(), setting.as_bytes()];
         let progress = match begin {
             Start::Resumed => Progress::take_up(&places.progress, &places.input, &setting)?,
-            Start::Fresh => Progress::begin(&places.input, &setting)?,
+            Start::Fresh => Progress::begin(&places.input, &setting, false)?,
             Start::Forced => {
                 places.clear()?;
-                Progress::begin(&places.input, &setting)?
+                Progress::begin(&places.input, &setting, true)?
             }
         };
         let stop = Stop::on_signals()?;
@@ -211,7 +205,7 @@ impl Job {
         let finished = self.finished();
         // It may have got its name already.
         if finished.exists() {
-            self.places.name(&finished)?;
+            self.places.name(&finished, self.progress.replaces)?;
         }
         if self.progress.errors == 0 {
             let _ = std::fs::remove_file(&self.places.errors);
@@ -221,6 +215,19 @@ impl Job {
         }
         std::fs::remove_file(&self.places.progress)?;
         progress::sync_folder(&self.places.progress)
+    }
+
+    /// Says why, and how to go on. Where the vault has answered nothing, nothing is left to go on with.
+    fn failed(&self, error: &anyhow::Error) -> anyhow::Error {
+        let answered = self.desk.reached.load(Ordering::Relaxed) || self.resumed;
+        if answered && self.places.progress.exists() {
+            let part = self.places.part.display();
+            anyhow!("{error:#}; what is done is in {part}: the same command with --resume goes on")
+        } else {
+            // What can't be removed is found, and named, by the next run.
+            let _ = self.places.clear();
+            anyhow!("{error:#}")
+        }
     }
 
     /// Says what came of it. Any row that was set aside is a failure of the command.

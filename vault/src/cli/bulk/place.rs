@@ -18,7 +18,6 @@ pub(super) struct Places {
     pub(super) part: PathBuf,
     pub(super) progress: PathBuf,
     pub(super) errors: PathBuf,
-    force: bool,
 }
 
 /// How a run begins.
@@ -46,7 +45,6 @@ impl Places {
             part: beside(&out, ".part"),
             progress: beside(&out, ".progress"),
             errors: errors.unwrap_or_else(|| beside(&input, ".errors.jsonl")),
-            force: start == Start::Forced,
             input,
             out,
         };
@@ -108,9 +106,9 @@ impl Places {
         Ok(())
     }
 
-    /// Gives the finished output its name.
-    pub(super) fn name(&self, finished: &Path) -> anyhow::Result<()> {
-        let renamed = if self.force {
+    /// Gives the finished output its name; whether it `replaces` what has it is for who began the run.
+    pub(super) fn name(&self, finished: &Path, replaces: bool) -> anyhow::Result<()> {
+        let renamed = if replaces {
             fs::rename(finished, &self.out)
         } else {
             // Whatever came there meanwhile stays.
@@ -181,10 +179,10 @@ mod tests {
         fs::write(&fresh.part, "part").unwrap();
         assert!(places(folder.path(), Start::Fresh).is_err());
         fs::write(&fresh.out, "stands").unwrap();
-        assert!(fresh.name(&fresh.part).is_err());
+        assert!(fresh.name(&fresh.part, false).is_err());
         assert_eq!(fs::read(&fresh.out).unwrap(), b"stands");
         let forced = places(folder.path(), Start::Forced).unwrap();
-        forced.name(&fresh.part).unwrap();
+        forced.name(&fresh.part, true).unwrap();
         assert_eq!(fs::read(&fresh.out).unwrap(), b"part");
         assert!(places(folder.path(), Start::Fresh).is_err());
         let over = |out| Places::of(at("a.b.csv"), Some(out), None, "", Start::Forced);

@@ -27,6 +27,8 @@ pub(super) struct Progress {
     input: Identity,
     /// SHA-256 of the map and of all that decides what is sent.
     setting: String,
+    /// Whether it may take the place of an output that stands.
+    pub(super) replaces: bool,
     /// All batches before this one are in the output.
     pub(super) batch: u64,
     /// Where the input stands before that batch. Of Parquet: the row group, and rows.
@@ -75,7 +77,7 @@ impl Identity {
 
 impl Progress {
     /// Of a run that begins.
-    pub(super) fn begin(input: &Path, setting: &[&[u8]]) -> anyhow::Result<Self> {
+    pub(super) fn begin(input: &Path, setting: &[&[u8]], replaces: bool) -> anyhow::Result<Self> {
         let mut run = [0; 16];
         rand::rngs::SysRng
             .try_fill_bytes(&mut run)
@@ -85,6 +87,7 @@ impl Progress {
             run: hexadecimal(&run),
             input: Identity::of(input)?,
             setting: sha256(setting),
+            replaces,
             batch: 0,
             offset: 0,
             lines: 0,
@@ -204,7 +207,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (input, file) = (folder.path().join("in"), folder.path().join("out.progress"));
         fs::write(&input, "a,b\n").unwrap();
-        let mut progress = Progress::begin(&input, &[b"map", b""]).unwrap();
+        let mut progress = Progress::begin(&input, &[b"map", b""], false).unwrap();
         progress.stands_at(Mark {
             offset: 4,
             lines: 1,

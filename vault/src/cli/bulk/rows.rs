@@ -184,6 +184,9 @@ impl Rows {
                 _ => line(unread, self.last),
             };
             match found {
+                Found::Record(length) if length > RECORD_BYTES_MAX => {
+                    return Err(self.refused(TOO_LONG, 0));
+                }
                 Found::Record(length) => {
                     // A line of JSON that is no text is that row's fault alone.
                     let text = self.reading.layout == Layout::Jsonl;
@@ -194,7 +197,7 @@ impl Rows {
                     };
                 }
                 Found::More if unread.len() > RECORD_BYTES_MAX => {
-                    return Err(self.refused("a record has more than 16 MiB", 0));
+                    return Err(self.refused(TOO_LONG, 0));
                 }
                 Found::More => self.fill()?,
                 Found::Fault(fault, at) => return Err(self.refused(&fault.to_string(), at)),
@@ -350,6 +353,7 @@ impl Rows {
     }
 }
 
+const TOO_LONG: &str = "a record has more than 16 MiB";
 const NOT_UTF8: &str = "the bytes are not UTF-8: if the file is Big5, say --encoding big5";
 
 /// A cell that is sent; nothing where there is no value, or why the row is set aside.

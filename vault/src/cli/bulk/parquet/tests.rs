@@ -106,7 +106,7 @@ fn run(folder: &Path, columns: &str) -> PathBuf {
         encoding: Encoding::Utf8,
         value_max: (4_096, "value-too-long"),
     };
-    let mut progress = Progress::begin(&input, &[]).unwrap();
+    let mut progress = Progress::begin(&input, &[], false).unwrap();
     let portion = Portion {
         items_max: 2,
         bytes_max: 10_000,
