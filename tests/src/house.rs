@@ -316,6 +316,7 @@ pub fn tokenize(class: &str, values: &[&str]) -> TokenizeRequest {
     TokenizeRequest {
         domain: "city".to_owned(),
         items: values.iter().map(item).collect(),
+        ..TokenizeRequest::default()
     }
 }
 

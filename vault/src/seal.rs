@@ -8,6 +8,7 @@
 //! A rotation or a move to another class renews the outer layer and sees no value. Without the shred key the
 //! inner one opens for nobody: that is what erasing means.
 
+pub mod answer;
 pub mod payload;
 
 use kms::{AeadKeyring, Binding, SecretBytes, ShredKey};

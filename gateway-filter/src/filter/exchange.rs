@@ -62,6 +62,7 @@ impl<V: Vault> Filter<V> {
         let request = TokenizeRequest {
             domain: route.domain.clone(),
             items,
+            ..TokenizeRequest::default()
         };
         let tokens = self.vault.tokenize(request, passage.proof.as_ref()).await?;
         // An empty token would erase a value without a trace of it.

@@ -107,6 +107,7 @@ fn value(text: &str) -> TokenizeRequest {
     TokenizeRequest {
         domain: "city".to_owned(),
         items: vec![item],
+        ..TokenizeRequest::default()
     }
 }
 

@@ -322,7 +322,7 @@ impl Desk {
         let issued = self
             .vault
             .engine
-            .tokenize(proof, items, RequestId([1; 16]))
+            .tokenize(proof, items, None, RequestId([1; 16]))
             .await?;
         Ok(issued
             .tokens
@@ -368,6 +368,7 @@ async fn over_grpc(stage: &Stage, time: Duration) -> anyhow::Result<(Rate, Rate)
                 ..Default::default()
             })
             .collect(),
+        ..Default::default()
     };
     let one = client.clone();
     let tokenize = measure(time, BATCH, move |_| {

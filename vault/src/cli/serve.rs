@@ -12,7 +12,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{open, screen};
 use crate::config::Config;
 use crate::engine::key::Upkeep;
+use crate::model::{Clock, SystemClock};
 use crate::server::{Listener, Vault};
+use crate::store::Expiry;
+
+/// Answers that are removed in one round, so that the writer waits for milliseconds.
+const ANSWERS_MAX: u32 = 1_000;
 
 /// Arguments of `jinku serve`.
 #[derive(clap::Args)]
@@ -78,6 +83,7 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&running.vault), hangups));
     let upkeep = tokio::spawn(keep_up(
         Arc::clone(&running.vault),
+        running.expiry(),
         config.keys.upkeep_interval,
     ));
     listener.serve(Arc::clone(&running.vault), stopped).await;
@@ -111,14 +117,17 @@ async fn reload_on_hangup(vault: Arc<Vault>, mut hangups: Signal) {
     }
 }
 
-/// Rotates and destroys keys when they are due, and lets opened keys go that nobody uses.
-async fn keep_up(vault: Arc<Vault>, interval: Duration) {
+/// Rotates and destroys keys when they are due, lets opened keys go that nobody uses, and answers that have
+/// expired.
+async fn keep_up(vault: Arc<Vault>, expiry: Expiry, interval: Duration) {
+    let expiry = Arc::new(expiry);
     let mut rounds = tokio::time::interval(interval);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut from = None;
     loop {
         rounds.tick().await;
         vault.engine.shelf().sweep();
+        forget_answers(&expiry).await;
         let done = match vault.engine.upkeep(from.take()).await {
             Ok((done, next)) => {
                 from = next;
@@ -138,5 +147,17 @@ async fn keep_up(vault: Arc<Vault>, interval: Duration) {
             } = done;
             tracing::info!(rotated, put_off, destroyed, failed, "keys were due");
         }
+    }
+}
+
+/// Removes answers that are given no longer. What is left of them comes next round.
+async fn forget_answers(expiry: &Arc<Expiry>) {
+    let expiry = Arc::clone(expiry);
+    let removing =
+        tokio::task::spawn_blocking(move || expiry.remove(SystemClock::new().now(), ANSWERS_MAX));
+    match removing.await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(removed)) => tracing::info!(removed, "answers to named requests have expired"),
+        Ok(Err(error)) => tracing::error!(%error, "expired answers can't be removed"),
     }
 }

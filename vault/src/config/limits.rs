@@ -1,5 +1,7 @@
 //! `[limits]`: every limit of the wire.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::{ConfigError, millis};
@@ -15,6 +17,7 @@ pub(super) struct RawLimits {
     connections_max: usize,
     request_timeout_ms: u64,
     header_timeout_ms: u64,
+    idempotency_seconds: u64,
 }
 
 impl Default for RawLimits {
@@ -27,6 +30,7 @@ impl Default for RawLimits {
             connections_max: 1_024,
             request_timeout_ms: 10_000,
             header_timeout_ms: 5_000,
+            idempotency_seconds: 24 * 3_600,
         }
     }
 }
@@ -56,6 +60,12 @@ impl RawLimits {
                 range,
             });
         }
+        if !(1..=30 * 24 * 3_600).contains(&self.idempotency_seconds) {
+            return Err(ConfigError::Range {
+                key: "limits.idempotency_seconds",
+                range: "between 1 and 2592000 (30 days)",
+            });
+        }
         Ok(Limits {
             body_bytes_max: self.body_bytes_max,
             header_bytes_max: self.header_bytes_max,
@@ -66,6 +76,7 @@ impl RawLimits {
             )?,
             connections_max: count("limits.connections_max", self.connections_max)?,
             request_timeout: millis("limits.request_timeout_ms", self.request_timeout_ms)?,
+            idempotency: Duration::from_secs(self.idempotency_seconds),
             header_timeout: millis("limits.header_timeout_ms", self.header_timeout_ms)?,
         })
     }

@@ -4,6 +4,7 @@
 //! `commit.record` gives it back. A batch is one change, one withheld list, one entry.
 
 mod detokenize;
+mod idempotency;
 pub mod key;
 mod own_keys;
 mod refusal;
@@ -77,6 +78,9 @@ pub enum EngineError {
     /// No free token of the class's format could be drawn.
     #[error("no free token of class `{0}` could be drawn: its format's space is nearly used up")]
     SpaceExhausted(ClassName),
+    /// The idempotency key names another request.
+    #[error("the idempotency key was used for another request: give each request a key of its own")]
+    IdempotencyMismatch,
     /// The entry is not known to be durable.
     #[error(transparent)]
     NotDurable(#[from] NotDurable),

@@ -6,15 +6,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use kms::{AeadKeyring, Binding, Envelope, KeyId, KeyKind, LockState, MacKey, WrappedKey};
 use ledger::{Facts, Operation, Outcome};
 
+use super::TokenizeItem;
 use crate::commit::{Committer, NotDurable, Record, Withheld};
 use crate::model::{
-    Catalogue, Clock, Domain, DomainName, KeyRecord, Life, Plaintext, Subject, TokenText, VAULT,
-    VersionState,
+    Catalogue, Clock, Domain, DomainName, IdempotencyKey, KeyRecord, Life, Plaintext, Subject,
+    TokenText, UnitName, VAULT, VersionState,
 };
 use crate::seal::{self, Place, Shares};
 use crate::store::{
-    BlindIndex, Change, Fingerprint, KeyWrite, Reader, ShredError, Shreds, StoreError,
-    SubjectHandle, TokenRow, VersionRow,
+    AnswerId, BlindIndex, Change, Fingerprint, KeyWrite, Reader, RequestDigest, ShredError, Shreds,
+    StoreError, SubjectHandle, TokenRow, VersionRow,
 };
 
 /// Hashes tokens for the ledger, in its first epoch.
@@ -126,6 +127,34 @@ impl DomainKeys {
     pub(super) fn subject(&self, subject: &Subject) -> SubjectHandle {
         let message = Binding::new("jinku/v1 data subject").field(subject.expose().as_bytes());
         SubjectHandle(cut(self.indexes.tag(&message)))
+    }
+}
+
+impl DomainKeys {
+    /// What a unit's idempotency key stands under in this domain.
+    pub(super) fn answer_id(&self, unit: &UnitName, key: &IdempotencyKey) -> AnswerId {
+        let message = Binding::new("jinku/v1 idempotency key")
+            .field(unit.as_str().as_bytes())
+            .field(key.expose().as_bytes());
+        AnswerId(cut(self.fingerprints.tag(&message)))
+    }
+
+    /// What stands for a whole request to tokenize.
+    pub(super) fn request_digest(&self, items: &[TokenizeItem]) -> RequestDigest {
+        let mut message = Binding::new("jinku/v1 idempotent request");
+        for TokenizeItem { class, value, wish } in items {
+            // Whether something is wished is told apart from a wish for nothing.
+            let subject = wish.subject.as_ref().map(Subject::expose);
+            let number = |wished: Option<u64>| wished.map_or(0, |number| number.saturating_add(1));
+            message = message
+                .field(class.as_str().as_bytes())
+                .field(value.expose().as_bytes())
+                .number(subject.is_some().into())
+                .field(subject.unwrap_or_default().as_bytes())
+                .number(number(wish.ttl_seconds))
+                .number(number(wish.uses.map(u64::from)));
+        }
+        RequestDigest(self.indexes.tag(&message))
     }
 }
 

@@ -8,7 +8,7 @@ use ledger::Operation;
 
 use super::{ATTEMPTS_MAX, Engine, EngineError, caller_facts};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
-use crate::model::{ClassName, Plaintext, RequestId, Subject, TokenText};
+use crate::model::{ClassName, Once, Plaintext, RequestId, Subject, TokenText};
 use crate::policy::{Authorized, Tokenize};
 use crate::store::Change;
 use crate::token;
@@ -42,25 +42,48 @@ pub struct Issued {
     pub tokens: Vec<TokenText>,
     /// The entry that records them.
     pub entry: Sequenced,
+    /// Index of the entry that recorded the request first, where this is a repeat.
+    first: Option<u64>,
+}
+
+impl Issued {
+    /// Index of the entry that records the tokens: a repeat gives the first one's again.
+    pub fn seq(&self) -> u64 {
+        self.first.unwrap_or(self.entry.seq())
+    }
 }
 
 impl Engine {
-    /// Replaces values by tokens. The proof names the classes that may be used.
+    /// Replaces values by tokens. The proof names the classes that may be used. A request that is to be
+    /// done `once` gets its tokens again when it comes again.
     pub async fn tokenize(
         self: &Arc<Self>,
         proof: Authorized<Tokenize>,
         items: Vec<TokenizeItem>,
+        once: Option<Once>,
         request: RequestId,
     ) -> Result<Issued, EngineError> {
         self.batch_size(items.len())?;
-        let (proof, items) = (Arc::new(proof), Arc::new(items));
+        let (proof, asked) = (Arc::new(proof), Arc::new((items, once)));
         for _ in 0..ATTEMPTS_MAX {
-            let (engine, items, held) = (Arc::clone(self), Arc::clone(&items), Arc::clone(&proof));
-            let drafting =
-                tokio::task::spawn_blocking(move || engine.draft(&held, &items, request));
-            let draft = drafting.await.map_err(|_| EngineError::Keys)??;
-            match self.committer.record(draft.record, draft.tokens).await {
-                Ok((tokens, entry)) => return Ok(Issued { tokens, entry }),
+            let (engine, asked, held) = (Arc::clone(self), Arc::clone(&asked), Arc::clone(&proof));
+            let drafting = tokio::task::spawn_blocking(move || {
+                let (items, once) = &*asked;
+                engine.draft(&held, items, once.as_ref(), request)
+            });
+            let Draft {
+                record,
+                tokens,
+                first,
+            } = drafting.await.map_err(|_| EngineError::Keys)??;
+            match self.committer.record(record, tokens).await {
+                Ok((tokens, entry)) => {
+                    return Ok(Issued {
+                        tokens,
+                        entry,
+                        first,
+                    });
+                }
                 Err(NotDurable::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -72,9 +95,18 @@ impl Engine {
         &self,
         proof: &Authorized<Tokenize>,
         items: &[TokenizeItem],
+        once: Option<&Once>,
         request: RequestId,
     ) -> Result<Draft, EngineError> {
         let domain = proof.grant().domain();
+        let asked = once
+            .map(|once| self.asked(proof, items, once))
+            .transpose()?;
+        if let Some(asked) = &asked
+            && let Some(draft) = self.answered(proof, asked, request)?
+        {
+            return Ok(draft);
+        }
         let mut batch = Batch::new(self, domain, items.len())?;
         for (place, item) in items.iter().enumerate() {
             let class = self.catalogue.class(&item.class).ok_or(EngineError::Keys)?;
@@ -88,22 +120,30 @@ impl Engine {
         let mut facts = caller_facts(Operation::Tokenize, proof, request);
         facts.domain = Some(domain.to_string());
         let drafted = batch.finish();
-        let change = Change {
-            tokens: drafted.rows,
-            token_writes: drafted.writes,
-            ..Change::none()
-        };
-        let record = Record::batch(change, facts, drafted.entry_items)?;
         let tokens = Withheld::gather(drafted.tokens)
             .with(drafted.places)
             .map(in_order);
-        Ok(Draft { record, tokens })
+        let answer = asked.map(|asked| self.answer(domain, &asked, &tokens));
+        let change = Change {
+            tokens: drafted.rows,
+            token_writes: drafted.writes,
+            answer: answer.transpose()?,
+            ..Change::none()
+        };
+        let record = Record::batch(change, facts, drafted.entry_items)?;
+        Ok(Draft {
+            record,
+            tokens,
+            first: None,
+        })
     }
 }
 
-struct Draft {
-    record: Record,
-    tokens: Withheld<Vec<TokenText>>,
+pub(super) struct Draft {
+    pub(super) record: Record,
+    pub(super) tokens: Withheld<Vec<TokenText>>,
+    /// Of a repeat: the index of the first entry.
+    pub(super) first: Option<u64>,
 }
 
 /// The same repeatable value twice in a batch is one token in two places.

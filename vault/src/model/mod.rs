@@ -9,6 +9,7 @@ mod key;
 mod kind;
 mod life;
 mod name;
+mod once;
 mod secret;
 mod unit;
 mod view;
@@ -31,6 +32,7 @@ pub use name::{
     ClassName, Compartment, DomainName, GatewayName, InvalidName, KeyAlias, Purpose, RequestId,
     UnitName,
 };
+pub use once::{IdempotencyKey, InvalidIdempotencyKey, Once};
 pub use secret::{Plaintext, TokenText};
 pub use unit::{Gateway, Registry, RegistryError, Standing, Unit};
 pub use view::View;

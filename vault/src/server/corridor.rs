@@ -22,7 +22,7 @@ use super::problem::{Face, Problem, REQUEST_ID};
 use crate::admission::Admitted;
 use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
 use crate::identity::{Caller, Presented, Unidentified};
-use crate::model::{DomainName, Purpose, RequestId, TokenText};
+use crate::model::{DomainName, IdempotencyKey, Once, Purpose, RequestId, TokenText};
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
 
 pub(super) use keys::{closed, on_key, on_keys, on_move, on_wished_key};
@@ -186,6 +186,7 @@ pub(super) async fn tokenize(
     ticket: &Ticket,
     domain: DomainName,
     items: Vec<TokenizeItem>,
+    key: Option<IdempotencyKey>,
 ) -> Result<Issued, Problem> {
     let classes: BTreeSet<_> = items.iter().map(|item| item.class.clone()).collect();
     let scope = TokenizeScope {
@@ -199,7 +200,12 @@ pub(super) async fn tokenize(
             return Err(denied.await?);
         }
     };
-    Ok(vault.engine.tokenize(proof, items, ticket.request).await?)
+    let keep = vault.limits.idempotency;
+    let once = key.map(|key| Once { key, keep });
+    Ok(vault
+        .engine
+        .tokenize(proof, items, once, ticket.request)
+        .await?)
 }
 
 /// From decoded tokens to views.

@@ -17,7 +17,7 @@ use super::corridor::{self, Ticket};
 use super::problem::Problem;
 use super::{Vault, rest};
 use crate::engine::{Revealed, TokenizeItem, Wish};
-use crate::model::{ClassName, DomainName, Plaintext, Subject, TokenText, View};
+use crate::model::{ClassName, DomainName, IdempotencyKey, Plaintext, Subject, TokenText, View};
 
 pub(super) use keys::GrpcKeys;
 
@@ -37,6 +37,10 @@ impl Grpc {
         message: TokenizeRequest,
     ) -> Result<TokenizeResponse, Problem> {
         let domain = DomainName::parse(&message.domain)?;
+        let key = match message.idempotency_key.as_str() {
+            "" => None,
+            key => Some(IdempotencyKey::parse(key)?),
+        };
         let item = |item: api::v1::TokenizeItem| {
             let value = Plaintext::new(item.value);
             let subject = item.subject.map(Subject::parse).transpose();
@@ -55,7 +59,7 @@ impl Grpc {
             .into_iter()
             .map(item)
             .collect::<Result<_, Problem>>()?;
-        let issued = corridor::tokenize(&self.vault, ticket, domain, items).await?;
+        let issued = corridor::tokenize(&self.vault, ticket, domain, items, key).await?;
         let tokens = issued
             .tokens
             .iter()
@@ -63,7 +67,7 @@ impl Grpc {
             .collect();
         Ok(TokenizeResponse {
             tokens,
-            entry: issued.entry.seq(),
+            entry: issued.seq(),
         })
     }
 

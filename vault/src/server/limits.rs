@@ -31,6 +31,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Time for one request.
     pub request_timeout: Duration,
+    /// How long the answer to a request with an idempotency key is given again.
+    pub idempotency: Duration,
     /// Time for a request's header section, and for a TLS handshake.
     pub header_timeout: Duration,
 }

@@ -15,7 +15,7 @@ use crate::commit::NotDurable;
 use crate::engine::EngineError;
 use crate::engine::key::{ItemFault, KeyFault};
 use crate::identity::Unproven;
-use crate::model::{InvalidName, InvalidSubject, LifeFault, RequestId};
+use crate::model::{InvalidIdempotencyKey, InvalidName, InvalidSubject, LifeFault, RequestId};
 use crate::policy::Denied;
 use crate::token::TokenError;
 
@@ -293,6 +293,12 @@ impl From<InvalidName> for Problem {
     }
 }
 
+impl From<InvalidIdempotencyKey> for Problem {
+    fn from(error: InvalidIdempotencyKey) -> Self {
+        Self::invalid("idempotency-key-invalid", error.to_string())
+    }
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let unfit = |code| {
@@ -309,6 +315,7 @@ impl From<EngineError> for Problem {
             EngineError::Value { item, reason, .. } => unfit(value_code(reason)).at(*item),
             EngineError::Life { item, reason, .. } => unfit(life_code(*reason)).at(*item),
             EngineError::TokenTooLong { item } => unfit("token-too-long").at(*item),
+            EngineError::IdempotencyMismatch => unfit("idempotency-mismatch"),
             EngineError::BatchEmpty { .. } => unfit("batch-empty"),
             EngineError::BatchTooLong { .. } => unfit("batch-too-long"),
             EngineError::SpaceExhausted(_) => {

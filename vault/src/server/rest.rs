@@ -11,6 +11,7 @@ use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,10 @@ use super::object::Object;
 use super::problem::{Face, Problem};
 use super::{Readiness, Vault};
 use crate::engine::{Revealed, TokenizeItem, Wish};
-use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, Subject, TokenText};
+use crate::model::{
+    ClassName, DomainName, IdempotencyKey, InvalidIdempotencyKey, Plaintext, Purpose, RequestId,
+    Subject, TokenText,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +83,7 @@ pub(super) async fn tokenize(
 }
 
 async fn tokenized(vault: &Vault, ticket: &Ticket, request: Request) -> Result<Response, Problem> {
+    let key = idempotency_key(request.headers())?;
     let body: TokenizeBody = decode(request, vault.limits.body_bytes_max).await?;
     let domain = DomainName::parse(&body.domain)?;
     let item = |Object(item): Object<ItemBody>| {
@@ -99,13 +104,26 @@ async fn tokenized(vault: &Vault, ticket: &Ticket, request: Request) -> Result<R
         .into_iter()
         .map(item)
         .collect::<Result<_, Problem>>()?;
-    let issued = corridor::tokenize(vault, ticket, domain, items).await?;
+    let issued = corridor::tokenize(vault, ticket, domain, items, key).await?;
     let tokens = issued.tokens.iter().map(TokenText::expose).collect();
     Ok(Json(TokensBody {
         tokens,
-        entry: issued.entry.seq(),
+        entry: issued.seq(),
     })
     .into_response())
+}
+
+/// `Idempotency-Key`, once. Two of them would name two requests.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let text = value.to_str().map_err(|_| InvalidIdempotencyKey)?;
+            Ok(Some(IdempotencyKey::parse_header(text)?))
+        }
+        (Some(_), Some(_)) => Err(InvalidIdempotencyKey.into()),
+    }
 }
 
 /// `POST /v1/detokenize`

@@ -4,18 +4,20 @@
 //! Reading is open to every room on the right; [`Writer`] is for `commit` alone, so that nothing
 //! changes without its ledger entry.
 
+mod answer;
 mod limit;
 mod row;
 mod shreds;
 mod sqlite;
 
+pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use limit::{raw_insert_rate, raw_lookup_rate};
 pub use row::{
     BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite, Material,
     Resealed, SealedValue, ShredSlot, StoredEntry, SubjectHandle, TokenRow, TokenWrite, VersionRow,
 };
 pub use shreds::{ShredError, ShredFiles, Shreds};
-pub use sqlite::{Applied, Database, Reader, Writer};
+pub use sqlite::{Applied, Database, Expiry, Reader, Writer};
 
 /// Why the store could not do what was asked. The text never holds a column's content.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use kms::{KeyId, KeyKind};
 
+use super::answer::AnswerRow;
 use crate::model::{ClassName, DomainName, KeyRecord, Life, NormalForm, Timestamp, VersionState};
 
 /// May be computed from something withheld: it is written, and says nothing of it without keys.
@@ -231,6 +232,8 @@ pub struct Change {
     pub keys: Vec<KeyWrite>,
     /// Rows to seal anew.
     pub resealed: Vec<Resealed>,
+    /// An answer to be kept, so that the same request gets it again.
+    pub answer: Option<AnswerRow>,
 }
 
 impl Change {
@@ -245,5 +248,6 @@ impl Change {
             && self.token_writes.is_empty()
             && self.keys.is_empty()
             && self.resealed.is_empty()
+            && self.answer.is_none()
     }
 }

@@ -1,5 +1,6 @@
 //! The embedded store: one `SQLite` file in WAL mode, one writer, readers beside it.
 
+mod idempotency;
 mod keys;
 mod tokens;
 
@@ -15,11 +16,14 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::StoreError;
 use super::row::{Change, StoredEntry};
 
+pub use idempotency::Expiry;
+
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 3] = [
+const MIGRATIONS: [(u32, &str); 4] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
+    (6, include_str!("migrations/0006_idempotency.sql")),
 ];
 
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";
@@ -135,7 +139,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         [],
         |row| row.get(0),
     )?;
-    let known = MIGRATIONS.len().try_into().unwrap_or(u32::MAX);
+    let known = MIGRATIONS.last().map_or(0, |(version, _)| *version);
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
     }
@@ -272,7 +276,7 @@ impl Writer {
         }
         self.connection.execute_batch("SAVEPOINT change")?;
         // INVARIANT 2: rows and entry stand in one transaction, under one savepoint.
-        match self.insert(change) {
+        match self.insert(change, entry.seq) {
             Ok(()) => {
                 // A sequence number that stands already is no conflict to retry: someone else
                 // writes this log. The error ends the group.
@@ -289,7 +293,7 @@ impl Writer {
         }
     }
 
-    fn insert(&self, change: &Change) -> rusqlite::Result<()> {
+    fn insert(&self, change: &Change, entry: u64) -> rusqlite::Result<()> {
         for write in &change.token_writes {
             self.write_token(write)?;
         }
@@ -299,6 +303,9 @@ impl Writer {
         }
         for row in &change.resealed {
             self.reseal(row)?;
+        }
+        if let Some(row) = &change.answer {
+            self.keep_answer(row, entry)?;
         }
         Ok(())
     }

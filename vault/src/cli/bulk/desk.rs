@@ -142,12 +142,13 @@ impl Desk {
                 let item = |at: &usize| TokenizeItem {
                     class: self.classes[cell(at).column].clone(),
                     value: value(at),
+                    ..TokenizeItem::default()
                 };
                 let request = TokenizeRequest {
                     domain,
                     items: cells.iter().map(item).collect(),
+                    idempotency_key: key.to_owned(),
                 };
-                let _ = key;
                 let answer = self.client.tokenize(request, proof).await?;
                 Ok(Answer::Cells(answer.tokens.into_iter().map(Ok).collect()))
             }

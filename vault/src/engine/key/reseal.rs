@@ -121,6 +121,16 @@ impl Engine {
             if let Some((_, rows)) = counts.into_iter().find(|(under, _)| *under == version) {
                 return Err(EngineError::Key(KeyFault::Needed { rows }));
             }
+            // Answers that are given again can't be resealed: they serve a day, and are removed then.
+            if let Some(until) = engine.reader.answers_until(&domain, version)? {
+                let seconds = until
+                    .0
+                    .saturating_sub(engine.clock.now().0)
+                    .div_ceil(1_000_000);
+                return Err(EngineError::Key(KeyFault::TooFresh {
+                    seconds: seconds.max(1),
+                }));
+            }
             // A request that drew tokens before the rotation may still wait for the writer. After this
             // time it has reached the writer's queue or was given up, and the writer counts its rows.
             let next = engine.reader.key_version(&id, version + 1)?;

@@ -26,7 +26,7 @@ const UPDATE_KEY: &str = "UPDATE key SET state = ?2, description = ?3, tags = ?4
 const MALFORMED: StoreError = StoreError::Malformed { table: "key" };
 
 /// First byte of the key version in a sealed value (`kms`, sealed header), counted from 1.
-const VERSION_AT: u32 = 6;
+pub(super) const VERSION_AT: u32 = 6;
 
 impl Reader {
     /// The key of this id or alias.
@@ -293,7 +293,8 @@ impl Writer {
                 // INVARIANT 15: a key version is never lost while a row still needs it. The writer is
                 // the one that adds rows, so what it counts here can't change before the commit.
                 let sql = format!(
-                    "SELECT EXISTS (SELECT 1 FROM token WHERE domain = ?1 AND substr(sealed, {VERSION_AT}, 4) = ?2)"
+                    "SELECT EXISTS (SELECT 1 FROM token WHERE domain = ?1 AND substr(sealed, {VERSION_AT}, 4) = ?2) \
+                     OR EXISTS (SELECT 1 FROM idempotency WHERE domain = ?1 AND substr(sealed, {VERSION_AT}, 4) = ?2)"
                 );
                 let parameters = params![domain.as_str(), number.to_be_bytes()];
                 let mut statement = self.connection.prepare_cached(&sql)?;

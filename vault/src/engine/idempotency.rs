@@ -1,0 +1,90 @@
+//! Requests that are done once: what one is known by, and its answer when it comes again.
+
+use kms::constant_time_eq;
+use ledger::Operation;
+
+use super::tokenize::Draft;
+use super::{DomainKeys, Engine, EngineError, TokenizeItem, caller_facts};
+use crate::commit::{Record, Withheld};
+use crate::model::{DomainName, Once, RequestId, Timestamp, TokenText};
+use crate::policy::{Authorized, Tokenize};
+use crate::seal::answer;
+use crate::store::{AnswerId, AnswerRow, Change, RequestDigest};
+
+/// What the entry of a repeat says.
+const REPEAT: &str = "idempotent-repeat";
+
+/// A request with a name, by what the store knows of it.
+pub(super) struct Asked {
+    id: AnswerId,
+    request: RequestDigest,
+    created: Timestamp,
+    expires: Timestamp,
+}
+
+impl Engine {
+    /// What the request is known by: unit, domain and key name it; its items are what was asked.
+    pub(super) fn asked(
+        &self,
+        proof: &Authorized<Tokenize>,
+        items: &[TokenizeItem],
+        once: &Once,
+    ) -> Result<Asked, EngineError> {
+        let keys = self.domain_keys(proof.grant().domain())?;
+        let unit = &proof.admitted().caller().unit().name;
+        let created = self.clock.now();
+        Ok(Asked {
+            id: keys.answer_id(unit, &once.key),
+            request: keys.request_digest(items),
+            created,
+            expires: created.after(once.keep),
+        })
+    }
+
+    /// The answer that the same request got before. It leaves under an entry of its own.
+    // INVARIANT 1: tokens that are given again are withheld until the repeat's entry is durable.
+    pub(super) fn answered(
+        &self,
+        proof: &Authorized<Tokenize>,
+        asked: &Asked,
+        request: RequestId,
+    ) -> Result<Option<Draft>, EngineError> {
+        let Some(kept) = self.reader.answer(asked.id, asked.created)? else {
+            return Ok(None);
+        };
+        if !constant_time_eq(&kept.request.0, &asked.request.0) {
+            return Err(EngineError::IdempotencyMismatch);
+        }
+        let domain = proof.grant().domain();
+        // After the row was read: it may be under a version that came a moment ago.
+        let values = self.domain_keys(domain)?.values();
+        let tokens = answer::open(&values, domain, asked.id, &kept.sealed)?;
+        let mut facts = caller_facts(Operation::Tokenize, proof, request);
+        facts.domain = Some(domain.to_string());
+        facts.reason = Some(REPEAT.to_owned());
+        Ok(Some(Draft {
+            record: Record::single(Change::none(), facts),
+            tokens,
+            first: Some(kept.entry),
+        }))
+    }
+
+    /// The row that keeps an answer.
+    pub(super) fn answer(
+        &self,
+        domain: &DomainName,
+        asked: &Asked,
+        tokens: &Withheld<Vec<TokenText>>,
+    ) -> Result<AnswerRow, EngineError> {
+        let values = self.domain_keys(domain).map(DomainKeys::values)?;
+        let sealed = tokens.column(|tokens| answer::close(&values, domain, asked.id, tokens))?;
+        Ok(AnswerRow {
+            id: asked.id,
+            domain: domain.clone(),
+            request: asked.request,
+            sealed,
+            created: asked.created,
+            expires: asked.expires,
+        })
+    }
+}
