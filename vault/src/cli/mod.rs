@@ -89,7 +89,7 @@ pub fn run() -> ExitCode {
         Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Unseal(options) => unseal::run(&options),
-        Command::Tokenize(options) => bulk::tokenize(*options),
+        Command::Tokenize(options) => bulk::tokenize(&options),
         Command::Detokenize(options) => bulk::detokenize(*options),
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => ledger::run(&command),

@@ -18,7 +18,7 @@ pub(super) struct Aside {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Report<'a> {
     row: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
@@ -38,7 +38,7 @@ impl Aside {
 
     pub(super) fn add(&mut self, map: &Map, row: &Row, fault: &RowFault) -> anyhow::Result<()> {
         let column = fault.column.and_then(|column| map.columns.get(column));
-        let line = Line {
+        let report = Report {
             row: row.number,
             line: (row.line > 0).then_some(row.line),
             column: column.map(|column| column.place.label()),
@@ -46,7 +46,7 @@ impl Aside {
             code: &fault.code,
             message: &fault.message,
         };
-        let mut text = serde_json::to_vec(&line)?;
+        let mut text = serde_json::to_vec(&report)?;
         text.push(b'\n');
         let written = self.file.write_all(&text);
         written.context("the file of errors can't be written")?;

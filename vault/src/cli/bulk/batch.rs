@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::csv::Quoting;
+
 /// Some rows that follow each other.
 pub(super) struct Batch {
     /// From 0; the same rows have the same number in a run that is taken up again.
@@ -71,7 +73,7 @@ pub(super) struct Cell {
     /// What it says.
     pub(super) value: String,
     /// Whether a CSV field is in quotes.
-    pub(super) quoted: bool,
+    pub(super) quoting: Quoting,
 }
 
 /// Why a row is set aside. It never holds a value.

@@ -12,7 +12,21 @@ pub(super) const FIELDS_MAX: usize = 16_384;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Field {
     pub(super) span: Range<usize>,
-    pub(super) quoted: bool,
+    pub(super) quoting: Quoting,
+}
+
+/// Whether a field is in quotes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Quoting {
+    Bare,
+    Quoted,
+}
+
+/// What comes behind some bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Behind {
+    Nothing,
+    More,
 }
 
 /// What was found at the beginning of some bytes.
@@ -43,17 +57,23 @@ pub(super) enum Fault {
     TooManyFields,
 }
 
-/// Reads one record from the beginning of `input`. `last` says that nothing comes behind it.
-pub(super) fn record(input: &[u8], last: bool, delimiter: u8, fields: &mut Vec<Field>) -> Found {
+/// Reads one record from the beginning of `input`.
+pub(super) fn record(
+    input: &[u8],
+    behind: Behind,
+    delimiter: u8,
+    fields: &mut Vec<Field>,
+) -> Found {
     fields.clear();
+    let last = behind == Behind::Nothing;
     let mut at = 0;
     loop {
         if fields.len() == FIELDS_MAX {
             return Found::Fault(Fault::TooManyFields, at);
         }
         let field = match input.get(at) {
-            Some(b'"') => quoted(input, at, last),
-            Some(_) => unquoted(input, at, delimiter),
+            Some(b'"') => quoted(input, at, behind),
+            Some(_) => Ok(unquoted(input, at, delimiter)),
             None => Ok(at..at),
         };
         let span = match field {
@@ -62,8 +82,11 @@ pub(super) fn record(input: &[u8], last: bool, delimiter: u8, fields: &mut Vec<F
             Err(Stop::Fault(fault, at)) => return Found::Fault(fault, at),
         };
         at = span.end;
-        let quoted = input.get(span.start) == Some(&b'"');
-        fields.push(Field { span, quoted });
+        let quoting = match input.get(span.start) {
+            Some(b'"') => Quoting::Quoted,
+            _ => Quoting::Bare,
+        };
+        fields.push(Field { span, quoting });
         match (input.get(at), input.get(at + 1)) {
             (None, _) if last => return Found::Record(at),
             (None, _) => return Found::More,
@@ -73,7 +96,9 @@ pub(super) fn record(input: &[u8], last: bool, delimiter: u8, fields: &mut Vec<F
             (Some(b'\r'), _) => return Found::Fault(Fault::BareReturn, at),
             (Some(&byte), _) if byte == delimiter => at += 1,
             (Some(0), _) => return Found::Fault(Fault::Nul, at),
-            (Some(_), _) if quoted => return Found::Fault(Fault::AfterQuote, at),
+            (Some(_), _) if quoting == Quoting::Quoted => {
+                return Found::Fault(Fault::AfterQuote, at);
+            }
             (Some(_), _) => return Found::Fault(Fault::BareQuote, at),
         }
     }
@@ -84,13 +109,14 @@ enum Stop {
     Fault(Fault, usize),
 }
 
-fn unquoted(input: &[u8], start: usize, delimiter: u8) -> Result<Range<usize>, Stop> {
+fn unquoted(input: &[u8], start: usize, delimiter: u8) -> Range<usize> {
     let ends = |byte: &u8| *byte == delimiter || matches!(byte, b'\n' | b'\r' | b'"' | 0);
     let length = input[start..].iter().position(ends);
-    Ok(start..length.map_or(input.len(), |length| start + length))
+    start..length.map_or(input.len(), |length| start + length)
 }
 
-fn quoted(input: &[u8], start: usize, last: bool) -> Result<Range<usize>, Stop> {
+fn quoted(input: &[u8], start: usize, behind: Behind) -> Result<Range<usize>, Stop> {
+    let last = behind == Behind::Nothing;
     let mut at = start + 1;
     loop {
         let found = input[at..].iter().position(|b| matches!(b, b'"' | 0));
@@ -108,10 +134,10 @@ fn quoted(input: &[u8], start: usize, last: bool) -> Result<Range<usize>, Stop> 
 }
 
 /// What a field says: without its quotes, each doubled one once.
-pub(super) fn content(field: &[u8], quoted: bool) -> Cow<'_, [u8]> {
+pub(super) fn content(field: &[u8], quoting: Quoting) -> Cow<'_, [u8]> {
     let Some(inner) = field
         .get(1..field.len().saturating_sub(1))
-        .filter(|_| quoted)
+        .filter(|_| quoting == Quoting::Quoted)
     else {
         return Cow::Borrowed(field);
     };
@@ -130,9 +156,9 @@ pub(super) fn content(field: &[u8], quoted: bool) -> Cow<'_, [u8]> {
 }
 
 /// Writes what a field shall say: in quotes where it was, or where it can't be without.
-pub(super) fn write(out: &mut Vec<u8>, value: &[u8], quoted: bool, delimiter: u8) {
+pub(super) fn write(out: &mut Vec<u8>, value: &[u8], quoting: Quoting, delimiter: u8) {
     let special = |byte: &u8| *byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
-    if !quoted && !value.iter().any(special) {
+    if quoting == Quoting::Bare && !value.iter().any(special) {
         return out.extend_from_slice(value);
     }
     out.push(b'"');
@@ -151,18 +177,17 @@ mod tests {
 
     use super::*;
 
+    type Records = Vec<(Range<usize>, Vec<Field>)>;
+
     /// Reads a whole document; each record with its fields' spans in the document.
-    fn read(
-        input: &[u8],
-        delimiter: u8,
-    ) -> Result<Vec<(Range<usize>, Vec<Field>)>, (Fault, usize)> {
+    fn read(input: &[u8], delimiter: u8) -> Result<Records, (Fault, usize)> {
         let (mut at, mut records, mut fields) = (0, Vec::new(), Vec::new());
         while at < input.len() {
-            match record(&input[at..], true, delimiter, &mut fields) {
+            match record(&input[at..], Behind::Nothing, delimiter, &mut fields) {
                 Found::Record(length) => {
                     let shift = |field: &Field| Field {
                         span: field.span.start + at..field.span.end + at,
-                        quoted: field.quoted,
+                        quoting: field.quoting,
                     };
                     records.push((at..at + length, fields.iter().map(shift).collect()));
                     at += length;
@@ -175,7 +200,7 @@ mod tests {
     }
 
     fn contents(input: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
-        let of = |field: &Field| content(&input[field.span.clone()], field.quoted).into_owned();
+        let of = |field: &Field| content(&input[field.span.clone()], field.quoting).into_owned();
         let records = read(input, delimiter).unwrap();
         records
             .iter()
@@ -196,10 +221,10 @@ mod tests {
 
     /// Records of fields, each with whether it is quoted; and a line end for each record.
     fn documents() -> impl Strategy<Value = (Vec<u8>, u8)> {
-        let plain = "[a-z 金庫'=+@é\u{3000}]{0,8}".prop_map(|text| text.into_bytes());
+        let plain = "[a-z 金庫'=+@é\u{3000}]{0,8}".prop_map(String::into_bytes);
         let wrapped = "[a-z,;\t\"\r\n金]{0,8}".prop_map(|text| {
             let mut out = Vec::new();
-            write(&mut out, text.as_bytes(), true, b',');
+            write(&mut out, text.as_bytes(), Quoting::Quoted, b',');
             out
         });
         let field = prop_oneof![plain, wrapped];
@@ -230,8 +255,8 @@ mod tests {
                 let mut at = record.start;
                 for field in fields {
                     again.extend_from_slice(&text[at..field.span.start]);
-                    let value = content(&text[field.span.clone()], field.quoted);
-                    write(&mut again, &value, field.quoted, delimiter);
+                    let value = content(&text[field.span.clone()], field.quoting);
+                    write(&mut again, &value, field.quoting, delimiter);
                     at = field.span.end;
                 }
                 again.extend_from_slice(&text[at..record.end]);
@@ -254,10 +279,10 @@ mod tests {
         #[test]
         fn bytes_that_come_piece_by_piece_read_alike((text, delimiter) in documents(), cut in 0..100_usize) {
             let mut fields = Vec::new();
-            let whole = record(&text, true, delimiter, &mut fields);
+            let whole = record(&text, Behind::Nothing, delimiter, &mut fields);
             let expected = fields.clone();
             let part = &text[..cut.min(text.len())];
-            match record(part, false, delimiter, &mut fields) {
+            match record(part, Behind::More, delimiter, &mut fields) {
                 Found::More => {}
                 found => prop_assert_eq!((found, fields), (whole, expected)),
             }
@@ -294,16 +319,16 @@ mod tests {
 
     #[test]
     fn a_new_value_gets_quotes_only_where_it_needs_them() {
-        let written = |value: &str, quoted| {
+        let written = |value: &str, quoting| {
             let mut out = Vec::new();
-            write(&mut out, value.as_bytes(), quoted, b';');
+            write(&mut out, value.as_bytes(), quoting, b';');
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(written("jk1_a", false), "jk1_a");
-        assert_eq!(written("jk1_a", true), "\"jk1_a\"");
-        assert_eq!(written("a,b", false), "a,b");
-        assert_eq!(written("a;b", false), "\"a;b\"");
-        assert_eq!(written("a\"b", false), "\"a\"\"b\"");
-        assert_eq!(written("a\nb", false), "\"a\nb\"");
+        assert_eq!(written("jk1_a", Quoting::Bare), "jk1_a");
+        assert_eq!(written("jk1_a", Quoting::Quoted), "\"jk1_a\"");
+        assert_eq!(written("a,b", Quoting::Bare), "a,b");
+        assert_eq!(written("a;b", Quoting::Bare), "\"a;b\"");
+        assert_eq!(written("a\"b", Quoting::Bare), "\"a\"\"b\"");
+        assert_eq!(written("a\nb", Quoting::Bare), "\"a\nb\"");
     }
 }

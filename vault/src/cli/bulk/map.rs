@@ -264,9 +264,9 @@ mod tests {
         ] {
             assert!(Map::parse(&wrong).is_err(), "{wrong}");
         }
-        let many: String = (0..=COLUMNS_MAX)
-            .map(|n| format!("[[column]]\nname = '{n}'\n"))
-            .collect();
+        let column = |number: usize| format!("[[column]]\nname = '{number}'\n");
+        let many: Vec<String> = (0..=COLUMNS_MAX).map(column).collect();
+        let many = many.concat();
         assert!(Map::parse(&format!("{head}{many}")).is_err());
     }
 

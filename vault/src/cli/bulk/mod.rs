@@ -48,7 +48,7 @@ use flow::{Ended, Stop};
 use map::{Layout, Map};
 use options::Work;
 use place::{Places, Start};
-use progress::Progress;
+use progress::{Progress, Standing};
 use rows::Reading;
 
 use crate::cli::screen;
@@ -78,8 +78,8 @@ struct Job {
 }
 
 /// Runs `jinku tokenize`.
-pub(super) fn tokenize(options: Tokenize) -> anyhow::Result<ExitCode> {
-    start(options.work, Act::Tokenize)
+pub(super) fn tokenize(options: &Tokenize) -> anyhow::Result<ExitCode> {
+    start(&options.work, Act::Tokenize)
 }
 
 /// Runs `jinku detokenize`.
@@ -95,10 +95,10 @@ pub(super) fn detokenize(options: Detokenize) -> anyhow::Result<ExitCode> {
         purpose,
         keep_unavailable,
     };
-    start(work, act)
+    start(&work, act)
 }
 
-fn start(work: Work, act: Act) -> anyhow::Result<ExitCode> {
+fn start(work: &Work, act: Act) -> anyhow::Result<ExitCode> {
     crate::cli::runtime()?.block_on(async {
         let begun = Instant::now();
         let mut job = Job::prepare(work, act)?;
@@ -108,14 +108,14 @@ fn start(work: Work, act: Act) -> anyhow::Result<ExitCode> {
             job.run().await
         };
         match outcome {
-            Ok(ended) => job.told(ended, begun),
+            Ok(ended) => Ok(job.told(ended, begun)),
             Err(error) => Err(job.failed(&error)),
         }
     })
 }
 
 impl Job {
-    fn prepare(work: Work, act: Act) -> anyhow::Result<Self> {
+    fn prepare(work: &Work, act: Act) -> anyhow::Result<Self> {
         let (map, text) = Map::load(&work.map)?;
         let tokenizes = matches!(act, Act::Tokenize);
         if tokenizes {
@@ -151,10 +151,10 @@ impl Job {
         let setting = [text.as_bytes(), setting.as_bytes()];
         let progress = match begin {
             Start::Resumed => Progress::take_up(&places.progress, &places.input, &setting)?,
-            Start::Fresh => Progress::begin(&places.input, &setting, false)?,
+            Start::Fresh => Progress::begin(&places.input, &setting, Standing::Kept)?,
             Start::Forced => {
                 places.clear()?;
-                Progress::begin(&places.input, &setting, true)?
+                Progress::begin(&places.input, &setting, Standing::Replaced)?
             }
         };
         let stop = Stop::on_signals()?;
@@ -205,7 +205,7 @@ impl Job {
         let finished = self.finished();
         // It may have got its name already.
         if finished.exists() {
-            self.places.name(&finished, self.progress.replaces)?;
+            self.places.name(&finished, self.progress.standing)?;
         }
         if self.progress.errors == 0 {
             let _ = std::fs::remove_file(&self.places.errors);
@@ -231,7 +231,7 @@ impl Job {
     }
 
     /// Says what came of it. Any row that was set aside is a failure of the command.
-    fn told(&self, ended: Ended, begun: Instant) -> anyhow::Result<ExitCode> {
+    fn told(&self, ended: Ended, begun: Instant) -> ExitCode {
         let Progress { rows, values, .. } = self.progress;
         let errors = self.progress.errors.max(self.errors_seen);
         let (out, aside) = (self.places.out.display(), self.places.errors.display());
@@ -266,10 +266,10 @@ impl Job {
         if errors > 0 && !self.json {
             screen::bad(&format!("{errors} rows were set aside: {aside} says why"));
         }
-        Ok(if whole && errors == 0 {
+        if whole && errors == 0 {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
-        })
+        }
     }
 }

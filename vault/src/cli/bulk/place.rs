@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::progress::{beside, sync_folder};
+use super::progress::{Standing, beside, sync_folder};
 
 /// A run's files.
 pub(super) struct Places {
@@ -106,9 +106,9 @@ impl Places {
         Ok(())
     }
 
-    /// Gives the finished output its name; whether it `replaces` what has it is for who began the run.
-    pub(super) fn name(&self, finished: &Path, replaces: bool) -> anyhow::Result<()> {
-        let renamed = if replaces {
+    /// Gives the finished output its name; whether it replaces what has it, who began the run has said.
+    pub(super) fn name(&self, finished: &Path, standing: Standing) -> anyhow::Result<()> {
+        let renamed = if standing == Standing::Replaced {
             fs::rename(finished, &self.out)
         } else {
             // Whatever came there meanwhile stays.
@@ -179,10 +179,10 @@ mod tests {
         fs::write(&fresh.part, "part").unwrap();
         assert!(places(folder.path(), Start::Fresh).is_err());
         fs::write(&fresh.out, "stands").unwrap();
-        assert!(fresh.name(&fresh.part, false).is_err());
+        assert!(fresh.name(&fresh.part, Standing::Kept).is_err());
         assert_eq!(fs::read(&fresh.out).unwrap(), b"stands");
         let forced = places(folder.path(), Start::Forced).unwrap();
-        forced.name(&fresh.part, true).unwrap();
+        forced.name(&fresh.part, Standing::Replaced).unwrap();
         assert_eq!(fs::read(&fresh.out).unwrap(), b"part");
         assert!(places(folder.path(), Start::Fresh).is_err());
         let over = |out| Places::of(at("a.b.csv"), Some(out), None, "", Start::Forced);

@@ -27,8 +27,8 @@ pub(super) struct Progress {
     input: Identity,
     /// SHA-256 of the map and of all that decides what is sent.
     setting: String,
-    /// Whether it may take the place of an output that stands.
-    pub(super) replaces: bool,
+    /// What becomes of an output that stands.
+    pub(super) standing: Standing,
     /// All batches before this one are in the output.
     pub(super) batch: u64,
     /// Where the input stands before that batch. Of Parquet: the row group, and rows.
@@ -45,6 +45,16 @@ pub(super) struct Progress {
     pub(super) values: u64,
     /// The output is whole: it wants its name only.
     pub(super) whole: bool,
+}
+
+/// What becomes of a file that stands where the output shall be.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Standing {
+    /// It stays, and the run fails.
+    Kept,
+    /// Who began the run said `--force`.
+    Replaced,
 }
 
 /// What tells one input from another.
@@ -77,7 +87,11 @@ impl Identity {
 
 impl Progress {
     /// Of a run that begins.
-    pub(super) fn begin(input: &Path, setting: &[&[u8]], replaces: bool) -> anyhow::Result<Self> {
+    pub(super) fn begin(
+        input: &Path,
+        setting: &[&[u8]],
+        standing: Standing,
+    ) -> anyhow::Result<Self> {
         let mut run = [0; 16];
         rand::rngs::SysRng
             .try_fill_bytes(&mut run)
@@ -87,7 +101,7 @@ impl Progress {
             run: hexadecimal(&run),
             input: Identity::of(input)?,
             setting: sha256(setting),
-            replaces,
+            standing,
             batch: 0,
             offset: 0,
             lines: 0,
@@ -207,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (input, file) = (folder.path().join("in"), folder.path().join("out.progress"));
         fs::write(&input, "a,b\n").unwrap();
-        let mut progress = Progress::begin(&input, &[b"map", b""], false).unwrap();
+        let mut progress = Progress::begin(&input, &[b"map", b""], Standing::Kept).unwrap();
         progress.stands_at(Mark {
             offset: 4,
             lines: 1,

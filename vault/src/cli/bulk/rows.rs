@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use anyhow::{Context, bail};
 
 use super::batch::{Batch, Cell, Mark, Portion, Row, RowFault, request_bytes};
-use super::csv::{self, Field, Found};
+use super::csv::{self, Behind, Field, Found, Quoting};
 use super::encoding::Encoding;
 use super::map::{Column, Layout, Map, Place};
 use super::pointer::{self, Pointed};
@@ -35,8 +35,8 @@ pub(super) struct Rows {
     buffer: Vec<u8>,
     /// Where the unread part of the buffer begins.
     at: usize,
-    /// Nothing comes behind the buffer.
-    last: bool,
+    /// What comes behind the buffer.
+    behind: Behind,
     mark: Mark,
     fields: Vec<Field>,
     /// Fields of each row, once known; and which field each column of the map is.
@@ -59,7 +59,7 @@ impl Rows {
             reading,
             buffer: Vec::new(),
             at: 0,
-            last: false,
+            behind: Behind::More,
             mark: Mark::default(),
             fields: Vec::new(),
             shape: None,
@@ -75,7 +75,7 @@ impl Rows {
         if mark.offset > 0 {
             self.input.seek(SeekFrom::Start(mark.offset))?;
             self.buffer.clear();
-            (self.at, self.last) = (0, false);
+            (self.at, self.behind) = (0, Behind::More);
             self.mark = mark;
         }
         self.batches = batches;
@@ -89,7 +89,7 @@ impl Rows {
 
     /// Looks at the beginning: a byte order mark, and the header of a CSV file.
     fn begin(&mut self) -> anyhow::Result<()> {
-        while !self.last && self.buffer.len() < BOM.len() {
+        while self.behind == Behind::More && self.buffer.len() < BOM.len() {
             self.fill()?;
         }
         if self.buffer.starts_with(BOM) && self.reading.encoding == Encoding::Utf8 {
@@ -106,7 +106,7 @@ impl Rows {
         let header = &self.buffer[self.at..self.at + length];
         let mut names = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
-            let content = csv::content(&header[field.span.clone()], field.quoted);
+            let content = csv::content(&header[field.span.clone()], field.quoting);
             // What is no text is no name of the map either.
             names.push(
                 self.reading
@@ -161,8 +161,7 @@ impl Rows {
 
     fn pass(&mut self, length: usize) {
         let passed = &self.buffer[self.at..self.at + length];
-        let lines = passed.iter().filter(|byte| **byte == b'\n').count();
-        self.mark.lines += lines as u64;
+        self.mark.lines += line_ends(passed);
         self.mark.offset += length as u64;
         self.at += length;
     }
@@ -171,17 +170,17 @@ impl Rows {
     fn record(&mut self) -> anyhow::Result<Option<usize>> {
         loop {
             let unread = &self.buffer[self.at..];
-            if unread.is_empty() && self.last {
+            if unread.is_empty() && self.behind == Behind::Nothing {
                 return Ok(None);
             }
             let found = match self.reading.layout {
                 Layout::Csv => csv::record(
                     unread,
-                    self.last,
+                    self.behind,
                     self.reading.map.delimiter,
                     &mut self.fields,
                 ),
-                _ => line(unread, self.last),
+                _ => line(unread, self.behind),
             };
             match found {
                 Found::Record(length) if length > RECORD_BYTES_MAX => {
@@ -212,14 +211,15 @@ impl Rows {
         let wanted = u64::try_from(room)?;
         let read = (&mut self.input).take(wanted).read_to_end(&mut self.buffer);
         let read = read.context("the file can't be read")?;
-        self.last = read < room;
+        if read < room {
+            self.behind = Behind::Nothing;
+        }
         Ok(())
     }
 
     fn refused(&self, what: &str, at: usize) -> anyhow::Error {
         let before = &self.buffer[self.at..self.at + at];
-        let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
-        let line = self.mark.lines + lines + 1;
+        let line = self.mark.lines + line_ends(before) + 1;
         let column = self.column(before);
         anyhow::anyhow!("line {line}, column {column}: {what}")
     }
@@ -296,7 +296,7 @@ impl Rows {
         for (column, &place) in shape.places.iter().enumerate() {
             let field = &self.fields[place];
             let position = || self.column(&bytes[..field.span.start]);
-            let content = csv::content(&bytes[field.span.clone()], field.quoted);
+            let content = csv::content(&bytes[field.span.clone()], field.quoting);
             let Some(value) = self.reading.encoding.decode(&content) else {
                 let message = "the field is no text that Big5 writes back as it was";
                 return Err(RowFault::new("not-text", message).of(column).at(position()));
@@ -305,7 +305,7 @@ impl Rows {
                 column,
                 span: field.span.clone(),
                 value: value.into_owned(),
-                quoted: field.quoted,
+                quoting: field.quoting,
             };
             cells.extend(self.judged(cell).map_err(|fault| fault.at(position()))?);
         }
@@ -339,7 +339,7 @@ impl Rows {
                 column,
                 span,
                 value,
-                quoted: true,
+                quoting: Quoting::Quoted,
             };
             cells.extend(self.judged(cell)?);
         }
@@ -386,11 +386,16 @@ fn add(batch: &mut Batch, mut row: Row, bytes: &[u8], cells: Vec<Cell>, end: Mar
     batch.end = end;
 }
 
+fn line_ends(bytes: &[u8]) -> u64 {
+    let pieces = bytes.split(|byte| *byte == b'\n').count();
+    pieces.saturating_sub(1) as u64
+}
+
 /// One line, its end with it.
-fn line(input: &[u8], last: bool) -> Found {
+fn line(input: &[u8], behind: Behind) -> Found {
     match input.iter().position(|byte| *byte == b'\n') {
         Some(at) => Found::Record(at + 1),
-        None if last => Found::Record(input.len()),
+        None if behind == Behind::Nothing => Found::Record(input.len()),
         None => Found::More,
     }
 }

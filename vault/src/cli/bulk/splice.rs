@@ -46,7 +46,7 @@ impl Hand {
         };
         if self.layout == Layout::Csv {
             let value = self.encoding.encode(text).ok_or_else(unwritable)?;
-            csv::write(out, &value, cell.quoted, self.delimiter);
+            csv::write(out, &value, cell.quoting, self.delimiter);
             return Ok(());
         }
         let value = serde_json::to_string(text).map_err(|_| unwritable())?;

@@ -1,7 +1,7 @@
 //! Which columns of a Parquet file the map means, and whether all can be read.
 
 use ::parquet::basic::{Compression, ConvertedType, LogicalType, Type};
-use ::parquet::file::metadata::ParquetMetaData;
+use ::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use ::parquet::schema::types::ColumnDescriptor;
 use anyhow::bail;
 
@@ -67,7 +67,7 @@ fn readable(metadata: &ParquetMetaData) -> anyhow::Result<()> {
     for column in metadata
         .row_groups()
         .iter()
-        .flat_map(|group| group.columns())
+        .flat_map(RowGroupMetaData::columns)
     {
         let known = matches!(
             column.compression(),

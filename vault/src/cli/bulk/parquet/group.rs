@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use super::Source;
 use super::choice::Choice;
 use crate::cli::bulk::batch::{Batch, Cell, Mark, Portion, Row, RowFault, request_bytes};
+use crate::cli::bulk::csv::Quoting;
 use crate::cli::bulk::progress::Progress;
 use crate::cli::bulk::rows::{Reading, judged};
 
@@ -110,7 +111,7 @@ impl Group {
             for (column, values) in columns.iter_mut().enumerate() {
                 let (level, value) = values.next().unwrap_or_default();
                 levels.push(level);
-                match self.cell(column, value) {
+                match self.cell(column, value.as_ref()) {
                     Ok(cell) => cells.extend(cell),
                     Err(fault) => row.fault = row.fault.or(Some(fault)),
                 }
@@ -124,8 +125,8 @@ impl Group {
         Ok(())
     }
 
-    fn cell(&self, column: usize, value: Option<ByteArray>) -> Result<Option<Cell>, RowFault> {
-        let bytes = value.as_ref().map(ByteArray::data).unwrap_or_default();
+    fn cell(&self, column: usize, value: Option<&ByteArray>) -> Result<Option<Cell>, RowFault> {
+        let bytes = value.map(ByteArray::data).unwrap_or_default();
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Err(RowFault::new("not-utf-8", "the value is not UTF-8").of(column));
         };
@@ -133,7 +134,7 @@ impl Group {
             column,
             span: 0..0,
             value: text.to_owned(),
-            quoted: false,
+            quoting: Quoting::Bare,
         };
         judged(&self.reading, cell)
     }

@@ -15,6 +15,7 @@ use super::*;
 use crate::cli::bulk::batch::{Portion, RowFault};
 use crate::cli::bulk::encoding::Encoding;
 use crate::cli::bulk::map::{Layout, Map};
+use crate::cli::bulk::progress::Standing;
 use crate::cli::bulk::rows::Reading;
 
 const SCHEMA: &str = "message persons {
@@ -106,7 +107,7 @@ fn run(folder: &Path, columns: &str) -> PathBuf {
         encoding: Encoding::Utf8,
         value_max: (4_096, "value-too-long"),
     };
-    let mut progress = Progress::begin(&input, &[], false).unwrap();
+    let mut progress = Progress::begin(&input, &[], Standing::Kept).unwrap();
     let portion = Portion {
         items_max: 2,
         bytes_max: 10_000,
