@@ -86,5 +86,6 @@ fn one_value(caller: u32, number: usize) -> TokenizeRequest {
     TokenizeRequest {
         domain: "city".to_owned(),
         items: vec![item],
+        ..TokenizeRequest::default()
     }
 }
