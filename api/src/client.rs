@@ -4,7 +4,9 @@ use tonic::transport::Channel;
 
 use crate::channel::{RESPONSE_BYTES_MAX, answer, channel, with_proof};
 use crate::v1::vault_client::VaultClient;
-use crate::v1::{DetokenizeRequest, DetokenizeResponse, TokenizeRequest, TokenizeResponse};
+use crate::v1::{
+    DetokenizeRequest, DetokenizeResponse, RedeemRequest, TokenizeRequest, TokenizeResponse,
+};
 use crate::{ClientError, ClientSettings, UnitProof};
 
 /// A client of the vault. Clones share one channel.
@@ -42,5 +44,14 @@ impl Client {
                 .detokenize(with_proof(request, proof))
                 .await,
         )
+    }
+
+    /// Redeems a ticket.
+    pub async fn redeem(
+        &self,
+        request: RedeemRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<DetokenizeResponse, ClientError> {
+        answer(self.stub.clone().redeem(with_proof(request, proof)).await)
     }
 }

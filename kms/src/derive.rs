@@ -8,6 +8,8 @@
 //! key service's HMAC version    the material as it is, so that imported keys make the tags they made elsewhere
 //! recovery                      key = HKDF-SHA-256(secret, salt = "", info = "jinku/v1 recovery root" | "… pin" | "… commitment"),
 //!                               of the first two the pair with "jinku/v1 recovery xaes-256-gcm key", "… commitment key"
+//! bearer                        key = HKDF-SHA-256(secret, salt = "", info = "jinku/v1 bearer"), of it the pair with
+//!                               "jinku/v1 bearer xaes-256-gcm key", "… commitment key"
 //! a message's commitment        HMAC-SHA-256(commitment key, head | first half of the nonce)
 //! a row's inner layer           key = HMAC-SHA-256(shred key, context of the row)
 //! ```
@@ -30,6 +32,8 @@ pub(crate) enum Sealing {
     Ciphertexts,
     /// What a recovery file holds.
     Recovery,
+    /// What a bearer's secret is needed for.
+    Bearer,
 }
 
 /// What a split secret becomes.
@@ -61,6 +65,11 @@ pub(crate) fn recovered(
     expanded(secret, what.label().as_bytes())
 }
 
+/// What a bearer's secret becomes.
+pub(crate) fn bearer(secret: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
+    expanded(secret, b"jinku/v1 bearer")
+}
+
 /// Encryption key and commitment key of an AES-256 version.
 pub(crate) fn sealing(
     key: &[u8; KEY_BYTES],
@@ -75,6 +84,10 @@ pub(crate) fn sealing(
         Sealing::Recovery => [
             "jinku/v1 recovery xaes-256-gcm key",
             "jinku/v1 recovery commitment key",
+        ],
+        Sealing::Bearer => [
+            "jinku/v1 bearer xaes-256-gcm key",
+            "jinku/v1 bearer commitment key",
         ],
     };
     Ok([

@@ -18,11 +18,13 @@
 //! | `key`, `material` | ids, kinds, usages, wrapped versions; what may be a key |
 //! | `opened` | an opened version of the service: one thing by type |
 //! | `aead`, `cipher` | the vault's own messages; the service's messages |
+//! | `bearer` | what only the bearer of a secret opens |
 //! | `sealing`, `commitment` | XAES-256-GCM with a key commitment, for both |
 //! | `sealer`, `subkeys` | many messages in one go; keys of messages, kept for the next ones |
 //! | `shred` | keys of single values, outside of the database: what they sealed goes with them |
 //! | `mac` | HMAC |
 //! | `signing`, `public` | Ed25519, ECDSA P-256; public keys as DER, PEM, JWK |
+//! | `jwe` | messages to a recipient's public key, which only its holder opens |
 //! | `cache` | opened keys, kept for a while |
 //! | `shares`, `recovery` | a secret split among people, and the file that it opens |
 //! | `binding` | the one injective encoding of contexts |
@@ -32,6 +34,7 @@
 //! | `equal` | comparing in constant time |
 
 mod aead;
+mod bearer;
 mod binding;
 mod cache;
 mod cipher;
@@ -42,6 +45,7 @@ mod equal;
 mod error;
 mod hex;
 mod hsm;
+pub mod jwe;
 mod key;
 mod locked;
 mod mac;
@@ -63,6 +67,7 @@ mod subkeys;
 mod xaes;
 
 pub use aead::{AeadKey, AeadKeyring, sealed_key_version};
+pub use bearer::BearerKey;
 pub use binding::Binding;
 pub use cache::{CacheError, CacheHealth, CacheLimits, KeyCache};
 pub use cipher::{Cipher, NamedKey, ciphertext_key};

@@ -326,6 +326,7 @@ pub fn detokenize(purpose: &str, tokens: &[String]) -> DetokenizeRequest {
         domain: "city".to_owned(),
         purpose: purpose.to_owned(),
         tokens: tokens.to_vec(),
+        ..DetokenizeRequest::default()
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub mod answer;
 pub mod payload;
+pub mod ticket;
 
 use kms::{AeadKeyring, Binding, SecretBytes, ShredKey};
 

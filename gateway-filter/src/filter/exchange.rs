@@ -85,6 +85,7 @@ impl<V: Vault> Filter<V> {
                 .iter()
                 .map(|field| field.value.clone().into_owned())
                 .collect(),
+            ..DetokenizeRequest::default()
         };
         let items = self
             .vault

@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::UnitProof;
 use api::v1::vault_server::{Vault as VaultService, VaultServer};
 use api::v1::{
-    DetokenizeRequest, DetokenizeResponse, Revealed, TokenizeItem, TokenizeRequest,
+    DetokenizeRequest, DetokenizeResponse, RedeemRequest, Revealed, TokenizeItem, TokenizeRequest,
     TokenizeResponse, View,
 };
 use gateway_filter::{Refusal, Vault as _, VaultClient, VaultError, VaultSettings};
@@ -67,7 +67,18 @@ impl VaultService for TurningVault {
             .into_iter()
             .map(reveal)
             .collect();
-        Ok(Response::new(DetokenizeResponse { items, entry: 2 }))
+        Ok(Response::new(DetokenizeResponse {
+            items,
+            entry: 2,
+            ..DetokenizeResponse::default()
+        }))
+    }
+
+    async fn redeem(
+        &self,
+        _: Request<RedeemRequest>,
+    ) -> Result<Response<DetokenizeResponse>, Status> {
+        Err(Status::unimplemented("no gateway redeems"))
     }
 }
 
@@ -137,6 +148,7 @@ async fn answers_and_refusals_come_through_tls() {
         domain: "city".to_owned(),
         purpose: "p".to_owned(),
         tokens: vec!["cba".to_owned()],
+        ..DetokenizeRequest::default()
     };
     let items = client.detokenize(request, Some(&proof)).await.unwrap();
     assert_eq!(items[0].value, "abc");

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 
-use api::v1::TokenizeRequest;
-use tests::{House, Upstream, hsm_server, leaks, post_to, tokenize, values, workspace};
+use api::v1::{Delivery, DetokenizeRequest, RedeemRequest, TokenizeRequest};
+use tests::{House, Upstream, detokenize, hsm_server, leaks, post_to, tokenize, values, workspace};
 use vault::model::{Catalogue, ClassName, DataClass, Plaintext};
 use vault::token::accept;
 
@@ -272,6 +272,22 @@ async fn noise(house: &House) -> Vec<String> {
     secrets.extend(tokens(&client, "name", &[NAME]).await);
     secrets.extend(tokens(&client, "national-id", &["K207458319"]).await);
     views(&client, &secrets.clone()).await;
+    let asked = DetokenizeRequest {
+        delivery: Delivery::Ticket.into(),
+        ticket_for: "tax-bureau".to_owned(),
+        ..detokenize(TAX, &secrets[5..])
+    };
+    for redeemed in [true, false] {
+        let ticket = client.detokenize(asked.clone(), None).await.unwrap().ticket;
+        let request = RedeemRequest {
+            ticket: ticket.clone(),
+            ..RedeemRequest::default()
+        };
+        if redeemed {
+            client.redeem(request, None).await.unwrap();
+        }
+        secrets.push(ticket);
+    }
     for (class, value) in [
         ("national-id", "K207458310"),
         ("pan", "4111111111111112"),

@@ -337,6 +337,7 @@ impl Desk {
         let scope = DetokenizeScope {
             domain: &domain,
             purpose: &purpose,
+            delivery: crate::model::Delivery::Inline,
         };
         let proof = self
             .vault
@@ -383,6 +384,7 @@ async fn over_grpc(stage: &Stage, time: Duration) -> anyhow::Result<(Rate, Rate)
             domain: "city".to_owned(),
             purpose: "tax-assessment".to_owned(),
             tokens: tokens.clone(),
+            ..Default::default()
         };
         async move { Ok(client.detokenize(request, None).await.map(drop)?) }
     })

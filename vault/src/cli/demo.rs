@@ -265,6 +265,7 @@ async fn ask(
         domain: "city".to_owned(),
         purpose: purpose.to_owned(),
         tokens: tokens.to_vec(),
+        ..DetokenizeRequest::default()
     };
     let answer = client.detokenize(request, None).await?;
     let line = |(item, token): (&api::v1::Revealed, &String)| {

@@ -11,6 +11,7 @@ mod init;
 mod key;
 mod ledger;
 mod open;
+mod open_sealed;
 mod pin;
 mod policy;
 mod root;
@@ -46,6 +47,7 @@ const EXAMPLES: &str = "Examples:
   jinku tokenize persons.csv --map map.toml --installation DIR --unit tax-bureau
   jinku key list --installation DIR --unit key-office
   jinku key ceremony --config DIR/jinku.toml --shares 5 --threshold 3
+  jinku open-sealed --key unit-key.pem MESSAGE
   jinku bench                         rates, as ratios to the raw store";
 
 #[derive(Subcommand)]
@@ -62,6 +64,8 @@ enum Command {
     Tokenize(Box<bulk::Tokenize>),
     /// Give a file's values back, in the views that policy grants for a purpose.
     Detokenize(Box<bulk::Detokenize>),
+    /// Open a value that was sealed to a unit's key, or print that key's public half.
+    OpenSealed(open_sealed::Options),
     /// Check policies.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -91,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::Unseal(options) => unseal::run(&options),
         Command::Tokenize(options) => bulk::tokenize(&options),
         Command::Detokenize(options) => bulk::detokenize(*options),
+        Command::OpenSealed(options) => open_sealed::run(&options),
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Key(options) => key::run(*options),

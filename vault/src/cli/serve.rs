@@ -128,6 +128,7 @@ async fn keep_up(vault: Arc<Vault>, expiry: Expiry, interval: Duration) {
         rounds.tick().await;
         vault.engine.shelf().sweep();
         forget_answers(&expiry).await;
+        expire_tickets(&vault).await;
         let done = match vault.engine.upkeep(from.take()).await {
             Ok((done, next)) => {
                 from = next;
@@ -159,5 +160,14 @@ async fn forget_answers(expiry: &Arc<Expiry>) {
         Ok(Ok(0)) | Err(_) => {}
         Ok(Ok(removed)) => tracing::info!(removed, "answers to named requests have expired"),
         Ok(Err(error)) => tracing::error!(%error, "expired answers can't be removed"),
+    }
+}
+
+/// A step of the round: others wait for the writer too.
+async fn expire_tickets(vault: &Vault) {
+    match vault.engine.expire_tickets().await {
+        Ok(true) => tracing::info!("tickets expired"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "expired tickets can't be let go"),
     }
 }

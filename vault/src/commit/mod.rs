@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use publish::{CheckpointSigner, PublishError, Published, Publisher, Sign};
 pub use record::Record;
-pub use withheld::Withheld;
+pub use withheld::{Spoiled, Withheld};
 pub use writer::{OpenLog, WriterThread};
 
 use writer::Submission;

@@ -1,9 +1,9 @@
 //! One request's change together with the entry that records it.
 
-use ledger::{BatchWriter, Facts, Item};
+use ledger::{BatchWriter, Facts, Item, Operation};
 
 use super::NotDurable;
-use crate::store::Change;
+use crate::store::{Change, TicketWrite};
 
 /// What `Committer::record` writes: a change, its entry's facts, and the batch's items beside it.
 pub struct Record {
@@ -40,5 +40,13 @@ impl Record {
             facts,
             items,
         })
+    }
+
+    /// The same act by way of a ticket: it is used up with it, or nothing happens.
+    #[must_use]
+    pub fn by_ticket(mut self, operation: Operation, taken: TicketWrite) -> Self {
+        self.facts.operation = operation;
+        self.change.tickets.push(taken);
+        self
     }
 }

@@ -65,6 +65,18 @@ impl<T> Withheld<T> {
     }
 }
 
+/// What is withheld could not be brought into its form. It says nothing of what it was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Spoiled;
+
+impl<T> Withheld<Result<T, Spoiled>> {
+    /// What a [`map`](Withheld::map) that can fail made. Where it failed, what was withheld is gone, and all
+    /// that comes out is that it is.
+    pub fn settled(self) -> Result<Withheld<T>, Spoiled> {
+        self.inner.map(Withheld::new)
+    }
+}
+
 impl Withheld<()> {
     /// For records that release nothing: a refusal, a key act, a start.
     pub fn nothing() -> Self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigError, millis};
+use super::{ConfigError, millis, within};
 use crate::server::Limits;
 
 #[derive(Deserialize)]
@@ -13,6 +13,7 @@ pub(super) struct RawLimits {
     body_bytes_max: usize,
     header_bytes_max: u32,
     batch_items_max: usize,
+    ticket_seconds_max: u64,
     requests_in_flight_max: usize,
     connections_max: usize,
     request_timeout_ms: u64,
@@ -26,6 +27,7 @@ impl Default for RawLimits {
             body_bytes_max: 1024 * 1024,
             header_bytes_max: 16 * 1024,
             batch_items_max: 1_000,
+            ticket_seconds_max: 300,
             requests_in_flight_max: 512,
             connections_max: 1_024,
             request_timeout_ms: 10_000,
@@ -70,6 +72,13 @@ impl RawLimits {
             body_bytes_max: self.body_bytes_max,
             header_bytes_max: self.header_bytes_max,
             batch_items_max: count("limits.batch_items_max", self.batch_items_max)?,
+            ticket_life_max: within(
+                "limits.ticket_seconds_max",
+                Duration::from_secs(self.ticket_seconds_max),
+                Duration::from_secs(1),
+                Duration::from_hours(24),
+                "between 1 and 86400 (a day)",
+            )?,
             requests_in_flight_max: count(
                 "limits.requests_in_flight_max",
                 self.requests_in_flight_max,

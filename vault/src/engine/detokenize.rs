@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kms::AeadKeyring;
 use ledger::{Item, ItemView, Operation};
 
+use super::delivery::{Wrapping, wrapped};
 use super::{ATTEMPTS_MAX, Engine, EngineError, caller_facts};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
 use crate::model::{ClassName, DomainName, Plaintext, RequestId, Timestamp, TokenText, View};
@@ -14,7 +15,7 @@ use crate::store::{Change, Fingerprint, TokenRow, TokenWrite};
 use crate::token::{self, Masking};
 
 /// The class that the ledger names where a token stands nowhere.
-const NO_CLASS: &str = "none";
+pub(super) const NO_CLASS: &str = "none";
 
 /// What a unit gets back for one token.
 pub enum Revealed {
@@ -30,7 +31,7 @@ pub struct Disclosure {
     pub view: View,
     /// What the value is.
     pub class: ClassName,
-    /// The value in that view.
+    /// The value in that view; sealed to the unit's key where it asked for that, but for the view `token`.
     pub value: Plaintext,
 }
 
@@ -57,7 +58,7 @@ impl Engine {
             let (engine, held, tokens) =
                 (Arc::clone(self), Arc::clone(&proof), Arc::clone(&tokens));
             let opening =
-                tokio::task::spawn_blocking(move || engine.open_batch(&held, &tokens, request));
+                tokio::task::spawn_blocking(move || engine.delivered(&held, &tokens, request));
             let (record, items) = opening.await.map_err(|_| EngineError::Keys)??;
             match self.committer.record(record, items).await {
                 Ok((items, entry)) => return Ok(Revelation { items, entry }),
@@ -69,18 +70,26 @@ impl Engine {
         Err(NotDurable::Conflict.into())
     }
 
+    /// The batch's entry, and its values in the form that was asked for.
+    pub(super) fn delivered(
+        &self,
+        proof: &Authorized<Detokenize>,
+        tokens: &[TokenText],
+        request: RequestId,
+    ) -> Result<(Record, Withheld<Vec<Revealed>>), EngineError> {
+        // First: a unit that can't be answered has nothing opened.
+        let wrapping = Wrapping::of(proof, tokens, request)?;
+        let (record, items) = self.open_batch(proof, tokens, request)?;
+        Ok((record, wrapped(items, wrapping)?))
+    }
+
     fn open_batch(
         &self,
         proof: &Authorized<Detokenize>,
         tokens: &[TokenText],
         request: RequestId,
     ) -> Result<(Record, Withheld<Vec<Revealed>>), EngineError> {
-        if let Some(item) = tokens
-            .iter()
-            .position(|token| token.expose().len() > TokenText::BYTES_MAX)
-        {
-            return Err(EngineError::TokenTooLong { item });
-        }
+        none_too_long(tokens)?;
         let keys = self.domain_keys(proof.grant().domain())?;
         let fingerprints: Vec<Fingerprint> =
             tokens.iter().map(|token| keys.fingerprint(token)).collect();
@@ -175,6 +184,14 @@ impl Engine {
             Err(_) => Withheld::nothing().map(|()| Revealed::NotAvailable),
         };
         Ok((item, shown))
+    }
+}
+
+pub(super) fn none_too_long(tokens: &[TokenText]) -> Result<(), EngineError> {
+    let too_long = |token: &TokenText| token.expose().len() > TokenText::BYTES_MAX;
+    match tokens.iter().position(too_long) {
+        Some(item) => Err(EngineError::TokenTooLong { item }),
+        None => Ok(()),
     }
 }
 

@@ -3,11 +3,13 @@
 //! Each method takes the proof that `policy` made for it, and nothing leaves before
 //! `commit.record` gives it back. A batch is one change, one withheld list, one entry.
 
+mod delivery;
 mod detokenize;
 mod idempotency;
 pub mod key;
 mod own_keys;
 mod refusal;
+mod ticket;
 mod tokenize;
 
 use std::sync::Arc;
@@ -23,9 +25,11 @@ use crate::token::{SpaceWatch, TokenError};
 
 use key::{KeyFault, KeyShelf};
 
+pub use delivery::DeliveryFault;
 pub use detokenize::{Disclosure, Revealed, Revelation};
 pub use own_keys::{DomainKeys, KeyError, Keys};
 pub use refusal::Refusal;
+pub use ticket::{FoundTicket, IssuedTicket, TicketWish};
 pub use tokenize::{Issued, TokenizeItem, Wish};
 
 /// Times a request is done anew when another one changed or took first what it saw.
@@ -90,6 +94,9 @@ pub enum EngineError {
     /// A value can't be sealed, or the domain has no keys.
     #[error("the vault's keys can't be used")]
     Keys,
+    /// The values can't leave in the form that was asked for.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryFault),
     /// An act on a key was not done.
     #[error(transparent)]
     Key(#[from] KeyFault),

@@ -142,6 +142,11 @@ impl Identity {
         }
     }
 
+    /// Whether a unit has this name.
+    pub fn knows_unit(&self, name: &UnitName) -> bool {
+        self.registry.unit(name).is_some()
+    }
+
     /// Who speaks.
     pub fn identify(&self, presented: &Presented<'_>) -> Result<Caller, Unidentified> {
         let certificate = presented

@@ -4,6 +4,7 @@
 
 mod class;
 mod clock;
+mod delivery;
 mod format;
 mod key;
 mod kind;
@@ -19,6 +20,7 @@ pub use class::{
     Catalogue, CatalogueError, DataClass, Demand, Domain, Level, Mask, NormalForm, SpaceShares,
 };
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use delivery::Delivery;
 pub use format::{
     Format, InvalidFormat, Kept, LENGTH_MAX, LENGTH_MIN, Length, Slot, Template, UiForm, is_hidden,
 };
@@ -33,6 +35,6 @@ pub use name::{
     UnitName,
 };
 pub use once::{IdempotencyKey, InvalidIdempotencyKey, Once};
-pub use secret::{Plaintext, TokenText};
+pub use secret::{Plaintext, TicketText, TokenText};
 pub use unit::{Gateway, Registry, RegistryError, Standing, Unit};
 pub use view::View;

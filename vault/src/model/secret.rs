@@ -36,3 +36,18 @@ impl TokenText {
         &self.0
     }
 }
+
+/// A ticket's text: whoever has it, and is the unit that it names, gets values once.
+pub struct TicketText(Zeroizing<String>);
+
+impl TicketText {
+    /// Takes a ticket's text over.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The ticket's text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use kms::jwe::{JwkError, RecipientKey};
 use serde::Deserialize;
 
 use super::class::{Catalogue, Level};
@@ -43,6 +44,8 @@ pub struct Unit {
     pub certificate_uri: Option<String>,
     /// `sub` of its access tokens, where it uses OAuth2.
     pub token_subject: Option<String>,
+    /// What values are sealed to, where it asks for that.
+    pub public_key: Option<RecipientKey>,
     /// Requests a second it may make; the burst is as large.
     pub requests_per_second: NonZeroU32,
     /// Networks it may call from (CIDR); empty means any.
@@ -90,6 +93,14 @@ pub enum RegistryError {
     /// A unit has neither a certificate URI nor a token subject: nobody could ever be it.
     #[error("unit `{0}` has no credential: give it `certificate_uri` or `token_subject`")]
     NoCredential(UnitName),
+    /// A unit's public key can't be used.
+    #[error("`public_key` of unit `{unit}` can't be used: {cause}")]
+    PublicKey {
+        /// The unit.
+        unit: UnitName,
+        /// Why.
+        cause: JwkError,
+    },
     /// A validity bound is not RFC 3339.
     #[error(
         "a validity bound of unit `{0}` is not an RFC 3339 instant such as 2026-12-31T16:00:00Z"
@@ -121,12 +132,21 @@ struct RawUnit {
     standing: Standing,
     certificate_uri: Option<String>,
     token_subject: Option<String>,
+    public_key: Option<RawKey>,
     #[serde(default = "requests_per_second_default")]
     requests_per_second: NonZeroU32,
     #[serde(default)]
     networks: Vec<IpNet>,
     valid_from: Option<String>,
     valid_until: Option<String>,
+}
+
+/// A JWK, as a table or as its JSON text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawKey {
+    Text(String),
+    Table(toml::Table),
 }
 
 #[derive(Deserialize)]
@@ -179,6 +199,7 @@ impl Registry {
             raw.token_subject.as_ref(),
             &raw.name,
         )?;
+        let public_key = recipient(raw.public_key.as_ref(), &raw.name)?;
         let unit = Unit {
             name: raw.name.clone(),
             title_zh: raw.title_zh,
@@ -189,6 +210,7 @@ impl Registry {
             standing: raw.standing,
             certificate_uri: raw.certificate_uri,
             token_subject: raw.token_subject,
+            public_key,
             requests_per_second: raw.requests_per_second,
             networks: raw.networks,
             valid_from: instant(raw.valid_from.as_deref(), &raw.name)?,
@@ -275,6 +297,24 @@ fn claim<N: Clone>(
     }
 }
 
+fn recipient(
+    written: Option<&RawKey>,
+    unit: &UnitName,
+) -> Result<Option<RecipientKey>, RegistryError> {
+    let refused = |cause| RegistryError::PublicKey {
+        unit: unit.clone(),
+        cause,
+    };
+    let key = match written {
+        None => return Ok(None),
+        Some(RawKey::Text(jwk)) => RecipientKey::from_jwk(jwk),
+        Some(RawKey::Table(table)) => serde_json::to_string(table)
+            .map_err(|_| JwkError::Form)
+            .and_then(|jwk| RecipientKey::from_jwk(&jwk)),
+    };
+    key.map(Some).map_err(refused)
+}
+
 fn instant(text: Option<&str>, unit: &UnitName) -> Result<Option<Timestamp>, RegistryError> {
     let Some(text) = text else { return Ok(None) };
     let instant: jiff::Timestamp = text
@@ -284,4 +324,67 @@ fn instant(text: Option<&str>, unit: &UnitName) -> Result<Option<Timestamp>, Reg
     micros
         .map(|micros| Some(Timestamp(micros)))
         .map_err(|_| RegistryError::Instant(unit.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLASSES: &str = include_str!("../../../policies/classes.toml");
+    const KEY: &str = "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08";
+
+    fn read(line: &str) -> Result<Registry, RegistryError> {
+        let catalogue = Catalogue::parse(CLASSES).unwrap();
+        let unit = format!(
+            "[[unit]]\nname = \"one\"\ntitle_zh = \"\"\ntitle_en = \"\"\nclearance = \"public\"\n\
+             token_subject = \"one\"\n{line}\n"
+        );
+        Registry::parse(&unit, &catalogue)
+    }
+
+    fn key(line: &str) -> Option<String> {
+        let registry = read(line).unwrap();
+        let unit = registry.unit(&UnitName::parse("one").unwrap()).unwrap();
+        unit.public_key.as_ref().map(RecipientKey::thumbprint)
+    }
+
+    #[test]
+    fn a_public_key_is_a_table_or_its_json_text() {
+        let table = key(&format!(
+            r#"public_key = {{ kty = "OKP", crv = "X25519", x = "{KEY}", kid = "a" }}"#
+        ));
+        let text = key(&format!(
+            r#"public_key = '{{"kty":"OKP","crv":"X25519","x":"{KEY}"}}'"#
+        ));
+        assert!(table.is_some());
+        assert_eq!(table, text);
+        assert_eq!(key(""), None);
+    }
+
+    #[test]
+    fn a_key_that_can_t_be_sealed_to_is_refused_by_its_unit_and_cause() {
+        for (line, expected) in [
+            (
+                format!(r#"{{ kty = "OKP", crv = "X25519", x = "{KEY}", d = "{KEY}" }}"#),
+                JwkError::Private,
+            ),
+            (
+                format!(r#"{{ kty = "OKP", crv = "Ed25519", x = "{KEY}" }}"#),
+                JwkError::Curve,
+            ),
+            (
+                r#"{ kty = "OKP", crv = "X25519", x = "" }"#.to_owned(),
+                JwkError::Point,
+            ),
+            ("'unit.jwk'".to_owned(), JwkError::Form),
+            ("{}".to_owned(), JwkError::Curve),
+        ] {
+            match read(&format!("public_key = {line}")) {
+                Err(RegistryError::PublicKey { unit, cause }) => {
+                    assert_eq!((unit.as_str(), cause), ("one", expected), "{line}");
+                }
+                other => panic!("{line}: {:?}", other.err()),
+            }
+        }
+    }
 }

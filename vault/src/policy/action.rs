@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{ClassName, DomainName, Purpose, View};
+use crate::model::{ClassName, Delivery, DomainName, Purpose, View};
 
 /// What a tokenize asks for.
 #[derive(Clone, Copy)]
@@ -16,6 +16,17 @@ pub struct TokenizeScope<'a> {
 /// What a detokenize asks for. The classes are not known before the tokens are looked up.
 #[derive(Clone, Copy)]
 pub struct DetokenizeScope<'a> {
+    /// In which namespace.
+    pub domain: &'a DomainName,
+    /// Why.
+    pub purpose: &'a Purpose,
+    /// In which form.
+    pub delivery: Delivery,
+}
+
+/// What a ticket is asked for: the asking unit's own right to see is what another's redeeming rests on.
+#[derive(Clone, Copy)]
+pub struct TicketScope<'a> {
     /// In which namespace.
     pub domain: &'a DomainName,
     /// Why.
@@ -51,6 +62,7 @@ impl Tokenize {
 pub struct Detokenize {
     domain: DomainName,
     purpose: Purpose,
+    delivery: Delivery,
     views: BTreeMap<ClassName, View>,
 }
 
@@ -59,6 +71,7 @@ impl Detokenize {
         Self {
             domain: scope.domain.clone(),
             purpose: scope.purpose.clone(),
+            delivery: scope.delivery,
             views: views.into_iter().collect(),
         }
     }
@@ -73,8 +86,38 @@ impl Detokenize {
         &self.purpose
     }
 
+    /// In which form.
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
     /// What may be seen of a class; nothing where it is `None`.
     pub fn view(&self, class: &ClassName) -> Option<View> {
         self.views.get(class).copied()
+    }
+}
+
+/// Granted: a ticket for another unit may be made, for this purpose.
+pub struct IssueTicket {
+    domain: DomainName,
+    purpose: Purpose,
+}
+
+impl IssueTicket {
+    pub(super) fn new(scope: TicketScope<'_>) -> Self {
+        Self {
+            domain: scope.domain.clone(),
+            purpose: scope.purpose.clone(),
+        }
+    }
+
+    /// In which namespace.
+    pub fn domain(&self) -> &DomainName {
+        &self.domain
+    }
+
+    /// Why.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct Key {
     proof: Proof,
     resource: Resource,
     purpose: Option<Purpose>,
+    delivery: Option<&'static str>,
 }
 
 #[derive(Eq, Hash, PartialEq)]
@@ -74,6 +75,7 @@ impl Key {
             proof: asker.proof,
             resource,
             purpose: asker.purpose.cloned(),
+            delivery: asker.delivery,
         }
     }
 }
@@ -138,6 +140,7 @@ mod tests {
             proof: Proof::MutualTls,
             resource: Resource::Domain(DomainName::parse("domain").unwrap()),
             purpose: Some(Purpose::parse(&format!("p{purpose}")).unwrap()),
+            delivery: Some("inline"),
         }
     }
 

@@ -10,12 +10,13 @@ use serde::Deserialize;
 
 use super::load::{files, text};
 use super::{
-    Asker, Denied, DetokenizeScope, Policies, PolicyError, TokenizeScope, key_act, token_act,
+    Asker, Denied, DetokenizeScope, Policies, PolicyError, TICKET, TokenizeScope, key_act,
+    token_act,
 };
 use crate::identity::Proof;
 use crate::model::{
-    Catalogue, ClassName, DomainName, GatewayName, KeyRecord, Purpose, Registry, Tags, UnitName,
-    VAULT,
+    Catalogue, ClassName, Delivery, DomainName, GatewayName, KeyRecord, Purpose, Registry, Tags,
+    UnitName, VAULT,
 };
 
 /// What came of a run.
@@ -61,8 +62,20 @@ struct Case {
     class: Option<ClassName>,
     key: Option<CaseKey>,
     purpose: Option<Purpose>,
+    /// Of a detokenize: `inline` where it is not said, `sealed`, or `ticket`.
+    #[serde(default)]
+    delivery: CaseDelivery,
     /// `permitted` (tokenize, keys), a view (detokenize), or `denied`.
     expect: String,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum CaseDelivery {
+    #[default]
+    Inline,
+    Sealed,
+    Ticket,
 }
 
 /// A key that a case speaks of; without one it speaks of the key service.
@@ -135,6 +148,7 @@ fn answer(policies: &Policies, registry: &Registry, case: &Case) -> Option<Strin
         gateway,
         proof,
         purpose: case.purpose.as_ref(),
+        delivery: None,
     };
     match case.action.as_str() {
         "tokenize" => tokenized(policies, asker, case),
@@ -158,11 +172,25 @@ fn tokenized(policies: &Policies, asker: Asker<'_>, case: &Case) -> Option<Strin
 }
 
 fn detokenized(policies: &Policies, asker: Asker<'_>, case: &Case) -> Option<String> {
-    let scope = DetokenizeScope {
-        domain: case.domain.as_ref()?,
-        purpose: case.purpose.as_ref()?,
-    };
+    let (domain, purpose) = (case.domain.as_ref()?, case.purpose.as_ref()?);
     let class = case.class.as_ref()?;
+    let delivery = match case.delivery {
+        CaseDelivery::Inline => Delivery::Inline,
+        CaseDelivery::Sealed => Delivery::Sealed,
+        // What the unit could see of the class is what its right to make a ticket rests on.
+        CaseDelivery::Ticket => {
+            let views = policies.views(&policies.live(), asker.to_see(TICKET), domain);
+            return Some(views.map_or_else(word, |views| {
+                let view = views.iter().find(|(known, _)| known == class);
+                view.map_or_else(|| "denied".to_owned(), |(_, view)| view.to_string())
+            }));
+        }
+    };
+    let scope = DetokenizeScope {
+        domain,
+        purpose,
+        delivery,
+    };
     let view = policies.detokenize_grant(&policies.live(), asker, scope);
     let view = view.map(|grant| grant.view(class));
     Some(view.map_or_else(word, |view| {

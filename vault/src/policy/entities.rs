@@ -137,6 +137,9 @@ fn context(asker: Asker<'_>) -> Option<Context> {
     if let Some(purpose) = asker.purpose {
         pairs.push(("purpose".to_owned(), string(purpose.as_str())));
     }
+    if let Some(delivery) = asker.delivery {
+        pairs.push(("delivery".to_owned(), string(delivery)));
+    }
     Context::from_pairs(pairs).ok()
 }
 

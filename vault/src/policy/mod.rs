@@ -50,7 +50,7 @@ use crate::model::{
     Catalogue, ClassName, DataClass, Domain, DomainName, Gateway, Purpose, Unit, View,
 };
 
-pub use action::{Detokenize, DetokenizeScope, Tokenize, TokenizeScope};
+pub use action::{Detokenize, DetokenizeScope, IssueTicket, TicketScope, Tokenize, TokenizeScope};
 pub use authorized::{Authorized, Denied, Refused};
 pub use check::{CheckReport, FailedCase, check};
 pub use key_act::{OnKey, OnKeys};
@@ -85,7 +85,11 @@ struct Asker<'a> {
     gateway: Option<&'a Gateway>,
     proof: Proof,
     purpose: Option<&'a Purpose>,
+    delivery: Option<&'static str>,
 }
+
+/// What the context's `delivery` says of a ticket.
+const TICKET: &str = "ticket";
 
 impl<'a> Asker<'a> {
     fn of(caller: &'a Caller, purpose: Option<&'a Purpose>) -> Self {
@@ -94,6 +98,14 @@ impl<'a> Asker<'a> {
             gateway: caller.gateway(),
             proof: caller.proof(),
             purpose,
+            delivery: None,
+        }
+    }
+
+    fn to_see(self, delivery: &'static str) -> Self {
+        Self {
+            delivery: Some(delivery),
+            ..self
         }
     }
 }
@@ -164,6 +176,19 @@ impl Policies {
         authorized::decided(admitted, live.set.digest(), granted)
     }
 
+    /// May the unit see anything of the domain for this purpose, and leave that to a ticket's holder?
+    pub fn authorize_ticket(
+        &self,
+        admitted: Admitted,
+        scope: TicketScope<'_>,
+    ) -> Result<Authorized<IssueTicket>, Box<Refused>> {
+        let live = self.live();
+        let asker = Asker::of(admitted.caller(), Some(scope.purpose)).to_see(TICKET);
+        let views = self.views(&live, asker, scope.domain);
+        let granted = views.map(|_| IssueTicket::new(scope));
+        authorized::decided(admitted, live.set.digest(), granted)
+    }
+
     fn tokenize_grant(
         &self,
         live: &Live,
@@ -192,14 +217,25 @@ impl Policies {
         asker: Asker<'_>,
         scope: DetokenizeScope<'_>,
     ) -> Result<Detokenize, Denied> {
-        let domain = self.domain(scope.domain)?;
+        let asker = asker.to_see(scope.delivery.as_str());
+        let views = self.views(live, asker, scope.domain)?;
+        Ok(Detokenize::new(scope, views))
+    }
+
+    fn views(
+        &self,
+        live: &Live,
+        asker: Asker<'_>,
+        domain: &DomainName,
+    ) -> Result<Vec<(ClassName, View)>, Denied> {
+        let domain = self.domain(domain)?;
         let key = Key::detokenize(asker, &domain.name);
         let views = live.cache.views(key, || self.viewable(live, asker, domain));
         // INVARIANT 9: no matching policy is a denial.
         if views.is_empty() {
             return Err(Denied::NotPermitted);
         }
-        Ok(Detokenize::new(scope, views))
+        Ok(views)
     }
 
     fn tokenizable(&self, live: &Live, asker: Asker<'_>, domain: &Domain) -> Vec<ClassName> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::{Asker, Denied, DetokenizeScope, Policies, PolicyError, TokenizeScope};
 use crate::identity::Proof;
-use crate::model::{Catalogue, ClassName, DomainName, Purpose, Registry, UnitName, View};
+use crate::model::{Catalogue, ClassName, Delivery, DomainName, Purpose, Registry, UnitName, View};
 
 const SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");
 const CLASSES: &str = include_str!("../../../policies/classes.toml");
@@ -52,10 +52,12 @@ impl Room {
             gateway: None,
             proof: Proof::MutualTls,
             purpose: Some(&purpose),
+            delivery: None,
         };
         let scope = DetokenizeScope {
             domain: &domain,
             purpose: &purpose,
+            delivery: Delivery::Inline,
         };
         let grant = self
             .policies
@@ -71,6 +73,7 @@ impl Room {
             gateway: None,
             proof: Proof::MutualTls,
             purpose: None,
+            delivery: None,
         };
         let classes = BTreeSet::from([ClassName::parse(class).unwrap()]);
         let scope = TokenizeScope {

@@ -3,6 +3,7 @@
 //! [`enter`] runs before a body is read; the handlers of `rest` and `grpc` decode and then call
 //! [`tokenize`] or [`detokenize`]. Refusals of those who are known are entries before they are answers.
 
+mod delivery;
 mod keys;
 
 use std::collections::BTreeSet;
@@ -22,11 +23,13 @@ use super::problem::{Face, Problem, REQUEST_ID};
 use crate::admission::Admitted;
 use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
 use crate::identity::{Caller, Presented, Unidentified};
-use crate::model::{DomainName, IdempotencyKey, Once, Purpose, RequestId, TokenText};
+use crate::model::{Delivery, DomainName, IdempotencyKey, Once, Purpose, RequestId, TokenText};
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
 
+pub(super) use delivery::{issue_ticket, redeem};
 pub(super) use keys::{closed, on_key, on_keys, on_move, on_wished_key};
 
+use delivery::{Asked, delivered};
 use keys::KeyActBy;
 
 /// What the connection tells of the caller.
@@ -212,13 +215,14 @@ pub(super) async fn tokenize(
 pub(super) async fn detokenize(
     vault: &Vault,
     ticket: &Ticket,
-    domain: DomainName,
-    purpose: Purpose,
+    (domain, purpose): (DomainName, Purpose),
     tokens: Vec<TokenText>,
+    delivery: Delivery,
 ) -> Result<Revelation, Problem> {
     let scope = DetokenizeScope {
         domain: &domain,
         purpose: &purpose,
+        delivery,
     };
     let proof = match vault.policies.authorize_detokenize(ticket.take()?, scope) {
         Ok(proof) => proof,
@@ -228,10 +232,9 @@ pub(super) async fn detokenize(
             return Err(denied.await?);
         }
     };
-    Ok(vault
-        .engine
-        .detokenize(proof, tokens, ticket.request)
-        .await?)
+    let asked = Asked::by(proof.admitted().caller(), Operation::Detokenize).of(&domain, &purpose);
+    let revealing = vault.engine.detokenize(proof, tokens, ticket.request).await;
+    delivered(vault, ticket, &asked, revealing).await
 }
 
 async fn denied(

@@ -8,16 +8,20 @@ use std::sync::Arc;
 
 use api::v1::vault_server::Vault as Contract;
 use api::v1::{
-    DetokenizeRequest, DetokenizeResponse, Revealed as RevealedMessage, TokenizeRequest,
-    TokenizeResponse, View as ViewMessage,
+    Delivery as DeliveryMessage, DetokenizeRequest, DetokenizeResponse, RedeemRequest,
+    Revealed as RevealedMessage, TokenizeRequest, TokenizeResponse, View as ViewMessage,
 };
 use tonic::{Request, Response, Status};
 
 use super::corridor::{self, Ticket};
+use super::delivery_words::{self, DeliveryWish, Said};
 use super::problem::Problem;
 use super::{Vault, rest};
-use crate::engine::{Revealed, TokenizeItem, Wish};
-use crate::model::{ClassName, DomainName, IdempotencyKey, Plaintext, Subject, TokenText, View};
+use crate::engine::{Revealed, Revelation, TokenizeItem, Wish};
+use crate::model::{
+    ClassName, Delivery, DomainName, IdempotencyKey, Plaintext, Subject, TicketText, TokenText,
+    View,
+};
 
 pub(super) use keys::GrpcKeys;
 
@@ -78,13 +82,67 @@ impl Grpc {
     ) -> Result<DetokenizeResponse, Problem> {
         let domain = DomainName::parse(&message.domain)?;
         let purpose = rest::purpose(&message.purpose)?;
+        let said = Said {
+            delivery: delivery_word(message.delivery),
+            ticket_for: &message.ticket_for,
+            ticket_ttl_seconds: message.ticket_ttl_seconds,
+        };
+        let wish = said.wish(self.vault.limits.ticket_life_max)?;
+        let scope = (domain, purpose);
         let tokens = message.tokens.into_iter().map(TokenText::new).collect();
-        let revelation = corridor::detokenize(&self.vault, ticket, domain, purpose, tokens).await?;
-        let items = revelation.items.iter().map(revealed).collect();
-        Ok(DetokenizeResponse {
-            items,
-            entry: revelation.entry.seq(),
-        })
+        match wish {
+            DeliveryWish::Shown(delivery) => {
+                let revelation =
+                    corridor::detokenize(&self.vault, ticket, scope, tokens, delivery).await?;
+                Ok(shown(&revelation, delivery))
+            }
+            DeliveryWish::Ticket(wish) => {
+                let issued =
+                    corridor::issue_ticket(&self.vault, ticket, scope, tokens, wish).await?;
+                Ok(DetokenizeResponse {
+                    entry: issued.entry.seq(),
+                    delivery: DeliveryMessage::Ticket.into(),
+                    ticket: issued.ticket.expose().to_owned(),
+                    ticket_expires_at_us: issued.expires.0,
+                    ..DetokenizeResponse::default()
+                })
+            }
+        }
+    }
+
+    async fn redeemed(
+        &self,
+        ticket: &Ticket,
+        message: RedeemRequest,
+    ) -> Result<DetokenizeResponse, Problem> {
+        let delivery = delivery_words::redeemed(delivery_word(message.delivery))?;
+        let text = TicketText::new(message.ticket);
+        let revelation = corridor::redeem(&self.vault, ticket, text, delivery).await?;
+        Ok(shown(&revelation, delivery))
+    }
+}
+
+fn shown(revelation: &Revelation, delivery: Delivery) -> DetokenizeResponse {
+    let delivery = match delivery {
+        Delivery::Inline => DeliveryMessage::Inline,
+        Delivery::Sealed => DeliveryMessage::Sealed,
+    };
+    DetokenizeResponse {
+        items: revelation.items.iter().map(revealed).collect(),
+        entry: revelation.entry.seq(),
+        delivery: delivery.into(),
+        ..DetokenizeResponse::default()
+    }
+}
+
+/// The word of the REST face; of numbers that the contract does not know, one that nobody knows.
+fn delivery_word(number: i32) -> &'static str {
+    match DeliveryMessage::try_from(number) {
+        Ok(DeliveryMessage::Unspecified) => "",
+        Ok(DeliveryMessage::Inline) => "inline",
+        Ok(DeliveryMessage::Sealed) => "sealed",
+        Ok(DeliveryMessage::Ticket) => "ticket",
+        Err(_) => "unknown",
     }
 }
 
@@ -107,6 +165,17 @@ impl Contract for Grpc {
     ) -> Result<Response<DetokenizeResponse>, Status> {
         let ticket = ticket(&request)?;
         let answer = self.detokenized(&ticket, request.into_inner()).await;
+        answer
+            .map(Response::new)
+            .map_err(|problem| problem.status())
+    }
+
+    async fn redeem(
+        &self,
+        request: Request<RedeemRequest>,
+    ) -> Result<Response<DetokenizeResponse>, Status> {
+        let ticket = ticket(&request)?;
+        let answer = self.redeemed(&ticket, request.into_inner()).await;
         answer
             .map(Response::new)
             .map_err(|problem| problem.status())

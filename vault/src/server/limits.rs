@@ -25,6 +25,8 @@ pub struct Limits {
     pub header_bytes_max: u32,
     /// Items of a batch.
     pub batch_items_max: usize,
+    /// Longest time for which a ticket counts; whole seconds.
+    pub ticket_life_max: Duration,
     /// Requests worked on at once.
     pub requests_in_flight_max: usize,
     /// Connections open at once.

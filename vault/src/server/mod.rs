@@ -4,13 +4,14 @@
 //! | --- | --- |
 //! | `corridor` | the one way through: who, may it, what, the act, the answer |
 //! | `rest`, `grpc` | decoding and encoding |
-//! | `key_words` | what both read and say of keys |
+//! | `key_words`, `delivery_words` | what both read and say of keys, and of how values leave |
 //! | `problem` | errors to answers |
 //! | `limits` | how much, and how long |
 //! | `readiness` | the HSM's part in being ready, and for how long it may be away |
 //! | `listen` | TLS, connections, draining |
 
 mod corridor;
+mod delivery_words;
 mod grpc;
 mod key_words;
 mod limits;
@@ -73,6 +74,7 @@ fn router(vault: &Arc<Vault>) -> Router {
             "/v1/detokenize",
             post(rest::detokenize).fallback(rest::method),
         )
+        .route("/v1/redeem", post(rest::redeem).fallback(rest::method))
         .route(
             "/v1/keys",
             post(rest::keys::create)

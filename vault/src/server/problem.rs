@@ -12,8 +12,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::admission::Inadmissible;
 use crate::commit::NotDurable;
-use crate::engine::EngineError;
 use crate::engine::key::{ItemFault, KeyFault};
+use crate::engine::{DeliveryFault, EngineError};
 use crate::identity::Unproven;
 use crate::model::{InvalidIdempotencyKey, InvalidName, InvalidSubject, LifeFault, RequestId};
 use crate::policy::Denied;
@@ -58,8 +58,14 @@ impl Problem {
         Self::new(code, StatusCode::BAD_REQUEST, Code::InvalidArgument, detail)
     }
 
+    /// The caller sent words that can be read and mean nothing here.
+    pub(super) fn unfit(code: &'static str, detail: impl Into<String>) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self::new(code, status, Code::InvalidArgument, detail)
+    }
+
     pub(super) fn no_such_path() -> Self {
-        let detail = "no such path: see /v1/tokenize, /v1/detokenize and /v1/keys";
+        let detail = "no such path: see /v1/tokenize, /v1/detokenize, /v1/redeem and /v1/keys";
         Self::new(
             "path-unknown",
             StatusCode::NOT_FOUND,
@@ -330,8 +336,27 @@ impl From<EngineError> for Problem {
             EngineError::NotDurable(cause) => Self::from(*cause),
             EngineError::Store(_) => Self::not_ready("the store can't be read"),
             EngineError::Keys => Self::not_ready("the vault's keys can't be used"),
+            EngineError::Delivery(fault) => Self::from(*fault),
             EngineError::Key(fault) => Self::from(fault.clone()),
         }
+    }
+}
+
+impl From<DeliveryFault> for Problem {
+    fn from(fault: DeliveryFault) -> Self {
+        let unfit = (StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument);
+        let (code, (status, grpc)) = match fault {
+            DeliveryFault::KeyMissing => (
+                "delivery-key-missing",
+                (StatusCode::UNPROCESSABLE_ENTITY, Code::FailedPrecondition),
+            ),
+            DeliveryFault::TicketUnit => ("ticket-unit-unknown", unfit),
+            DeliveryFault::TicketSeconds { .. } => ("ticket-ttl", unfit),
+            DeliveryFault::TicketUnknown => {
+                ("ticket-unknown", (StatusCode::NOT_FOUND, Code::NotFound))
+            }
+        };
+        Self::new(code, status, grpc, fault.to_string())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The REST face: JSON in and out under `/v1`, problems after RFC 9457.
 
 mod body;
+mod detokenize;
 mod key_carry;
 mod key_use;
 pub(super) mod keys;
@@ -16,11 +17,13 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(super) use detokenize::{detokenize, redeem};
+
 use super::corridor::{self, Ticket};
 use super::object::Object;
 use super::problem::{Face, Problem};
 use super::{Readiness, Vault};
-use crate::engine::{Revealed, TokenizeItem, Wish};
+use crate::engine::{TokenizeItem, Wish};
 use crate::model::{
     ClassName, DomainName, IdempotencyKey, InvalidIdempotencyKey, Plaintext, Purpose, RequestId,
     Subject, TokenText,
@@ -47,30 +50,6 @@ struct ItemBody {
 struct TokensBody<'a> {
     tokens: Vec<&'a str>,
     entry: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DetokenizeBody {
-    domain: String,
-    #[serde(default)]
-    purpose: String,
-    tokens: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct ItemsBody<'a> {
-    items: Vec<RevealedBody<'a>>,
-    entry: u64,
-}
-
-#[derive(Serialize)]
-struct RevealedBody<'a> {
-    view: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<&'a str>,
 }
 
 /// `POST /v1/tokenize`
@@ -123,51 +102,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Proble
             Ok(Some(IdempotencyKey::parse_header(text)?))
         }
         (Some(_), Some(_)) => Err(InvalidIdempotencyKey.into()),
-    }
-}
-
-/// `POST /v1/detokenize`
-pub(super) async fn detokenize(
-    State(vault): State<Arc<Vault>>,
-    Extension(ticket): Extension<Ticket>,
-    request: Request,
-) -> Response {
-    answer(
-        ticket.request(),
-        detokenized(&vault, &ticket, request).await,
-    )
-}
-
-async fn detokenized(
-    vault: &Vault,
-    ticket: &Ticket,
-    request: Request,
-) -> Result<Response, Problem> {
-    let body: DetokenizeBody = decode(request, vault.limits.body_bytes_max).await?;
-    let domain = DomainName::parse(&body.domain)?;
-    let purpose = purpose(&body.purpose)?;
-    let tokens = body.tokens.into_iter().map(TokenText::new).collect();
-    let revelation = corridor::detokenize(vault, ticket, domain, purpose, tokens).await?;
-    let items = revelation.items.iter().map(revealed).collect();
-    Ok(Json(ItemsBody {
-        items,
-        entry: revelation.entry.seq(),
-    })
-    .into_response())
-}
-
-fn revealed(item: &Revealed) -> RevealedBody<'_> {
-    match item {
-        Revealed::Shown(shown) => RevealedBody {
-            view: shown.view.as_str(),
-            class: Some(shown.class.as_str()),
-            value: Some(shown.value.expose()),
-        },
-        Revealed::NotAvailable => RevealedBody {
-            view: "not-available",
-            class: None,
-            value: None,
-        },
     }
 }
 

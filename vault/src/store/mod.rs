@@ -9,6 +9,7 @@ mod limit;
 mod row;
 mod shreds;
 mod sqlite;
+mod ticket;
 
 pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use limit::{raw_insert_rate, raw_lookup_rate};
@@ -18,6 +19,7 @@ pub use row::{
 };
 pub use shreds::{ShredError, ShredFiles, Shreds};
 pub use sqlite::{Applied, Database, Expiry, Reader, Writer};
+pub use ticket::{TicketHash, TicketRow, TicketWrite};
 
 /// Why the store could not do what was asked. The text never holds a column's content.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 use kms::{KeyId, KeyKind};
 
 use super::answer::AnswerRow;
+use super::ticket::TicketWrite;
 use crate::model::{ClassName, DomainName, KeyRecord, Life, NormalForm, Timestamp, VersionState};
 
 /// May be computed from something withheld: it is written, and says nothing of it without keys.
@@ -234,6 +235,8 @@ pub struct Change {
     pub resealed: Vec<Resealed>,
     /// An answer to be kept, so that the same request gets it again.
     pub answer: Option<AnswerRow>,
+    /// Tickets to add or take.
+    pub tickets: Vec<TicketWrite>,
 }
 
 impl Change {
@@ -249,5 +252,6 @@ impl Change {
             && self.keys.is_empty()
             && self.resealed.is_empty()
             && self.answer.is_none()
+            && self.tickets.is_empty()
     }
 }

@@ -2,6 +2,7 @@
 
 mod idempotency;
 mod keys;
+mod ticket;
 mod tokens;
 
 use std::cell::Cell;
@@ -19,10 +20,11 @@ use super::row::{Change, StoredEntry};
 pub use idempotency::Expiry;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 4] = [
+const MIGRATIONS: [(u32, &str); 5] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
+    (5, include_str!("migrations/0005_tickets.sql")),
     (6, include_str!("migrations/0006_idempotency.sql")),
 ];
 
@@ -306,6 +308,9 @@ impl Writer {
         }
         if let Some(row) = &change.answer {
             self.keep_answer(row, entry)?;
+        }
+        for write in &change.tickets {
+            self.write_ticket(write)?;
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ mod opaque;
 mod residue;
 mod shape;
 mod space;
+mod ticket;
 mod value;
 mod zh;
 
@@ -42,6 +43,7 @@ pub use format::{Unfit, fit, space};
 pub use mask::{Masking, hidden_min, masked};
 pub use residue::{Residue, residue, residue_beside_token};
 pub use space::{Pressure, Space, SpaceWatch, grouped, pressure};
+pub use ticket::{draw_ticket, is_ticket};
 
 /// Longest value that can be tokenized, in bytes of UTF-8.
 pub const VALUE_BYTES_MAX: usize = 4_096;

@@ -13,7 +13,7 @@ const PREFIX: &str = "jk1_";
 /// Characters of 128 bits at 5 bits each; the last holds 3 bits.
 pub(super) const BODY_CHARS: usize = 26;
 /// 20 bits: a wrong text passes once in a million.
-const CHECK_CHARS: usize = 4;
+pub(super) const CHECK_CHARS: usize = 4;
 
 /// Crockford's base 32 in lower case: no `i`, `l`, `o`, `u`.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -69,7 +69,7 @@ pub(super) fn is_body(text: &str) -> bool {
             .is_some_and(|last| ALPHABET.iter().step_by(4).any(|&c| c == last))
 }
 
-fn check_of(text: &str) -> [u8; CHECK_CHARS] {
+pub(super) fn check_of(text: &str) -> [u8; CHECK_CHARS] {
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
     let mut check = [0; CHECK_CHARS];
     for (place, &byte) in check.iter_mut().zip(hash.as_ref()) {

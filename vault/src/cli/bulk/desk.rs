@@ -157,6 +157,7 @@ impl Desk {
                     domain,
                     purpose: purpose.clone(),
                     tokens: cells.iter().map(value).collect(),
+                    ..DetokenizeRequest::default()
                 };
                 let items = self.client.detokenize(request, proof).await?.items;
                 let shown = items

@@ -50,7 +50,9 @@ pub enum KeyFault {
     )]
     Origin,
     /// Rows still need the version (invariant 15).
-    #[error("{rows} stored values are sealed under this version: reseal them first")]
+    #[error(
+        "{rows} stored values and tickets are sealed under this version: reseal the values first, tickets go when they expire"
+    )]
     Needed {
         /// How many.
         rows: u64,

@@ -117,8 +117,12 @@ impl Engine {
         let domain = domain_of(record).ok_or(EngineError::Key(KeyFault::Own))?;
         let (id, patience) = (record.id.clone(), self.shelf.settings.request_time_max);
         self.blocking(move |engine| {
-            let counts = engine.reader.rows_by_version(&domain)?;
-            if let Some((_, rows)) = counts.into_iter().find(|(under, _)| *under == version) {
+            let counts = engine.reader.rows_by_version(&domain)?.into_iter();
+            let rows = counts.filter(|(under, _)| *under == version);
+            // A ticket is not sealed anew: it goes when its time is over.
+            let rows: u64 = rows.map(|(_, rows)| rows).sum();
+            let rows = rows + engine.reader.tickets_under(&domain, version)?;
+            if rows > 0 {
                 return Err(EngineError::Key(KeyFault::Needed { rows }));
             }
             // Answers that are given again can't be resealed: they serve a day, and are removed then.

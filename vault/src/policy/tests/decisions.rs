@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{Room, room};
 use crate::identity::Proof;
-use crate::model::{ClassName, DomainName, GatewayName, Purpose, Unit, UnitName, View};
+use crate::model::{ClassName, Delivery, DomainName, GatewayName, Purpose, Unit, UnitName, View};
 use crate::policy::{Asker, Denied, DetokenizeScope, TokenizeScope};
 
 /// Permits exactly [`Facts::permitted`].
 const NARROW: &str = r#"
 @id("detokenize") permit(
   principal == Jinku::Unit::"tax-bureau", action == Jinku::Action::"DetokenizePlain", resource)
-when { context.purpose == "tax-assessment" && context.proof == "access-token" &&
+when { context.purpose == "tax-assessment" && context.delivery == "sealed" && context.proof == "access-token" &&
   resource.domain == "city" && context has gateway && context.gateway == "city-gateway" };
 @id("tokenize") permit(
   principal == Jinku::Unit::"tax-bureau", action == Jinku::Action::"Tokenize", resource)
@@ -26,6 +26,7 @@ struct Facts {
     proof: Proof,
     domain: &'static str,
     purpose: &'static str,
+    delivery: Delivery,
 }
 
 impl Facts {
@@ -36,6 +37,7 @@ impl Facts {
             proof: Proof::AccessToken,
             domain: "city",
             purpose: "tax-assessment",
+            delivery: Delivery::Sealed,
         }
     }
 
@@ -63,6 +65,7 @@ impl Room {
             gateway: facts.through_gateway.then_some(gateway),
             proof: facts.proof,
             purpose,
+            delivery: None,
         }
     }
 
@@ -71,6 +74,7 @@ impl Room {
         let scope = DetokenizeScope {
             domain: &DomainName::parse(facts.domain).unwrap(),
             purpose: &purpose,
+            delivery: facts.delivery,
         };
         let live = self.policies.live();
         let asker = self.asker(facts, Some(&purpose));
@@ -102,8 +106,11 @@ fn a_view_granted_to_one_request_does_not_serve_another() {
         let found = room.detokenizes(other);
         assert_eq!(found, Err(Denied::NotPermitted), "{place}");
     }
-    let mut other = permitted;
+    let mut other = permitted.clone();
     other.purpose = "curiosity";
+    assert_eq!(room.detokenizes(&other), Err(Denied::NotPermitted));
+    let mut other = permitted;
+    other.delivery = Delivery::Inline;
     assert_eq!(room.detokenizes(&other), Err(Denied::NotPermitted));
 }
 

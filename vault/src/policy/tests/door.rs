@@ -10,7 +10,7 @@ use rcgen::{CertificateParams, KeyPair, SanType};
 use super::{PLAIN, Room, TOKENIZE, room};
 use crate::admission::{Admission, Admitted, Inadmissible};
 use crate::identity::{Identity, Presented};
-use crate::model::{ClassName, DomainName, Purpose, Registry, SystemClock, View};
+use crate::model::{ClassName, Delivery, DomainName, Purpose, Registry, SystemClock, View};
 use crate::policy::{Denied, Detokenize, DetokenizeScope, TokenizeScope};
 
 /// Identity and admission with one slot, so that a test sees who holds it.
@@ -65,6 +65,7 @@ fn a_proof_says_what_for_and_under_which_set_and_holds_the_slot() {
     let scope = DetokenizeScope {
         domain: &domain,
         purpose: &purpose,
+        delivery: Delivery::Sealed,
     };
     let admitted = way.walk("tax-bureau").unwrap();
     let Ok(proof) = room.policies.authorize_detokenize(admitted, scope) else {
@@ -72,6 +73,7 @@ fn a_proof_says_what_for_and_under_which_set_and_holds_the_slot() {
     };
     let grant: &Detokenize = proof.grant();
     assert_eq!(grant.purpose(), &purpose);
+    assert_eq!(grant.delivery(), Delivery::Sealed);
     assert_eq!(grant.view(&class("name")), Some(View::Plain));
     assert_eq!(proof.grant().domain(), &domain);
     assert_eq!(proof.policy(), room.policies.digest());

@@ -294,7 +294,8 @@ impl Writer {
                 // the one that adds rows, so what it counts here can't change before the commit.
                 let sql = format!(
                     "SELECT EXISTS (SELECT 1 FROM token WHERE domain = ?1 AND substr(sealed, {VERSION_AT}, 4) = ?2) \
-                     OR EXISTS (SELECT 1 FROM idempotency WHERE domain = ?1 AND substr(sealed, {VERSION_AT}, 4) = ?2)"
+                     OR EXISTS (SELECT 1 FROM idempotency WHERE domain = ?1 AND substr(sealed, {VERSION_AT}, 4) = ?2) \
+                     OR EXISTS (SELECT 1 FROM ticket WHERE domain = ?1 AND substr(sealed, {VERSION_AT}, 4) = ?2)"
                 );
                 let parameters = params![domain.as_str(), number.to_be_bytes()];
                 let mut statement = self.connection.prepare_cached(&sql)?;
