@@ -2,7 +2,14 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let files = protox::compile(["jinku/v1/vault.proto", "jinku/v1/keys.proto"], ["proto"])?;
+    let files = protox::compile(
+        [
+            "jinku/v1/vault.proto",
+            "jinku/v1/keys.proto",
+            "jinku/v1/tokens.proto",
+        ],
+        ["proto"],
+    )?;
     tonic_prost_build::configure()
         // One order of a map's pairs, everywhere.
         .btree_map(".jinku.v1")

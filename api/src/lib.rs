@@ -1,8 +1,8 @@
 //! The contract between gateways, units and the vault.
 //!
 //! [`v1`] holds the messages and the service stubs that `proto/jinku/v1/*.proto` describe;
-//! [`Client`] (tokens) and [`KeysClient`] (the key service) are small clients over mutual TLS. None
-//! knows anything of the vault's inside.
+//! [`Client`] (values and tokens), [`TokensClient`] (tokens that stand) and [`KeysClient`] (the key service) are
+//! small clients over mutual TLS. None knows anything of the vault's inside.
 //!
 //! | module | holds |
 //! | --- | --- |
@@ -10,14 +10,17 @@
 //! | `channel` | [`ClientSettings`], [`ClientError`], [`UnitProof`] |
 //! | `client` | [`Client`] |
 //! | `keys` | [`KeysClient`] |
+//! | `tokens` | [`TokensClient`] |
 
 mod channel;
 mod client;
 mod keys;
+mod tokens;
 
 pub use channel::{ClientError, ClientSettings, UnitProof};
 pub use client::Client;
 pub use keys::KeysClient;
+pub use tokens::TokensClient;
 
 /// Generated from `proto/jinku/v1/*.proto`.
 pub mod v1 {

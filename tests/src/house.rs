@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use api::v1::{DetokenizeRequest, Revealed, TokenizeItem, TokenizeRequest};
-use api::{Client, ClientError, ClientSettings, KeysClient, UnitProof};
+use api::{Client, ClientError, ClientSettings, KeysClient, TokensClient, UnitProof};
 
 use crate::programs::{Program, binary, free_port, hsm_server};
 
@@ -271,6 +271,11 @@ impl House {
     /// A gRPC client of keys, with the certificate of a unit or gateway, or with none.
     pub fn keys(&self, name: Option<&str>) -> KeysClient {
         KeysClient::new(&self.client_settings(name)).unwrap()
+    }
+
+    /// A gRPC client of tokens that stand, with the certificate of a unit or gateway, or with none.
+    pub fn tokens(&self, name: Option<&str>) -> TokensClient {
+        TokensClient::new(&self.client_settings(name)).unwrap()
     }
 
     fn client_settings(&self, name: Option<&str>) -> ClientSettings {

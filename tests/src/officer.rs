@@ -1,4 +1,4 @@
-//! `jinku key`, as a key officer runs it.
+//! `jinku key` and `jinku token`, as officers run them.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -64,8 +64,21 @@ impl House {
         arguments: &[&str],
         input: &[u8],
     ) -> Said {
+        self.jinku_with(environment, &[&["key"], arguments].concat(), input)
+    }
+
+    /// Runs `jinku token` in the installation's directory, as a unit, with something on standard input.
+    pub fn custodian(&self, unit: &str, arguments: &[&str], input: &[u8]) -> Said {
+        let directory = self.directory();
+        let environment = [
+            ("JINKU_INSTALLATION", directory.to_str().unwrap()),
+            ("JINKU_UNIT", unit),
+        ];
+        self.jinku_with(&environment, &[&["token"], arguments].concat(), input)
+    }
+
+    fn jinku_with(&self, environment: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Said {
         let mut child = Command::new(binary("jinku"))
-            .arg("key")
             .args(arguments)
             .env_clear()
             .envs(environment.iter().copied())

@@ -195,3 +195,38 @@ fn opened(
         .map(str::to_owned)
         .map_err(|_| SealError::Unopened)
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    /// The inner layer alone: what is left for whoever has the database and the domain's keys.
+    #[test]
+    fn a_bound_row_opens_with_its_token_s_text_and_no_other() {
+        let (domain, class) = (DomainName::parse("d"), ClassName::parse("c"));
+        let (domain, class) = (domain.unwrap(), class.unwrap());
+        let at = |byte| Place {
+            domain: &domain,
+            class: &class,
+            row: Fingerprint([byte; 16]),
+        };
+        let shred = &ShredKey::new(Zeroizing::new([7; ShredKey::BYTES])).unwrap();
+        let text = |text: &str| TokenText::new(text.to_owned());
+        let (own, other) = (text("jk1_own"), text("jk1_other"));
+        let with = |token| Shares { shred, token };
+        let sealed = shred
+            .seal_once(&with(Some(&own)).inner(Part::Value, &at(1)), b"value")
+            .unwrap();
+        let opens = |token, part, place: &Place<'_>| {
+            let context = with(token).inner(part, place);
+            shred.open(&context, sealed.expose()).is_ok()
+        };
+        assert!(opens(Some(&own), Part::Value, &at(1)));
+        assert!(!opens(None, Part::Value, &at(1)));
+        assert!(!opens(Some(&other), Part::Value, &at(1)));
+        assert!(!opens(Some(&own), Part::Token, &at(1)));
+        assert!(!opens(Some(&own), Part::Value, &at(2)));
+    }
+}

@@ -16,7 +16,7 @@ use super::wallet::{AUDIENCE, ISSUER, Wallet};
 use crate::model::{Catalogue, Registry};
 
 /// What ships with the program: the sample policies, classes, units, routes and records.
-const POLICY_FILES: [(&str, &str); 12] = [
+const POLICY_FILES: [(&str, &str); 13] = [
     (
         "schema.cedarschema",
         include_str!("../../../policies/schema.cedarschema"),
@@ -58,6 +58,10 @@ const POLICY_FILES: [(&str, &str); 12] = [
     (
         "policies/30-keys.cedar",
         include_str!("../../../policies/policies/30-keys.cedar"),
+    ),
+    (
+        "policies/40-tokens.cedar",
+        include_str!("../../../policies/policies/40-tokens.cedar"),
     ),
 ];
 

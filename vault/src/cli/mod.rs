@@ -18,6 +18,7 @@ mod root;
 mod screen;
 mod serve;
 mod stage;
+mod token;
 mod unseal;
 mod upstream;
 mod wallet;
@@ -46,6 +47,7 @@ const EXAMPLES: &str = "Examples:
   jinku ledger export --data DIR/data --to ARCHIVE
   jinku tokenize persons.csv --map map.toml --installation DIR --unit tax-bureau
   jinku key list --installation DIR --unit key-office
+  jinku token describe tokens.txt --installation DIR --unit privacy-office --purpose token-care
   jinku key ceremony --config DIR/jinku.toml --shares 5 --threshold 3
   jinku open-sealed --key unit-key.pem MESSAGE
   jinku bench                         rates, as ratios to the raw store";
@@ -74,6 +76,8 @@ enum Command {
     Ledger(ledger::Command),
     /// Look after keys, and try them: a key officer's tool, for a running vault.
     Key(Box<key::Options>),
+    /// Look after tokens that stand: a custodian's tool, for a running vault.
+    Token(Box<token::Options>),
     /// Print the vault's rates as ratios to what the raw store can do, in one run.
     Bench(bench::Options),
     /// Mint a development access token for a unit of a development installation.
@@ -99,6 +103,7 @@ pub fn run() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Key(options) => key::run(*options),
+        Command::Token(options) => token::run(*options),
         Command::Bench(options) => bench::run(&options),
         Command::Mint { directory, unit } => mint(&directory, &unit),
     };

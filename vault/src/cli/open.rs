@@ -14,7 +14,7 @@ use crate::admission::Admission;
 use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread};
 use crate::config::{self, Config, HsmConfig};
 use crate::engine::key::{KeyShelf, ShelfSettings};
-use crate::engine::{Engine, Keys};
+use crate::engine::{Bounds, Engine, Keys};
 use crate::identity::{Identity, Issuer};
 use crate::model::{Catalogue, Clock, Registry, SystemClock};
 use crate::policy::Policies;
@@ -105,14 +105,17 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let keys = Keys::open(&catalogue, &envelope, stores, &committer, &clock).await?;
     let watch_clock = Arc::clone(&clock);
     let shelf = KeyShelf::new(envelope, Arc::clone(&hsm), shelf_settings(config));
-    let batch = config.limits.batch_items_max;
+    let bounds = Bounds {
+        batch_items_max: config.limits.batch_items_max,
+        searches_per_minute: config.limits.searches_per_minute,
+    };
     let engine = Arc::new(Engine::new(
         catalogue,
         (keys, shelf),
         (reader, shreds),
         committer,
         clock,
-        batch,
+        bounds,
     ));
     engine.started(policies.digest()).await?;
     // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.

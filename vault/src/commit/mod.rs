@@ -91,6 +91,25 @@ impl Committer {
         Ok((withheld.release(), sequenced))
     }
 
+    /// The same, and `after` is seen through once the entry is durable, whatever becomes of the request:
+    /// for what the entry says and the writer can't do.
+    pub async fn record_then<T, R: Send + 'static>(
+        &self,
+        record: Record,
+        withheld: Withheld<T>,
+        after: impl Future<Output = R> + Send + 'static,
+    ) -> Result<(T, Sequenced, R), NotDurable> {
+        let committer = self.clone();
+        let writing = tokio::spawn(async move {
+            let sequenced = committer.settle(record).await?;
+            Ok((sequenced, after.await))
+        });
+        // INVARIANT 1: nothing is released before the writer has said that the entry is durable.
+        let written = async { writing.await.unwrap_or(Err(NotDurable::Stopped)) };
+        let (sequenced, after) = self.in_time(written).await?;
+        Ok((withheld.release(), sequenced, after))
+    }
+
     /// Writes `record`, and waits until the writer has said what came of it, however long that takes:
     /// for those who must act on the outcome. Not to be awaited by a request itself.
     pub async fn settle(&self, record: Record) -> Result<Sequenced, NotDurable> {

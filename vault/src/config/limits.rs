@@ -1,5 +1,6 @@
 //! `[limits]`: every limit of the wire.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,6 +15,7 @@ pub(super) struct RawLimits {
     header_bytes_max: u32,
     batch_items_max: usize,
     ticket_seconds_max: u64,
+    searches_per_minute: u32,
     requests_in_flight_max: usize,
     connections_max: usize,
     request_timeout_ms: u64,
@@ -28,6 +30,7 @@ impl Default for RawLimits {
             header_bytes_max: 16 * 1024,
             batch_items_max: 1_000,
             ticket_seconds_max: 300,
+            searches_per_minute: 60,
             requests_in_flight_max: 512,
             connections_max: 1_024,
             request_timeout_ms: 10_000,
@@ -79,6 +82,12 @@ impl RawLimits {
                 Duration::from_hours(24),
                 "between 1 and 86400 (a day)",
             )?,
+            searches_per_minute: NonZeroU32::new(self.searches_per_minute)
+                .filter(|searches| searches.get() <= 1_000_000)
+                .ok_or(ConfigError::Range {
+                    key: "limits.searches_per_minute",
+                    range: COUNT,
+                })?,
             requests_in_flight_max: count(
                 "limits.requests_in_flight_max",
                 self.requests_in_flight_max,

@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// The tokens' rows. What a typing error made of a token was never issued: the store isn't asked.
-    fn rows(
+    pub(super) fn rows(
         &self,
         domain: &DomainName,
         tokens: &[TokenText],

@@ -10,8 +10,10 @@ pub mod key;
 mod own_keys;
 mod refusal;
 mod ticket;
+pub mod token;
 mod tokenize;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ledger::{Facts, Item, ItemView, Operation, Outcome, Pseudonym};
@@ -24,6 +26,7 @@ use crate::store::{Fingerprint, Reader, ShredError, Shreds, StoreError};
 use crate::token::{SpaceWatch, TokenError};
 
 use key::{KeyFault, KeyShelf};
+use token::{SearchRates, Shredded, TokenActFault};
 
 pub use delivery::DeliveryFault;
 pub use detokenize::{Disclosure, Revealed, Revelation};
@@ -100,6 +103,9 @@ pub enum EngineError {
     /// An act on a key was not done.
     #[error(transparent)]
     Key(#[from] KeyFault),
+    /// An act on tokens that stand was not done, as a whole.
+    #[error(transparent)]
+    Tokens(#[from] TokenActFault),
 }
 
 impl From<StoreError> for EngineError {
@@ -131,18 +137,30 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     batch_items_max: usize,
     space_watch: SpaceWatch,
+    shredded: Shredded,
+    search_rates: SearchRates,
+}
+
+/// What bounds the requests that the engine serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most items of a batch.
+    pub batch_items_max: usize,
+    /// Most searches of one unit in a minute.
+    pub searches_per_minute: NonZeroU32,
 }
 
 impl Engine {
-    /// From the rooms it works with. `batch_items_max` bounds every batch.
+    /// From the rooms it works with.
     pub fn new(
         catalogue: Arc<Catalogue>,
         (keys, shelf): (Keys, KeyShelf),
         (reader, shreds): (Reader, Shreds),
         committer: Committer,
         clock: Arc<dyn Clock>,
-        batch_items_max: usize,
+        bounds: Bounds,
     ) -> Self {
+        let shredded = Shredded::of_the_last_run(&reader);
         Self {
             catalogue,
             keys,
@@ -151,8 +169,10 @@ impl Engine {
             shreds,
             committer,
             clock,
-            batch_items_max,
+            batch_items_max: bounds.batch_items_max,
             space_watch: SpaceWatch::default(),
+            shredded,
+            search_rates: SearchRates::new(bounds.searches_per_minute),
         }
     }
 

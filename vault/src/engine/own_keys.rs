@@ -9,14 +9,15 @@ use ledger::{Facts, Operation, Outcome};
 use super::TokenizeItem;
 use crate::commit::{Committer, NotDurable, Record, Withheld};
 use crate::model::{
-    Catalogue, Clock, Domain, DomainName, IdempotencyKey, KeyRecord, Life, Plaintext, Subject,
-    TokenText, UnitName, VAULT, VersionState,
+    Catalogue, Clock, DataClass, Domain, DomainName, IdempotencyKey, KeyRecord, Life, NormalForm,
+    Plaintext, Subject, TokenText, UnitName, VAULT, VersionState,
 };
 use crate::seal::{self, Place, Shares};
 use crate::store::{
-    AnswerId, BlindIndex, Change, Fingerprint, KeyWrite, Reader, RequestDigest, ShredError, Shreds,
-    StoreError, SubjectHandle, TokenRow, VersionRow,
+    AnswerId, BlindIndex, Change, Fingerprint, Indexed, KeyWrite, Reader, RequestDigest,
+    ShredError, Shreds, StoreError, SubjectHandle, TokenRow, VersionRow,
 };
+use crate::token;
 
 /// Hashes tokens for the ledger, in its first epoch.
 const PSEUDONYM_KEY: &str = "pseudonym.1";
@@ -115,11 +116,24 @@ impl DomainKeys {
     }
 
     /// Where a value of this class, in its normal form, would be found.
-    pub(super) fn blind_index(&self, class: &str, normal: &Plaintext) -> BlindIndex {
+    fn blind_index(&self, class: &str, normal: &Plaintext) -> BlindIndex {
         let message = Binding::new("jinku/v1 blind index")
             .field(class.as_bytes())
             .field(normal.expose().as_bytes());
         BlindIndex(cut(self.indexes.tag(&message)))
+    }
+
+    /// The same, from a value, in a version of its class's normal form.
+    pub(super) fn index_of(
+        &self,
+        class: &DataClass,
+        form: NormalForm,
+        value: &Plaintext,
+    ) -> BlindIndex {
+        self.blind_index(
+            class.name.as_str(),
+            &token::normalise_as(class, form, value),
+        )
     }
 
     /// What stands for a data subject in this domain.
@@ -222,6 +236,12 @@ impl Keys {
         cut(self
             .pseudonyms
             .tag(&Binding::new("jinku/v1 token pseudonym").field(&row.0)))
+    }
+
+    /// What stands for a value that was searched for: the same value, the same commitment.
+    pub(super) fn search_commitment(&self, index: BlindIndex) -> [u8; 32] {
+        let message = Binding::new("jinku/v1 search pseudonym").field(&index.0);
+        self.pseudonyms.tag(&message)
     }
 
     /// What stands for the context of one key act: the same context, the same commitment.
@@ -375,7 +395,10 @@ fn decoy(
         shred: &shred,
         token: None,
     };
-    let Ok(sealed) = seal::close(values, place, shares, &value) else {
+    let token = TokenText::new("0".repeat(DECOY_CHARACTERS));
+    let sealed = seal::close(values, place, shares, &value);
+    let sealed_token = seal::close_token(values, place, shares, &token);
+    let (Ok(sealed), Ok(token)) = (sealed, sealed_token) else {
         return Ok(None);
     };
     Ok(Some(TokenRow {
@@ -387,6 +410,11 @@ fn decoy(
         sealed,
         bound: false,
         life: Life::default(),
-        indexed: None,
+        indexed: Some(Indexed {
+            index: BlindIndex([0; 16]),
+            form: NormalForm::First,
+            nth: 0,
+            token,
+        }),
     }))
 }

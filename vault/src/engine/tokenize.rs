@@ -1,6 +1,7 @@
 //! Tokenize: values in, tokens out, all of a batch or nothing.
 
 mod batch;
+pub(super) mod fresh;
 
 use std::sync::Arc;
 

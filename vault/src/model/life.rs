@@ -96,6 +96,33 @@ impl Lifetimes {
         })
     }
 
+    /// The life of a token that goes on under these lifetimes: as it was, no longer than the maximum from now,
+    /// or what is asked for anew.
+    pub fn kept(
+        &self,
+        life: Life,
+        (ttl_seconds, uses): (Option<u64>, Option<u32>),
+        repeatability: Repeatability,
+        now: Timestamp,
+    ) -> Result<Life, LifeFault> {
+        let fresh = self.life(ttl_seconds, uses, repeatability, now)?;
+        let most = |max: u64| now.after(Duration::from_secs(max));
+        let most = self.ttl_max_seconds.map(most);
+        let within = match (life.expires, most) {
+            (Some(expires), Some(most)) => Some(expires.min(most)),
+            (expires, most) => expires.or(most),
+        };
+        let uses_left = uses.map_or(life.uses_left, |_| fresh.uses_left);
+        if uses_left.is_some() && repeatability == Repeatability::Repeatable {
+            return Err(LifeFault::UsesOfRepeatable);
+        }
+        Ok(Life {
+            disabled: life.disabled,
+            expires: ttl_seconds.map_or(within, |_| fresh.expires),
+            uses_left,
+        })
+    }
+
     fn ttl_max(&self) -> u64 {
         self.ttl_max_seconds.unwrap_or(Self::TTL_SECONDS_MAX)
     }
@@ -197,6 +224,35 @@ mod tests {
             random(Lifetimes::default(), None, None),
             Ok(Life::default())
         );
+    }
+
+    #[test]
+    fn a_token_that_goes_on_keeps_its_life_within_the_maximum() {
+        let lifetimes = Lifetimes {
+            ttl_max_seconds: Some(20),
+            ..Lifetimes::default()
+        };
+        let kept =
+            |life, ttl, uses, repeatability| lifetimes.kept(life, (ttl, uses), repeatability, NOW);
+        let random = Repeatability::Random;
+        let life = Life {
+            disabled: true,
+            expires: Some(Timestamp(5_000_000)),
+            uses_left: Some(3),
+        };
+        assert_eq!(kept(life, None, None, random), Ok(life));
+        let long = Life {
+            expires: None,
+            ..life
+        };
+        let most = Some(Timestamp(21_000_000));
+        assert_eq!(kept(long, None, None, random).unwrap().expires, most);
+        let anew = kept(life, Some(10), Some(9), random).unwrap();
+        assert_eq!(anew.expires, Some(Timestamp(11_000_000)));
+        assert_eq!((anew.uses_left, anew.disabled), (Some(9), true));
+        assert!(kept(life, Some(21), None, random).is_err());
+        let counted = kept(life, None, None, Repeatability::Repeatable);
+        assert_eq!(counted, Err(LifeFault::UsesOfRepeatable));
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub use key::{
 pub use kind::{Lengths, ValueKind};
 pub use life::{InvalidSubject, Life, LifeFault, Lifetimes, Repeatability, Subject};
 pub use name::{
-    ClassName, Compartment, DomainName, GatewayName, InvalidName, KeyAlias, Purpose, RequestId,
-    UnitName,
+    ClassName, Compartment, DomainName, GatewayName, InvalidName, KeyAlias, Matter, Purpose,
+    RequestId, UnitName,
 };
 pub use once::{IdempotencyKey, InvalidIdempotencyKey, Once};
 pub use secret::{Plaintext, TicketText, TokenText};

@@ -109,6 +109,11 @@ name_type!(
     Purpose,
     "purpose"
 );
+name_type!(
+    /// For which matter a legal hold is placed, for example a court's file number.
+    Matter,
+    "matter"
+);
 
 /// Names one request in answers, logs and the ledger: 128 random bits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

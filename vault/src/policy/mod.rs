@@ -55,7 +55,7 @@ pub use authorized::{Authorized, Denied, Refused};
 pub use check::{CheckReport, FailedCase, check};
 pub use key_act::{OnKey, OnKeys};
 pub use load::PolicyError;
-pub use token_act::OnTokens;
+pub use token_act::{OnTokens, TokensScope};
 
 use cache::{Cache, Key};
 use entities::Question;

@@ -7,7 +7,7 @@ use ledger::Operation;
 
 use super::authorized::{self, Authorized, Denied, Refused};
 use super::cache::Key;
-use super::{Asker, DetokenizeScope, Live, Policies};
+use super::{Asker, Live, Policies};
 use crate::admission::Admitted;
 use crate::model::{ClassName, DataClass, DomainName, Purpose};
 
@@ -37,12 +37,23 @@ acts! {
     Hold = "PlaceHold" HoldPlace,
     /// A legal hold is lifted.
     Release = "LiftHold" HoldLift,
+    /// Legal holds are listed, by those who may place them.
+    ListHolds = "PlaceHold" TokenRead,
     /// A value's tokens are searched for.
     Search = "Search" Search,
     /// Values are indexed anew.
     Reindex = "ReindexTokens" Reindex,
     /// Tokens and their values are erased.
     Erase = "Erase" Erase,
+}
+
+/// What an act on tokens asks for. The classes are not known before the tokens are looked up.
+#[derive(Clone, Copy)]
+pub struct TokensScope<'a> {
+    /// In which namespace.
+    pub domain: &'a DomainName,
+    /// Why.
+    pub purpose: &'a Purpose,
 }
 
 /// Granted: this act, for this purpose, on tokens of these classes.
@@ -90,6 +101,11 @@ impl<A: TokenAct> OnTokens<A> {
         self.classes.contains(class)
     }
 
+    /// The classes, by name.
+    pub fn classes(&self) -> impl Iterator<Item = &ClassName> {
+        self.classes.iter()
+    }
+
     /// Whether every class of the domain is among them.
     pub fn covers_all(&self) -> bool {
         self.whole
@@ -101,7 +117,7 @@ impl Policies {
     pub fn authorize_on_tokens<A: TokenAct>(
         &self,
         admitted: Admitted,
-        scope: DetokenizeScope<'_>,
+        scope: TokensScope<'_>,
     ) -> Result<Authorized<OnTokens<A>>, Box<Refused>> {
         let live = self.live();
         let asker = Asker::of(admitted.caller(), Some(scope.purpose));

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod keys;
+pub(super) mod tokens;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ pub(super) use delivery::{issue_ticket, redeem};
 pub(super) use keys::{closed, on_key, on_keys, on_move, on_wished_key};
 
 use delivery::{Asked, delivered};
-use keys::KeyActBy;
+use keys::ActBy;
 
 /// What the connection tells of the caller.
 #[derive(Clone)]
@@ -45,8 +46,8 @@ pub(super) struct Peer {
 pub(super) struct Ticket {
     admitted: Arc<Mutex<Option<Admitted>>>,
     request: RequestId,
-    /// Whom an act on a key is by, and what it is, for the entry of one that fails.
-    act: Arc<OnceLock<KeyActBy>>,
+    /// Whom an act on a key or on tokens is by, and what it is, for the entry of one that fails.
+    act: Arc<OnceLock<ActBy>>,
 }
 
 impl Ticket {

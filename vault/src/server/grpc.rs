@@ -3,6 +3,8 @@
 mod key_life;
 mod key_use;
 mod keys;
+mod token_find;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ use crate::model::{
 };
 
 pub(super) use keys::GrpcKeys;
+pub(super) use tokens::GrpcTokens;
 
 /// The contract's service of tokens.
 pub(super) struct Grpc {

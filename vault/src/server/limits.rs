@@ -1,6 +1,7 @@
 //! What the wire may take: where it listens, how much and how long. `config` reads it, ranges and all.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Limits {
     pub batch_items_max: usize,
     /// Longest time for which a ticket counts; whole seconds.
     pub ticket_life_max: Duration,
+    /// Searches of one unit in a minute.
+    pub searches_per_minute: NonZeroU32,
     /// Requests worked on at once.
     pub requests_in_flight_max: usize,
     /// Connections open at once.

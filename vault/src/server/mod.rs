@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `corridor` | the one way through: who, may it, what, the act, the answer |
 //! | `rest`, `grpc` | decoding and encoding |
-//! | `key_words`, `delivery_words` | what both read and say of keys, and of how values leave |
+//! | `key_words`, `token_words`, `delivery_words` | what both read and say of keys, of tokens, and of how values leave |
 //! | `problem` | errors to answers |
 //! | `limits` | how much, and how long |
 //! | `readiness` | the HSM's part in being ready, and for how long it may be away |
@@ -20,10 +20,12 @@ mod object;
 mod problem;
 mod readiness;
 mod rest;
+mod token_words;
 
 use std::sync::Arc;
 
 use api::v1::keys_server::KeysServer;
+use api::v1::tokens_server::TokensServer;
 use api::v1::vault_server::VaultServer;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -68,6 +70,8 @@ fn router(vault: &Arc<Vault>) -> Router {
         .max_decoding_message_size(vault.limits.body_bytes_max);
     let keys_contract = KeysServer::new(grpc::GrpcKeys::new(Arc::clone(vault)))
         .max_decoding_message_size(vault.limits.body_bytes_max);
+    let tokens_contract = TokensServer::new(grpc::GrpcTokens::new(Arc::clone(vault)))
+        .max_decoding_message_size(vault.limits.body_bytes_max);
     let inside = Router::new()
         .route("/v1/tokenize", post(rest::tokenize).fallback(rest::method))
         .route(
@@ -75,6 +79,10 @@ fn router(vault: &Arc<Vault>) -> Router {
             post(rest::detokenize).fallback(rest::method),
         )
         .route("/v1/redeem", post(rest::redeem).fallback(rest::method))
+        .route(
+            "/v1/tokens/{act}",
+            post(rest::tokens::act).fallback(rest::method),
+        )
         .route(
             "/v1/keys",
             post(rest::keys::create)
@@ -98,6 +106,7 @@ fn router(vault: &Arc<Vault>) -> Router {
         .route("/v1/restore-key", without_key())
         .route_service("/jinku.v1.Vault/{*call}", contract)
         .route_service("/jinku.v1.Keys/{*call}", keys_contract)
+        .route_service("/jinku.v1.Tokens/{*call}", tokens_contract)
         .layer(from_fn_with_state(Arc::clone(vault), corridor::enter));
     Router::new()
         .merge(inside)

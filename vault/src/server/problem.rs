@@ -13,6 +13,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::admission::Inadmissible;
 use crate::commit::NotDurable;
 use crate::engine::key::{ItemFault, KeyFault};
+use crate::engine::token::TokenActFault;
 use crate::engine::{DeliveryFault, EngineError};
 use crate::identity::Unproven;
 use crate::model::{InvalidIdempotencyKey, InvalidName, InvalidSubject, LifeFault, RequestId};
@@ -65,7 +66,8 @@ impl Problem {
     }
 
     pub(super) fn no_such_path() -> Self {
-        let detail = "no such path: see /v1/tokenize, /v1/detokenize, /v1/redeem and /v1/keys";
+        let detail =
+            "no such path: see /v1/tokenize, /v1/detokenize, /v1/redeem, /v1/tokens and /v1/keys";
         Self::new(
             "path-unknown",
             StatusCode::NOT_FOUND,
@@ -130,7 +132,7 @@ impl Problem {
             Code::OutOfRange | Code::ResourceExhausted => Some(Self::body_too_large(bytes_max)),
             _ => Some(Self::invalid(
                 "message-invalid",
-                "the message can't be read: see vault.proto and keys.proto",
+                "the message can't be read: see vault.proto, tokens.proto and keys.proto",
             )),
         }
     }
@@ -287,6 +289,7 @@ impl From<InvalidName> for Problem {
             "domain" => "domain-invalid",
             "class" => "class-invalid",
             "purpose" => "purpose-invalid",
+            "matter" => "matter-invalid",
             "key alias" => "key-name-invalid",
             _ => "name-invalid",
         };
@@ -338,6 +341,7 @@ impl From<EngineError> for Problem {
             EngineError::Keys => Self::not_ready("the vault's keys can't be used"),
             EngineError::Delivery(fault) => Self::from(*fault),
             EngineError::Key(fault) => Self::from(fault.clone()),
+            EngineError::Tokens(fault) => Self::from(fault),
         }
     }
 }
@@ -393,6 +397,34 @@ impl From<KeyFault> for Problem {
             KeyFault::TooFresh { seconds } => problem.retry(u32::try_from(seconds).unwrap_or(1)),
             _ => problem,
         }
+    }
+}
+
+impl From<&TokenActFault> for Problem {
+    fn from(fault: &TokenActFault) -> Self {
+        let unfit = (StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument);
+        let (code, (status, grpc)) = match fault {
+            TokenActFault::Range { .. } | TokenActFault::Future { .. } => ("range", unfit),
+            TokenActFault::NotSearchable(_) => ("not-searchable", unfit),
+            TokenActFault::SearchRate => (
+                "search-rate",
+                (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
+            ),
+            TokenActFault::NotDestroyed => (
+                "shreds-due",
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+            ),
+            TokenActFault::NoHold => (
+                "hold-unknown",
+                (StatusCode::CONFLICT, Code::FailedPrecondition),
+            ),
+        };
+        let mut problem = Self::new(code, status, grpc, fault.to_string());
+        problem.unrecorded = true;
+        if *fault == TokenActFault::SearchRate {
+            return problem.retry(1);
+        }
+        problem
     }
 }
 

@@ -5,6 +5,8 @@ mod detokenize;
 mod key_carry;
 mod key_use;
 pub(super) mod keys;
+mod token_find;
+pub(super) mod tokens;
 
 use std::sync::Arc;
 

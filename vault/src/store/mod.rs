@@ -14,8 +14,9 @@ mod ticket;
 pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use limit::{raw_insert_rate, raw_lookup_rate};
 pub use row::{
-    BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite, Material,
-    Resealed, SealedValue, ShredSlot, StoredEntry, SubjectHandle, TokenRow, TokenWrite, VersionRow,
+    Age, Aged, BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite,
+    Material, Resealed, SealedValue, ShredSlot, StoredEntry, SubjectHandle, TokenRow, TokenWrite,
+    VersionRow,
 };
 pub use shreds::{ShredError, ShredFiles, Shreds};
 pub use sqlite::{Applied, Database, Expiry, Reader, Writer};

@@ -4,7 +4,9 @@ use kms::{KeyId, KeyKind};
 
 use super::answer::AnswerRow;
 use super::ticket::TicketWrite;
-use crate::model::{ClassName, DomainName, KeyRecord, Life, NormalForm, Timestamp, VersionState};
+use crate::model::{
+    ClassName, DomainName, KeyRecord, Life, Matter, NormalForm, Timestamp, VersionState,
+};
 
 /// May be computed from something withheld: it is written, and says nothing of it without keys.
 pub trait Column {}
@@ -24,6 +26,8 @@ pub struct SealedValue(pub Vec<u8>);
 impl Column for Fingerprint {}
 impl Column for BlindIndex {}
 impl Column for SealedValue {}
+// Keyed hashes and ciphertexts, and what says nothing of the value.
+impl Column for TokenRow {}
 
 /// Keyed hash of a data subject within its domain, cut to 16 bytes.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -71,6 +75,12 @@ pub struct Indexed {
 
 /// What changes of one token that stands. Where it does not stand as it was seen, that is a conflict.
 pub enum TokenWrite {
+    /// It must stand still: what was decided needs it.
+    Stands(Fingerprint),
+    /// It must live as it was seen to.
+    Lives(Fingerprint, Life),
+    /// Its time must have been over before this instant.
+    Over(Fingerprint, Timestamp),
     /// Another expiry: the last write of equal values wins.
     Expire(Fingerprint, Option<Timestamp>),
     /// Off, or on again.
@@ -81,6 +91,8 @@ pub enum TokenWrite {
     StepAside(Fingerprint, u64),
     /// It belongs to this subject too.
     Link(SubjectHandle, Fingerprint),
+    /// Whom the first is about, the second is too.
+    Inherit(Fingerprint, Fingerprint),
     /// It belongs to this subject no longer.
     Unlink(SubjectHandle, Fingerprint),
     /// The row goes, is never issued again, and its shred key is due. Under a legal hold that is a conflict.
@@ -101,7 +113,7 @@ pub enum TokenWrite {
     /// A legal hold on a token or a subject, for one matter.
     Hold(Hold),
     /// That hold is lifted.
-    Release([u8; 16], String),
+    Release([u8; 16], Matter),
     /// These shred keys are destroyed.
     Shredded(Vec<ShredSlot>),
 }
@@ -112,11 +124,34 @@ pub struct Hold {
     /// The token's fingerprint, or the subject's handle.
     pub handle: [u8; 16],
     /// Which matter, in the officers' words.
-    pub matter: String,
+    pub matter: Matter,
     /// In which domain.
     pub domain: DomainName,
     /// When it was placed.
     pub placed: Timestamp,
+}
+
+/// What makes a token old.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Age {
+    /// It was issued before this instant.
+    CreatedBefore(Timestamp),
+    /// Its time was over before this instant.
+    ExpiredBefore(Timestamp),
+}
+
+/// A token that is old.
+pub struct Aged {
+    /// Where it stands in the table.
+    pub place: i64,
+    /// Which it is.
+    pub fingerprint: Fingerprint,
+    /// What its value is.
+    pub class: ClassName,
+    /// Its key.
+    pub shred: ShredSlot,
+    /// Whether a legal hold covers it.
+    pub held: bool,
 }
 
 /// One version of one key, wrapped under the HSM's root key.

@@ -4,6 +4,7 @@ mod idempotency;
 mod keys;
 mod ticket;
 mod tokens;
+mod walk;
 
 use std::cell::Cell;
 use std::fs::{File, TryLockError};

@@ -173,7 +173,7 @@ impl Engine {
     }
 
     /// Runs what waits for the store or the HSM on a thread that may.
-    pub(super) async fn blocking<T: Send + 'static>(
+    pub(in crate::engine) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {

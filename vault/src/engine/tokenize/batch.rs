@@ -1,24 +1,18 @@
 //! A batch of values on its way to tokens: which stand already, which are drawn, and what changes for it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use kms::AeadKeyring;
 use ledger::{Item, ItemView};
-use rand::rngs::SysRng;
 
+use super::fresh::{Content, Find, Fresh, own_number};
 use super::{TokenizeItem, Wish};
 use crate::commit::Withheld;
 use crate::engine::{DomainKeys, Engine, EngineError};
 use crate::model::{
     DataClass, DomainName, Life, NormalForm, Plaintext, Repeatability, Timestamp, TokenText,
 };
-use crate::seal::{self, Place, Shares};
-use crate::store::{BlindIndex, Fingerprint, Indexed, ShredSlot, TokenRow, TokenWrite};
-use crate::token;
-
-/// Spaces of fewer bits are looked up before the commit: their draws do meet.
-const SMALL_SPACE_BITS: f64 = 64.0;
+use crate::seal::{self, Shares};
+use crate::store::{BlindIndex, Fingerprint, Indexed, TokenRow, TokenWrite};
 
 /// What a batch comes to.
 pub(super) struct Drafted {
@@ -33,8 +27,7 @@ pub(super) struct Batch<'a> {
     engine: &'a Engine,
     domain: &'a DomainName,
     keys: &'a DomainKeys,
-    /// One keyring for the whole batch: both ciphertexts of a row are under one version.
-    values: Arc<AeadKeyring>,
+    fresh: Fresh<'a>,
     now: Timestamp,
     drafted: Drafted,
     seen: HashMap<[u8; 16], Seen>,
@@ -48,23 +41,6 @@ struct Seen {
     expires: Option<Timestamp>,
 }
 
-/// What is to be sealed into a new row.
-struct Content<'a> {
-    class: &'a DataClass,
-    value: &'a Plaintext,
-    life: Life,
-    bound: bool,
-    find: Option<Find>,
-}
-
-/// How a value can be found again.
-#[derive(Clone, Copy)]
-struct Find {
-    index: BlindIndex,
-    /// Whether equal values get this token.
-    again: bool,
-}
-
 impl<'a> Batch<'a> {
     pub(super) fn new(
         engine: &'a Engine,
@@ -72,12 +48,19 @@ impl<'a> Batch<'a> {
         items: usize,
     ) -> Result<Self, EngineError> {
         let keys = engine.domain_keys(domain)?;
+        let now = engine.clock.now();
         Ok(Self {
             engine,
             domain,
             keys,
-            values: keys.values(),
-            now: engine.clock.now(),
+            fresh: Fresh {
+                engine,
+                domain,
+                keys,
+                values: keys.values(),
+                now,
+            },
+            now,
             drafted: Drafted {
                 rows: Vec::with_capacity(items),
                 writes: Vec::new(),
@@ -116,7 +99,7 @@ impl<'a> Batch<'a> {
             Repeatability::Repeatable => self.add_repeatable(class, &item.value, life)?,
             Repeatability::Random | Repeatability::Bound => {
                 let find = class.searchable.then(|| Find {
-                    index: self.index(class, class.normal_form, &item.value),
+                    index: self.keys.index_of(class, class.normal_form, &item.value),
                     again: false,
                 });
                 self.add_new(&Content {
@@ -137,8 +120,9 @@ impl<'a> Batch<'a> {
 
     fn add_new(&mut self, content: &Content<'_>) -> Result<Fingerprint, EngineError> {
         let class = content.class;
-        let (token, fingerprint) = self.draw(class, content.value)?;
-        let row = self.row(content, &token, fingerprint)?;
+        let beside = &self.drafted.rows;
+        let (token, fingerprint) = self.fresh.draw(class, content.value, beside)?;
+        let row = self.fresh.row(content, &token, fingerprint)?;
         self.drafted.rows.push(row);
         self.place(class, token, fingerprint);
         Ok(fingerprint)
@@ -150,7 +134,7 @@ impl<'a> Batch<'a> {
         value: &Plaintext,
         life: Life,
     ) -> Result<Fingerprint, EngineError> {
-        let index = self.index(class, class.normal_form, value);
+        let index = self.keys.index_of(class, class.normal_form, value);
         if let Some(seen) = self.seen.get(&index.0).copied() {
             self.drafted.places.push(seen.place);
             self.note(class, seen.row);
@@ -160,6 +144,9 @@ impl<'a> Batch<'a> {
         let place = self.drafted.tokens.len();
         let standing = self.standing(class, value, index)?;
         let (row, expires) = if let Some((row, token)) = standing {
+            // One that is removed before this is written is given to nobody.
+            let stands = TokenWrite::Stands(row.fingerprint);
+            self.drafted.writes.push(stands);
             self.place(class, token, row.fingerprint);
             self.prolong(row.fingerprint, row.life.expires, life.expires);
             (row.fingerprint, row.life.expires)
@@ -195,7 +182,7 @@ impl<'a> Batch<'a> {
         let mut found = reader.token_by_value(index)?;
         if found.is_none() && class.normal_form != NormalForm::First {
             // It may have been written before the class's normal form was changed.
-            found = reader.token_by_value(self.index(class, NormalForm::First, value))?;
+            found = reader.token_by_value(self.keys.index_of(class, NormalForm::First, value))?;
             if let Some(row) = &found {
                 self.index_anew(class, row, index);
             }
@@ -236,11 +223,6 @@ impl<'a> Batch<'a> {
         });
     }
 
-    fn index(&self, class: &DataClass, form: NormalForm, value: &Plaintext) -> BlindIndex {
-        let normal = token::normalise_as(class, form, value);
-        self.keys.blind_index(class.name.as_str(), &normal)
-    }
-
     /// An equal value that came again keeps its token for as long as the longest wish.
     fn prolong(&mut self, row: Fingerprint, expires: Option<Timestamp>, wished: Option<Timestamp>) {
         let Some(now) = expires else { return };
@@ -254,48 +236,6 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn row(
-        &self,
-        content: &Content<'_>,
-        token: &Withheld<TokenText>,
-        fingerprint: Fingerprint,
-    ) -> Result<TokenRow, EngineError> {
-        let (class, bound) = (content.class, content.bound);
-        let (slot, shred) = self.engine.shreds.take()?;
-        let place = Place {
-            domain: self.domain,
-            class: &class.name,
-            row: fingerprint,
-        };
-        let shred = &shred;
-        let sealed = token.column(|text| {
-            let token = bound.then_some(text);
-            let shares = Shares { shred, token };
-            seal::close(&self.values, place, shares, content.value)
-        })?;
-        let indexed = |find: Find| {
-            let shares = Shares { shred, token: None };
-            let close = |text: &_| seal::close_token(&self.values, place, shares, text);
-            Ok::<_, EngineError>(Indexed {
-                index: find.index,
-                form: class.normal_form,
-                nth: if find.again { 0 } else { own_number(slot) },
-                token: token.column(close)?,
-            })
-        };
-        Ok(TokenRow {
-            fingerprint,
-            domain: self.domain.clone(),
-            class: class.name.clone(),
-            created_us: self.now.0,
-            shred: slot,
-            sealed,
-            bound,
-            life: content.life,
-            indexed: content.find.map(indexed).transpose()?,
-        })
-    }
-
     fn place(&mut self, class: &DataClass, token: Withheld<TokenText>, row: Fingerprint) {
         self.drafted.places.push(self.drafted.tokens.len());
         self.drafted.tokens.push(token);
@@ -306,45 +246,4 @@ impl<'a> Batch<'a> {
         let item = self.engine.item(row, class.name.as_str(), ItemView::Issued);
         self.drafted.entry_items.push((item, 1));
     }
-
-    /// Draws a token whose row is free. The commit's unique key decides; this look saves retries.
-    fn draw(
-        &self,
-        class: &DataClass,
-        value: &Plaintext,
-    ) -> Result<(Withheld<TokenText>, Fingerprint), EngineError> {
-        let small = token::space(class).bits() < SMALL_SPACE_BITS;
-        let watch = &self.engine.space_watch;
-        for met in 0..token::DRAWS_MAX {
-            let token = token::issue(class, value, &mut SysRng).map_err(|_| EngineError::Keys)?;
-            let fingerprint: Fingerprint =
-                token.column(|text| Ok::<_, EngineError>(self.keys.fingerprint(text)))?;
-            if !small {
-                return Ok((token, fingerprint));
-            }
-            if !self.taken(fingerprint)? {
-                let pressure = watch.note(self.domain, &class.name, class.space, met);
-                if pressure == token::Pressure::Full {
-                    break;
-                }
-                return Ok((token, fingerprint));
-            }
-        }
-        watch.refused(self.domain, &class.name);
-        Err(EngineError::SpaceExhausted(class.name.clone()))
-    }
-
-    fn taken(&self, row: Fingerprint) -> Result<bool, EngineError> {
-        let here = self
-            .drafted
-            .rows
-            .iter()
-            .any(|known| known.fingerprint == row);
-        Ok(here || self.engine.reader.is_taken(row)?)
-    }
-}
-
-/// A number among the tokens of one value that no other row has; 0 is for the one that equal values get.
-fn own_number(slot: ShredSlot) -> u64 {
-    slot.0 + 1
 }

@@ -8,39 +8,49 @@ use ledger::{Operation, Outcome};
 use super::{Ticket, refusal};
 use crate::admission::Admitted;
 use crate::engine::Refusal;
-use crate::model::{GatewayName, KeyRecord, KeyRef, Purpose, UnitName};
+use crate::model::{DomainName, GatewayName, KeyRecord, KeyRef, Purpose, UnitName};
 use crate::policy::key_act::{KeyAct, Move, ReEncryptTo};
 use crate::policy::{Authorized, OnKey, OnKeys, Refused};
 use crate::server::Vault;
 use crate::server::problem::Problem;
 
-/// Whom an act on a key is by, and what it is.
-pub(in crate::server) struct KeyActBy {
+/// Whom an act on a key or on tokens is by, and what it is.
+pub(in crate::server) struct ActBy {
     operation: Operation,
     unit: UnitName,
     gateway: Option<GatewayName>,
     key: Option<KeyId>,
-    purpose: Option<Purpose>,
+    pub(super) domain: Option<DomainName>,
+    pub(super) purpose: Option<Purpose>,
 }
 
-impl KeyActBy {
+impl ActBy {
+    pub(super) fn new(operation: Operation, admitted: &Admitted) -> Self {
+        let caller = admitted.caller();
+        Self {
+            operation,
+            unit: caller.unit().name.clone(),
+            gateway: caller.gateway().map(|gateway| gateway.name.clone()),
+            key: None,
+            domain: None,
+            purpose: None,
+        }
+    }
+
     fn of<A: KeyAct>(
         admitted: &Admitted,
         key: Option<&KeyRecord>,
         purpose: Option<&Purpose>,
     ) -> Self {
-        let caller = admitted.caller();
         Self {
-            operation: A::OPERATION,
-            unit: caller.unit().name.clone(),
-            gateway: caller.gateway().map(|gateway| gateway.name.clone()),
             key: key.map(|record| record.id.clone()),
             purpose: purpose.cloned(),
+            ..Self::new(A::OPERATION, admitted)
         }
     }
 }
 
-/// An act on a key ends. One that was permitted and failed by itself is an entry before it is an answer.
+/// An act on a key or on tokens ends. One that was permitted and failed by itself is an entry before it is an answer.
 pub(in crate::server) async fn closed<T>(
     vault: &Vault,
     ticket: &Ticket,
@@ -57,7 +67,7 @@ pub(in crate::server) async fn closed<T>(
             request: ticket.request,
             unit: Some(&act.unit),
             gateway: act.gateway.as_ref(),
-            domain: None,
+            domain: act.domain.as_ref(),
             purpose: act.purpose.as_ref(),
             policy: Some(vault.policies.digest()),
             key: act.key.as_ref(),
@@ -142,7 +152,7 @@ fn note<A: KeyAct>(
     purpose: Option<&Purpose>,
 ) {
     // A ticket serves once: nobody has written here before.
-    let _ = ticket.act.set(KeyActBy::of::<A>(admitted, key, purpose));
+    let _ = ticket.act.set(ActBy::of::<A>(admitted, key, purpose));
 }
 
 async fn proven<A: KeyAct, P>(

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Reader, Writer, conflict};
-use crate::model::{ClassName, DomainName, Life, NormalForm, Timestamp};
+use crate::model::{ClassName, DomainName, Life, Matter, NormalForm, Timestamp};
 use crate::store::StoreError;
 use crate::store::row::{
     BlindIndex, Fingerprint, Hold, Indexed, SealedValue, ShredSlot, SubjectHandle, TokenRow,
@@ -19,7 +19,7 @@ pub(super) const TOKEN_COLUMNS: &str = "fingerprint, domain, class, created_us, 
     disabled, expires_us, uses_left, blind_index, sealed_token, normal_form, nth";
 const MALFORMED: StoreError = StoreError::Malformed { table: "token" };
 /// Whether a hold covers the row `token`: on itself, or on someone it is about.
-const HELD: &str = "EXISTS (SELECT 1 FROM hold WHERE handle = token.fingerprint) OR EXISTS \
+pub(super) const HELD: &str = "EXISTS (SELECT 1 FROM hold WHERE handle = token.fingerprint) OR EXISTS \
     (SELECT 1 FROM subject JOIN hold ON hold.handle = subject.handle \
     WHERE subject.fingerprint = token.fingerprint)";
 /// So many of the newest rows are looked through for the highest shred key in use.
@@ -139,7 +139,10 @@ impl Reader {
             rows.map(|row| {
                 let (matter, domain, placed) = row?;
                 let domain = DomainName::parse(&domain);
-                let domain = domain.map_err(|_| StoreError::Malformed { table: "hold" })?;
+                let matter = Matter::parse(&matter);
+                let (Ok(domain), Ok(matter)) = (domain, matter) else {
+                    return Err(StoreError::Malformed { table: "hold" });
+                };
                 Ok(Hold {
                     handle,
                     matter,
@@ -254,6 +257,15 @@ impl Writer {
 
     pub(super) fn write_token(&self, write: &TokenWrite) -> rusqlite::Result<()> {
         match write {
+            TokenWrite::Stands(token) => self.demand(
+                "SELECT 1 FROM token WHERE fingerprint = ?1",
+                [token.0],
+            ),
+            TokenWrite::Lives(token, life) => self.lives(*token, life),
+            TokenWrite::Over(token, before) => self.demand(
+                "SELECT 1 FROM token WHERE fingerprint = ?1 AND expires_us < ?2",
+                params![token.0, before.0],
+            ),
             TokenWrite::Expire(token, expires) => self.execute(
                 "UPDATE token SET expires_us = ?2 WHERE fingerprint = ?1",
                 params![token.0, expires.map(|expires| expires.0)],
@@ -269,15 +281,6 @@ impl Writer {
             TokenWrite::StepAside(token, nth) => self.execute(
                 "UPDATE token SET nth = ?2 WHERE fingerprint = ?1 AND nth = 0",
                 params![token.0, nth],
-            ),
-            TokenWrite::Link(subject, token) => {
-                let sql = "INSERT OR IGNORE INTO subject (handle, fingerprint) VALUES (?1, ?2)";
-                let mut insert = self.connection.prepare_cached(sql)?;
-                insert.execute([subject.0, token.0]).map(drop)
-            }
-            TokenWrite::Unlink(subject, token) => self.execute(
-                "DELETE FROM subject WHERE handle = ?1 AND fingerprint = ?2",
-                [subject.0, token.0],
             ),
             TokenWrite::Remove(token) => self.remove(*token),
             TokenWrite::Move {
@@ -300,20 +303,63 @@ impl Writer {
                     indexed.as_ref().map(|indexed| indexed.nth),
                 ],
             ),
-            TokenWrite::Hold(hold) => self.execute(
-                "INSERT INTO hold (handle, matter, domain, placed_us) VALUES (?1, ?2, ?3, ?4)",
-                params![hold.handle, hold.matter, hold.domain.as_str(), hold.placed.0],
+            TokenWrite::Link(subject, token) => self.link(*subject, *token),
+            TokenWrite::Inherit(from, to) => self.inherit(*from, *to),
+            TokenWrite::Unlink(subject, token) => self.execute(
+                "DELETE FROM subject WHERE handle = ?1 AND fingerprint = ?2",
+                [subject.0, token.0],
             ),
+            TokenWrite::Hold(hold) => self.hold(hold),
             TokenWrite::Release(handle, matter) => self.execute(
                 "DELETE FROM hold WHERE handle = ?1 AND matter = ?2",
-                params![handle, matter],
+                params![handle, matter.as_str()],
             ),
-            TokenWrite::Shredded(slots) => {
-                let sql = "DELETE FROM shred_due WHERE slot = ?1";
-                let mut done = self.connection.prepare_cached(sql)?;
-                slots.iter().try_for_each(|slot| done.execute([slot.0]).map(drop))
-            }
+            TokenWrite::Shredded(slots) => self.shredded(slots),
         }
+    }
+
+    fn lives(&self, token: Fingerprint, life: &Life) -> rusqlite::Result<()> {
+        let expires = life.expires.map(|expires| expires.0);
+        self.demand(
+            "SELECT 1 FROM token WHERE fingerprint = ?1 AND disabled = ?2 AND expires_us IS ?3 \
+             AND uses_left IS ?4",
+            params![token.0, life.disabled, expires, life.uses_left],
+        )
+    }
+
+    fn link(&self, subject: SubjectHandle, token: Fingerprint) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO subject (handle, fingerprint) VALUES (?1, ?2)";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        insert.execute([subject.0, token.0]).map(drop)
+    }
+
+    fn inherit(&self, from: Fingerprint, to: Fingerprint) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO subject (handle, fingerprint) \
+            SELECT handle, ?2 FROM subject WHERE fingerprint = ?1";
+        let mut insert = self.connection.prepare_cached(sql)?;
+        insert.execute([from.0, to.0]).map(drop)
+    }
+
+    fn hold(&self, hold: &Hold) -> rusqlite::Result<()> {
+        let (matter, domain) = (hold.matter.as_str(), hold.domain.as_str());
+        self.execute(
+            "INSERT INTO hold (handle, matter, domain, placed_us) VALUES (?1, ?2, ?3, ?4)",
+            params![hold.handle, matter, domain, hold.placed.0],
+        )
+    }
+
+    fn shredded(&self, slots: &[ShredSlot]) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM shred_due WHERE slot = ?1";
+        let mut done = self.connection.prepare_cached(sql)?;
+        slots
+            .iter()
+            .try_for_each(|slot| done.execute([slot.0]).map(drop))
+    }
+
+    /// Finds a row, or is a conflict.
+    fn demand(&self, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<()> {
+        let found = self.connection.prepare_cached(sql)?.exists(parameters)?;
+        if found { Ok(()) } else { Err(conflict()) }
     }
 
     /// The hold is looked for inside the transaction: one that came a moment ago counts.

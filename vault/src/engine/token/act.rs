@@ -1,0 +1,292 @@
+//! The way from a proof and tokens to an entry: each token's row or the decoy, one step of the act, one record.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kms::{AeadKeyring, ShredKey};
+use ledger::ItemView;
+
+use super::shred::Shredding;
+use super::{TokenActFault, TokenFault};
+use crate::commit::{NotDurable, Record, Sequenced, Withheld};
+use crate::engine::detokenize::NO_CLASS;
+use crate::engine::tokenize::fresh::Fresh;
+use crate::engine::{ATTEMPTS_MAX, DomainKeys, Engine, EngineError, caller_facts};
+use crate::model::{DomainName, Plaintext, RequestId, Timestamp, TokenText};
+use crate::policy::token_act::TokenAct;
+use crate::policy::{Authorized, OnTokens};
+use crate::seal::{self, Shares};
+use crate::store::{BlindIndex, Change, Fingerprint, ShredSlot, TokenRow, TokenWrite};
+
+/// The answer to a batch: an outcome for each token, in the order asked, and the entry of them all.
+pub struct Acted<T> {
+    /// What came of each token.
+    pub items: Vec<Result<T, TokenFault>>,
+    /// The entry that records it.
+    pub entry: Sequenced,
+}
+
+/// What came of one token, before the entry is durable.
+pub(super) type Outcome<T> = Result<Withheld<T>, TokenFault>;
+
+/// What a batch's steps work with, and what they write.
+pub(super) struct Work<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) domain: &'a DomainName,
+    pub(super) keys: &'a DomainKeys,
+    /// One keyring for the whole batch: both ciphertexts of a row are under one version.
+    pub(super) keyring: Arc<AeadKeyring>,
+    pub(super) now: Timestamp,
+    pub(super) change: Change,
+    /// Keys of rows that the change removes.
+    pub(super) shreds: Vec<ShredSlot>,
+    /// Values that get a token of this batch from now on.
+    pub(super) firsts: Firsts,
+}
+
+/// One token, as a step sees it.
+pub(super) struct Seen<'a> {
+    pub(super) token: &'a TokenText,
+    pub(super) fingerprint: Fingerprint,
+    /// Its row, or the decoy's.
+    pub(super) row: TokenRow,
+    /// The row's key. Where the token stands there is one.
+    pub(super) shred: Option<ShredKey>,
+    /// Whether it is there, for this caller. What a step writes where it is not, is dropped.
+    pub(super) stands: bool,
+    /// Whether it stood in this batch before.
+    pub(super) again: bool,
+}
+
+struct Draft<T> {
+    record: Record,
+    outcomes: Withheld<Vec<Result<T, TokenFault>>>,
+    shredding: Shredding,
+}
+
+impl Engine {
+    /// Walks `step` for each token, and writes what all of them come to.
+    pub(super) async fn on_tokens<A, T, F>(
+        self: &Arc<Self>,
+        proof: Authorized<OnTokens<A>>,
+        tokens: Vec<TokenText>,
+        request: RequestId,
+        step: F,
+    ) -> Result<Acted<T>, EngineError>
+    where
+        A: TokenAct,
+        T: Send + 'static,
+        F: Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError> + Send + Sync + 'static,
+    {
+        self.batch_size(tokens.len())?;
+        let shared = Arc::new((proof, tokens, step));
+        for _ in 0..ATTEMPTS_MAX {
+            let held = Arc::clone(&shared);
+            let draft = self.blocking(move |engine| {
+                let (proof, tokens, step) = &*held;
+                engine.draft_on_tokens(proof, tokens, request, step)
+            });
+            let draft = draft.await?;
+            let removed = self.record_shredding(draft.record, draft.outcomes, draft.shredding);
+            match removed.await {
+                Ok(removed) => {
+                    let (items, entry) = (removed.given, removed.entry);
+                    return Ok(Acted { items, entry });
+                }
+                // Another request changed what was seen.
+                Err(EngineError::NotDurable(NotDurable::Conflict)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(NotDurable::Conflict.into())
+    }
+
+    fn draft_on_tokens<A: TokenAct, T>(
+        &self,
+        proof: &Authorized<OnTokens<A>>,
+        tokens: &[TokenText],
+        request: RequestId,
+        step: &impl Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError>,
+    ) -> Result<Draft<T>, EngineError> {
+        let too_long = |token: &TokenText| token.expose().len() > TokenText::BYTES_MAX;
+        if let Some(item) = tokens.iter().position(too_long) {
+            return Err(EngineError::TokenTooLong { item });
+        }
+        let grant = proof.grant();
+        let domain = grant.domain();
+        let keys = self.domain_keys(domain)?;
+        let fingerprints: Vec<Fingerprint> =
+            tokens.iter().map(|token| keys.fingerprint(token)).collect();
+        let rows = self.rows(domain, tokens, &fingerprints)?;
+        // After the rows were read: they may be under a version that came a moment ago.
+        let (keyring, decoy) = keys.values_and_decoy();
+        let mut work = Work {
+            engine: self,
+            domain,
+            keys,
+            keyring,
+            now: self.clock.now(),
+            change: Change::none(),
+            shreds: Vec::new(),
+            firsts: Firsts::default(),
+        };
+        let mut before = HashSet::with_capacity(tokens.len());
+        let mut items = Vec::with_capacity(tokens.len());
+        let mut outcomes = Vec::with_capacity(tokens.len());
+        for ((token, row), fingerprint) in tokens.iter().zip(rows).zip(fingerprints) {
+            // INVARIANT 8: absent, another domain's and not covered go on with the decoy, all of them.
+            let row = row.filter(|row| grant.covers(&row.class));
+            let known = row.is_some();
+            let row = row.unwrap_or_else(|| TokenRow::clone(&decoy));
+            let shred = self.shreds.key(row.shred)?;
+            let stands = known && shred.is_some();
+            let seen = Seen {
+                token,
+                fingerprint,
+                row,
+                shred,
+                stands,
+                again: !before.insert(fingerprint),
+            };
+            let outcome = work.one(&seen, step)?;
+            let class = if stands {
+                seen.row.class.as_str()
+            } else {
+                NO_CLASS
+            };
+            items.push((self.item(fingerprint, class, view(&outcome)), 1));
+            outcomes.push(either(outcome));
+        }
+        let mut facts = caller_facts(A::OPERATION, proof, request);
+        facts.domain = Some(domain.to_string());
+        facts.purpose = Some(grant.purpose().to_string());
+        let shredding = self.shredding(work.shreds);
+        let mut change = work.change;
+        change.token_writes.extend(shredding.write());
+        Ok(Draft {
+            record: Record::batch(change, facts, items)?,
+            outcomes: Withheld::gather(outcomes),
+            shredding,
+        })
+    }
+}
+
+/// Blind indexes of values for which a batch has said which token equal ones get.
+#[derive(Default)]
+pub(super) struct Firsts(HashSet<[u8; 16]>);
+
+impl Firsts {
+    /// Whether equal values get this row from now on: no other one stands for them, here or in the store.
+    pub(super) fn take(
+        &mut self,
+        engine: &Engine,
+        index: BlindIndex,
+        row: Fingerprint,
+    ) -> Result<bool, EngineError> {
+        if self.0.contains(&index.0) {
+            return Ok(false);
+        }
+        let other = engine.reader.token_by_value(index)?;
+        let free = other.is_none_or(|other| other.fingerprint == row);
+        if free {
+            self.0.insert(index.0);
+        }
+        Ok(free)
+    }
+
+    /// It is taken, whatever stands in the store.
+    pub(super) fn set(&mut self, index: BlindIndex) {
+        self.0.insert(index.0);
+    }
+
+    /// Whether a row of this batch has it.
+    pub(super) fn has(&self, index: BlindIndex) -> bool {
+        self.0.contains(&index.0)
+    }
+}
+
+impl Seen<'_> {
+    /// What its row opens with.
+    fn shares(&self) -> Option<Shares<'_>> {
+        let token = self.row.bound.then_some(self.token);
+        let shred = self.shred.as_ref()?;
+        Some(Shares { shred, token })
+    }
+
+    /// Its value, or the decoy's; for the vault's own eyes. `None` where it does not open.
+    pub(super) fn opened(&self, work: &Work<'_>) -> Option<Withheld<Plaintext>> {
+        let opened = seal::open(&work.keyring, &self.row, self.shares()?);
+        if opened.is_err() {
+            let class = &self.row.class;
+            tracing::error!(%class, "a stored value does not open: the database was altered");
+        }
+        opened.ok()
+    }
+}
+
+impl Work<'_> {
+    /// A write that goes with the batch; dropped where the token is not there for this caller.
+    pub(super) fn write(&mut self, write: TokenWrite) {
+        self.change.token_writes.push(write);
+    }
+
+    /// What makes new rows.
+    pub(super) fn fresh(&self) -> Fresh<'_> {
+        Fresh {
+            engine: self.engine,
+            domain: self.domain,
+            keys: self.keys,
+            values: Arc::clone(&self.keyring),
+            now: self.now,
+        }
+    }
+
+    fn one<T>(
+        &mut self,
+        seen: &Seen<'_>,
+        step: &impl Fn(&mut Self, &Seen<'_>) -> Result<Outcome<T>, EngineError>,
+    ) -> Result<Outcome<T>, EngineError> {
+        let (writes, tokens) = (self.change.token_writes.len(), self.change.tokens.len());
+        let shreds = self.shreds.len();
+        let outcome = step(self, seen)?;
+        if seen.stands {
+            return Ok(outcome);
+        }
+        self.change.token_writes.truncate(writes);
+        self.change.tokens.truncate(tokens);
+        self.shreds.truncate(shreds);
+        Ok(Err(TokenFault::NotAvailable))
+    }
+}
+
+/// A result that says nothing of a value.
+pub(super) fn told<T>(answer: T) -> Withheld<T> {
+    Withheld::nothing().with(answer).map(|((), answer)| answer)
+}
+
+/// How many rows a step of a walk through the table takes.
+pub(super) fn step_rows(limit: u32) -> Result<u32, TokenActFault> {
+    const STEP_ROWS_MAX: u32 = 10_000;
+    if (1..=STEP_ROWS_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(TokenActFault::Range {
+        name: "limit",
+        range: format!("1 to {STEP_ROWS_MAX}"),
+    })
+}
+
+fn view<T>(outcome: &Outcome<T>) -> ItemView {
+    match outcome {
+        Ok(_) => ItemView::Done,
+        Err(TokenFault::NotAvailable) => ItemView::NotAvailable,
+        Err(_) => ItemView::Refused,
+    }
+}
+
+fn either<T>(outcome: Outcome<T>) -> Withheld<Result<T, TokenFault>> {
+    match outcome {
+        Ok(withheld) => withheld.map(Ok),
+        Err(fault) => told(Err(fault)),
+    }
+}

@@ -1,0 +1,82 @@
+//! Words about tokens that both faces read.
+
+use super::problem::Problem;
+use crate::model::{Subject, Timestamp, TokenText};
+use crate::store::Age;
+
+/// Whom a legal hold is on.
+pub(super) enum HeldBy {
+    Tokens(Vec<TokenText>),
+    Subject(Subject),
+}
+
+impl HeldBy {
+    /// Tokens or a subject, not both.
+    pub(super) fn read(
+        tokens: Option<Vec<String>>,
+        subject: Option<String>,
+    ) -> Result<Self, Problem> {
+        match (tokens, subject) {
+            (Some(tokens), None) => {
+                let tokens = tokens.into_iter().map(TokenText::new).collect();
+                Ok(Self::Tokens(tokens))
+            }
+            (None, Some(subject)) => Ok(Self::Subject(Subject::parse(subject)?)),
+            _ => Err(Problem::invalid("body-shape", "send `tokens` or `subject`")),
+        }
+    }
+}
+
+/// One of the two instants.
+pub(super) fn age(created: Option<Timestamp>, expired: Option<Timestamp>) -> Result<Age, Problem> {
+    match (created, expired) {
+        (Some(before), None) => Ok(Age::CreatedBefore(before)),
+        (None, Some(before)) => Ok(Age::ExpiredBefore(before)),
+        _ => Err(Problem::invalid(
+            "body-shape",
+            "send `created_before` or `expired_before`",
+        )),
+    }
+}
+
+/// An instant of RFC 3339, from 1970 on.
+pub(super) fn instant_of(text: &str) -> Result<Timestamp, Problem> {
+    let wrong = || {
+        let detail = "an instant is written as in 2026-01-31T00:00:00Z (RFC 3339), from 1970 on";
+        Problem::invalid("instant", detail)
+    };
+    let time: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+    let us = u64::try_from(time.as_microsecond()).map_err(|_| wrong())?;
+    Ok(Timestamp(us))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_rfc_3339_from_1970_on() {
+        let read = |text| instant_of(text).ok();
+        assert_eq!(read("1970-01-01T00:00:01Z"), Some(Timestamp(1_000_000)));
+        assert_eq!(
+            read("1970-01-01T08:00:01+08:00"),
+            Some(Timestamp(1_000_000))
+        );
+        for wrong in ["", "1", "2026-01-31", "1969-12-31T00:00:00Z", "yesterday"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_purge_names_one_age_and_a_hold_one_whom() {
+        let at = Some(Timestamp(1));
+        assert!(age(at, None).is_ok() && age(None, at).is_ok());
+        assert!(age(at, at).is_err() && age(None, None).is_err());
+        let tokens = || Some(vec!["jk1_x".to_owned()]);
+        let subject = || Some("a".to_owned());
+        assert!(HeldBy::read(tokens(), None).is_ok() && HeldBy::read(None, subject()).is_ok());
+        assert!(HeldBy::read(tokens(), subject()).is_err());
+        assert!(HeldBy::read(None, None).is_err());
+        assert!(HeldBy::read(None, Some(String::new())).is_err());
+    }
+}
