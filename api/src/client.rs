@@ -5,7 +5,8 @@ use tonic::transport::Channel;
 use crate::channel::{RESPONSE_BYTES_MAX, answer, channel, with_proof};
 use crate::v1::vault_client::VaultClient;
 use crate::v1::{
-    DetokenizeRequest, DetokenizeResponse, RedeemRequest, TokenizeRequest, TokenizeResponse,
+    DetokenizeRequest, DetokenizeResponse, ReceiptRequest, ReceiptResponse, RedeemRequest,
+    TokenizeRequest, TokenizeResponse,
 };
 use crate::{ClientError, ClientSettings, UnitProof};
 
@@ -53,5 +54,14 @@ impl Client {
         proof: Option<&UnitProof>,
     ) -> Result<DetokenizeResponse, ClientError> {
         answer(self.stub.clone().redeem(with_proof(request, proof)).await)
+    }
+
+    /// Asks for what proves an entry offline.
+    pub async fn receipt(
+        &self,
+        request: ReceiptRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<ReceiptResponse, ClientError> {
+        answer(self.stub.clone().receipt(with_proof(request, proof)).await)
     }
 }

@@ -5,10 +5,10 @@ use tonic::transport::Channel;
 use crate::channel::{RESPONSE_BYTES_MAX, answer, channel, with_proof};
 use crate::v1::tokens_client::TokensClient as Stub;
 use crate::v1::{
-    DescribeTokensResponse, HoldRequest, ListHoldsRequest, ListHoldsResponse, MoveTokensRequest,
-    PurgeTokensRequest, PurgeTokensResponse, ReindexTokensRequest, ReindexTokensResponse,
-    ReplaceTokensRequest, ReplaceTokensResponse, SearchRequest, SearchResponse, TokensRequest,
-    TokensResponse,
+    DescribeTokensResponse, EraseTokensRequest, EraseTokensResponse, HoldRequest, ListHoldsRequest,
+    ListHoldsResponse, MoveTokensRequest, PurgeTokensRequest, PurgeTokensResponse,
+    ReindexTokensRequest, ReindexTokensResponse, ReplaceTokensRequest, ReplaceTokensResponse,
+    SearchRequest, SearchResponse, TokensRequest, TokensResponse,
 };
 use crate::{ClientError, ClientSettings, UnitProof};
 
@@ -56,6 +56,8 @@ calls! {
     move_tokens(MoveTokensRequest) -> TokensResponse;
     /// Removes tokens by their age, or counts them, one step a call.
     purge_tokens(PurgeTokensRequest) -> PurgeTokensResponse;
+    /// Erases tokens, or whatever is about a subject, for good.
+    erase_tokens(EraseTokensRequest) -> EraseTokensResponse;
     /// Places a legal hold, on tokens or on a subject.
     place_hold(HoldRequest) -> TokensResponse;
     /// Lifts a legal hold. Those for other matters go on.

@@ -1,4 +1,4 @@
-//! What can be wrong with an entry, with a signed note, or with a statement about the tree.
+//! What can be wrong with an entry, a signed note, a statement about the tree, or a receipt.
 
 use thiserror::Error;
 
@@ -15,6 +15,9 @@ pub enum EntryError {
     /// A field that the operation must not have.
     #[error("only a genesis entry carries the format text")]
     FormatOutsideGenesis,
+    /// Items that are not those of their entry.
+    #[error("the items do not have the count and root that the entry states")]
+    OtherItems,
     /// Bytes that are not the one spelling of an entry.
     #[error("not an entry at byte {offset}: {rule}")]
     Spelling {
@@ -76,4 +79,48 @@ pub enum TreeError {
     /// A proof that leads to another root.
     #[error("the proof leads to another root")]
     Root,
+}
+
+/// A receipt that proves nothing, and why. Never holds its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReceiptError {
+    /// More bytes than a receipt may have.
+    #[error("too large: a receipt has at most 128 MiB")]
+    TooLarge,
+    /// Text that is not a receipt in its one spelling.
+    #[error("not a receipt: {0}")]
+    Format(&'static str),
+    /// The entry cannot be read.
+    #[error("the entry: {0}")]
+    Entry(EntryError),
+    /// The entry names another place than the proof.
+    #[error("the entry states another index than the proof")]
+    Place,
+    /// The items cannot be read, or are not those of the entry.
+    #[error("the items: {0}")]
+    Items(EntryError),
+    /// The proof does not lead from the entry to the checkpoint's root.
+    #[error("the proof from the entry to the checkpoint's root: {0}")]
+    Proof(TreeError),
+    /// The checkpoint cannot be read, or is not signed by the key.
+    #[error("the checkpoint: {0}")]
+    Checkpoint(NoteError),
+    /// The checkpoint is of another log than the one that the key is named after.
+    #[error("the checkpoint is of another log than the key's")]
+    Origin,
+}
+
+/// Why tiles yield no proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TileError<E> {
+    /// A tile could not be read.
+    #[error("a tile can't be read: {0}")]
+    Read(E),
+    /// A tile is shorter than the tree needs it.
+    #[error("a tile is cut short")]
+    Short,
+    /// The tiles are not those of the tree: a hash that they hold was changed.
+    #[error("the tiles do not lead to the root of the tree: {0}")]
+    Tree(TreeError),
 }

@@ -159,6 +159,22 @@ pub fn decode_items(bytes: &[u8]) -> Result<Vec<Item>, EntryError> {
     Ok(items)
 }
 
+/// The items beside an entry, if they are as many and have the root that the entry states.
+pub fn stated_items(stated: Option<Batch>, bytes: &[u8]) -> Result<Vec<Item>, EntryError> {
+    let items = decode_items(bytes)?;
+    let tree: Frontier = items.iter().map(|item| leaf_hash(&item.encode())).collect();
+    let found = Batch {
+        count: tree.size(),
+        root: tree.root(),
+    };
+    let agrees = stated.map_or(items.is_empty(), |stated| stated == found);
+    if agrees {
+        Ok(items)
+    } else {
+        Err(EntryError::OtherItems)
+    }
+}
+
 fn shifted(error: EntryError, by: usize) -> EntryError {
     match error {
         EntryError::Spelling { offset, rule } => EntryError::Spelling {

@@ -42,6 +42,7 @@
 //! | `hash`, `frontier`, `proof` | the tree: hashes, root, inclusion, consistency |
 //! | [`tile`] | where tiles and bundles stand, and what fills them |
 //! | `origin`, `note`, `checkpoint`, `history` | signed statements about the tree, and their archive |
+//! | `tlog_proof`, `receipt` | one entry and its proof, for whoever holds the log's key |
 //! | [`verify`] | the auditor's judgement of a whole archive |
 
 mod cbor;
@@ -55,7 +56,9 @@ mod item;
 mod note;
 mod origin;
 pub mod proof;
+mod receipt;
 pub mod tile;
+mod tlog_proof;
 mod utc;
 pub mod verify;
 
@@ -63,14 +66,16 @@ pub use checkpoint::{Checkpoint, open_checkpoint};
 pub use entry::{
     Batch, Boot, ENTRY_BYTES_MAX, Entry, FORMAT, Facts, Operation, Outcome, Pseudonym,
 };
-pub use error::{EntryError, NoteError, TreeError};
+pub use error::{EntryError, NoteError, ReceiptError, TileError, TreeError};
 pub use frontier::Frontier;
 pub use hash::{Hash, genesis_prev, leaf_hash, node_hash};
 pub use history::{framed_note, notes_path};
 pub use item::{
     BatchWriter, ITEM_BYTES_MAX, Item, ItemView, decode_items, encode_items, items_root,
+    stated_items,
 };
 pub use note::{NOTE_BYTES_MAX, VerifierKey, signature_line, signed_note};
 pub use origin::Origin;
+pub use receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, verify_receipt};
 pub use utc::Utc;
 pub use verify::{Report, Trust, verify_archive};

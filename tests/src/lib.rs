@@ -18,7 +18,7 @@ mod wrapping;
 pub use curl::{Reply, post_to};
 pub use forge::{TokenParts, now};
 pub use house::{House, detokenize, refusal, tokenize, values};
-pub use leaks::leaks;
+pub use leaks::{byte_leaks, leaks};
 pub use ledger::has_entry;
 pub use lock::WriteLock;
 pub use officer::Said;

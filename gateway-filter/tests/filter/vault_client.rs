@@ -8,8 +8,8 @@ use std::time::Duration;
 use api::UnitProof;
 use api::v1::vault_server::{Vault as VaultService, VaultServer};
 use api::v1::{
-    DetokenizeRequest, DetokenizeResponse, RedeemRequest, Revealed, TokenizeItem, TokenizeRequest,
-    TokenizeResponse, View,
+    DetokenizeRequest, DetokenizeResponse, ReceiptRequest, ReceiptResponse, RedeemRequest,
+    Revealed, TokenizeItem, TokenizeRequest, TokenizeResponse, View,
 };
 use gateway_filter::{Refusal, Vault as _, VaultClient, VaultError, VaultSettings};
 use tokio::net::TcpListener;
@@ -79,6 +79,13 @@ impl VaultService for TurningVault {
         _: Request<RedeemRequest>,
     ) -> Result<Response<DetokenizeResponse>, Status> {
         Err(Status::unimplemented("no gateway redeems"))
+    }
+
+    async fn receipt(
+        &self,
+        _: Request<ReceiptRequest>,
+    ) -> Result<Response<ReceiptResponse>, Status> {
+        Err(Status::unimplemented("no filter asks for receipts"))
     }
 }
 

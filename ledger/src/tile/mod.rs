@@ -1,8 +1,10 @@
 //! Where a tree's tiles and bundles stand (C2SP tlog-tiles), and what is in them.
 
 mod edge;
+mod path;
 
 pub use edge::{Edge, Tile};
+pub use path::proof_from_tiles;
 
 /// How many hashes a full tile has, and how many entries a full bundle.
 pub const TILE_WIDTH: u64 = 256;
@@ -63,6 +65,33 @@ pub fn items_bundle(items: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
+/// The first `count` entries of a bundle; nothing where it has not so many whole ones. This believes
+/// what it reads: compare the entries' leaf hashes with the tree's.
+pub fn unbundle(bytes: &[u8], count: usize) -> Option<Vec<&[u8]>> {
+    cut::<2>(bytes, count)
+}
+
+/// The items of the first `count` entries of an items file, as [`crate::encode_items`] wrote them.
+/// Each entry commits to its own: compare them.
+pub fn unbundle_items(bytes: &[u8], count: usize) -> Option<Vec<&[u8]>> {
+    cut::<4>(bytes, count)
+}
+
+/// Takes `count` parts, each behind its length in `LENGTH` big-endian bytes.
+fn cut<const LENGTH: usize>(mut bytes: &[u8], count: usize) -> Option<Vec<&[u8]>> {
+    let mut parts = Vec::with_capacity(count.min(bytes.len()));
+    for _ in 0..count {
+        let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
+        let length = length
+            .iter()
+            .fold(0, |length, byte| length << 8 | usize::from(*byte));
+        let (part, rest) = rest.split_at_checked(length)?;
+        parts.push(part);
+        bytes = rest;
+    }
+    Some(parts)
+}
+
 /// An index in groups of three digits: 1234067 is `x001/x234/067`.
 fn index_path(n: u64) -> String {
     let mut path = format!("{:03}", n % 1000);
@@ -88,6 +117,22 @@ mod tests {
         assert_eq!(tile_path(1, 0, Some(8)), "tile/1/000.p/8");
         assert_eq!(entries_path(999, None), "tile/entries/999");
         assert_eq!(items_path(1000, Some(255)), "items/x001/000.p/255");
+    }
+
+    #[test]
+    fn a_bundle_is_taken_apart_as_it_was_made() {
+        let parts = [vec![7; 300], vec![], vec![1, 2]];
+        let (entries, items) = (bundle(&parts), items_bundle(&parts));
+        for count in 0..=3 {
+            let expected: Vec<&[u8]> = parts[..count].iter().map(Vec::as_slice).collect();
+            assert_eq!(unbundle(&entries, count).as_ref(), Some(&expected));
+            assert_eq!(unbundle_items(&items, count), Some(expected));
+        }
+        assert_eq!(unbundle(&entries, 4), None);
+        for length in 0..entries.len() {
+            assert_eq!(unbundle(&entries[..length], 3), None, "{length}");
+        }
+        assert_eq!(unbundle_items(&[255; 4], 1), None);
     }
 
     #[test]

@@ -133,6 +133,12 @@ codes! {
     ItemsMalformed Tampered "items-malformed":
         "An items file cannot be cut into items, or an item is not in its one allowed spelling.";
         "Compare the items file with another copy of the archive, from this offset on".
+    ReceiptMalformed Tampered "receipt-malformed":
+        "The file is not a receipt in its one spelling.";
+        "Check that it is a receipt; if it is, ask for another copy".
+    ProofBroken Tampered "proof-broken":
+        "A receipt's proof does not lead from its entry to the root that its checkpoint states.";
+        "Treat the receipt as forged or damaged: its entry, its proof or both were changed".
     HistoryRoot Tampered "history-root":
         "The entries do not have the root that an earlier checkpoint states.";
         "The change lies before the first checkpoint named here; see the other findings".

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, and one file that prints.
 
+mod backup;
 mod bench;
 mod bulk;
 mod ceremony;
@@ -14,6 +15,8 @@ mod open;
 mod open_sealed;
 mod pin;
 mod policy;
+mod receipt;
+mod restore;
 mod root;
 mod screen;
 mod serve;
@@ -46,6 +49,7 @@ const EXAMPLES: &str = "Examples:
   jinku policy check --policies policies --classes policies/classes.toml --units policies/units.toml
   jinku ledger export --data DIR/data --to ARCHIVE
   jinku tokenize persons.csv --map map.toml --installation DIR --unit tax-bureau
+  jinku backup --config DIR/jinku.toml --to BACKUP
   jinku key list --installation DIR --unit key-office
   jinku token describe tokens.txt --installation DIR --unit privacy-office --purpose token-care
   jinku key ceremony --config DIR/jinku.toml --shares 5 --threshold 3
@@ -74,6 +78,12 @@ enum Command {
     /// The ledger's archive. Verifying it is `jinku-ledger`'s work, which trusts nothing of this.
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Copy the database while the vault runs.
+    Backup(backup::Options),
+    /// Put a backup in the database's place, and do again what the ledger says was done since.
+    Restore(restore::Options),
+    /// Get what proves an entry of your unit, to be checked without the vault.
+    Receipt(receipt::Options),
     /// Look after keys, and try them: a key officer's tool, for a running vault.
     Key(Box<key::Options>),
     /// Look after tokens that stand: a custodian's tool, for a running vault.
@@ -102,6 +112,9 @@ pub fn run() -> ExitCode {
         Command::OpenSealed(options) => open_sealed::run(&options),
         Command::Policy(command) => policy::run(&command),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Backup(options) => backup::run(&options),
+        Command::Restore(options) => restore::run(&options),
+        Command::Receipt(options) => receipt::run(&options),
         Command::Key(options) => key::run(*options),
         Command::Token(options) => token::run(*options),
         Command::Bench(options) => bench::run(&options),

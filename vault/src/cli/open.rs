@@ -113,7 +113,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         catalogue,
         (keys, shelf),
         (reader, shreds),
-        committer,
+        (committer, publisher.receipts(config.ledger.deadline)),
         clock,
         bounds,
     ));

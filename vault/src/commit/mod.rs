@@ -11,9 +11,13 @@
 //! | `writer` | the thread that writes groups |
 //! | `tiles` | entries to C2SP tiles on disk |
 //! | `publish` | the thread that integrates, signs and publishes checkpoints |
+//! | `receipt` | [`Receipts`]: what proves an entry to whoever holds the log's key |
+//! | `replay` | [`Replay`]: published entries for a database that came from a backup |
 
 mod publish;
+mod receipt;
 mod record;
+mod replay;
 mod tiles;
 mod withheld;
 mod writer;
@@ -23,7 +27,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 pub use publish::{CheckpointSigner, PublishError, Published, Publisher, Sign};
+pub use receipt::{NoReceipt, Receipts};
 pub use record::Record;
+pub use replay::{Replay, ReplayError, Replayed, standing_tree};
 pub use withheld::{Spoiled, Withheld};
 pub use writer::{OpenLog, WriterThread};
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use ledger::tile::TILE_WIDTH;
 use ledger::{Checkpoint, Origin, VerifierKey};
+use tokio::sync::watch;
 
+use super::receipt::{Receipts, Standing};
 use super::tiles::{Integrator, write_durably};
 use crate::model::Clock;
 use crate::store::{Reader, StoreError};
@@ -83,6 +85,8 @@ enum Order {
 /// The running thread.
 pub struct Publisher {
     orders: Sender<Order>,
+    standing: Standing,
+    published: watch::Receiver<u64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -97,12 +101,17 @@ impl Publisher {
         clock: Arc<dyn Clock>,
         interval: Duration,
     ) -> Result<Self, PublishError> {
-        let tree = resume(directory, &origin, &signer.key, &reader)?;
-        let mut press = Press {
-            published: tree.size(),
-            tree,
+        let standing = Standing {
             directory: directory.to_owned(),
             origin,
+            key: signer.key.clone(),
+        };
+        let tree = resume(&standing, &reader)?;
+        let (published, watched) = watch::channel(tree.size());
+        let mut press = Press {
+            published,
+            tree,
+            standing: standing.clone(),
             signer,
             reader,
             clock,
@@ -113,8 +122,16 @@ impl Publisher {
             .spawn(move || press.run(&inbox, interval))?;
         Ok(Self {
             orders,
+            standing,
+            published: watched,
             thread: Some(thread),
         })
+    }
+
+    /// Makes receipts of what is published. Whoever asks for one waits up to `deadline` for a
+    /// checkpoint that covers it.
+    pub fn receipts(&self, deadline: Duration) -> Receipts {
+        Receipts::new(self.standing.clone(), self.published.clone(), deadline)
     }
 
     /// Publishes what is sequenced now, and waits until it is in its place.
@@ -136,29 +153,16 @@ impl Drop for Publisher {
     }
 }
 
-fn resume(
-    directory: &Path,
-    origin: &Origin,
-    key: &VerifierKey,
-    reader: &Reader,
-) -> Result<Integrator, PublishError> {
-    let note = match fs::read_to_string(directory.join("checkpoint")) {
-        Ok(note) => note,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Tokens are served only after the first checkpoint stands: then it was taken away.
-            return if reader.any_token()? {
-                Err(PublishError::Missing)
-            } else {
-                Ok(Integrator::new(directory))
-            };
-        }
-        Err(error) => return Err(error.into()),
+fn resume(standing: &Standing, reader: &Reader) -> Result<Integrator, PublishError> {
+    let directory = &standing.directory;
+    let Some((_, checkpoint)) = standing.checkpoint()? else {
+        // Tokens are served only after the first checkpoint stands: then it was taken away.
+        return if reader.any_token()? {
+            Err(PublishError::Missing)
+        } else {
+            Ok(Integrator::new(directory))
+        };
     };
-    let checkpoint =
-        ledger::open_checkpoint(&note, key).map_err(|_| PublishError::ForeignCheckpoint)?;
-    if checkpoint.origin != *origin {
-        return Err(PublishError::ForeignCheckpoint);
-    }
     let first = checkpoint.size - checkpoint.size % TILE_WIDTH;
     let limit = u32::try_from(checkpoint.size - first).unwrap_or(u32::MAX);
     let tail = reader.entries(first, limit)?;
@@ -173,9 +177,9 @@ fn resume(
 
 struct Press {
     tree: Integrator,
-    published: u64,
-    directory: PathBuf,
-    origin: Origin,
+    /// How many entries a checkpoint covers: who waits for a receipt is told.
+    published: watch::Sender<u64>,
+    standing: Standing,
     signer: CheckpointSigner,
     reader: Reader,
     clock: Arc<dyn Clock>,
@@ -200,12 +204,7 @@ impl Press {
 
     /// After a failure the tree may stand between two entries: begin again at what is published.
     fn take_up(&mut self) {
-        match resume(
-            &self.directory,
-            &self.origin,
-            &self.signer.key,
-            &self.reader,
-        ) {
+        match resume(&self.standing, &self.reader) {
             Ok(tree) => self.tree = tree,
             Err(error) => tracing::error!(%error, "the published ledger can't be taken up"),
         }
@@ -221,19 +220,19 @@ impl Press {
                 self.tree.append(entry)?;
             }
         }
-        if self.tree.size() > self.published {
+        if self.tree.size() > *self.published.borrow() {
             let root = self.tree.integrate()?;
             let size = self.tree.size();
             self.sign(&Checkpoint {
-                origin: self.origin.clone(),
+                origin: self.standing.origin.clone(),
                 size,
                 root,
             })?;
-            self.published = size;
+            self.published.send_replace(size);
             self.tree.drop_stale()?;
         }
         Ok(Published {
-            size: self.published,
+            size: *self.published.borrow(),
         })
     }
 
@@ -243,14 +242,17 @@ impl Press {
         let line = ledger::signature_line(&self.signer.key, &signature);
         let note = ledger::signed_note(&body, &[line]);
         // The archive never runs ahead of `checkpoint`: that would look like a rollback.
-        write_durably(&self.directory.join("checkpoint"), note.as_bytes())?;
+        write_durably(&self.standing.directory.join("checkpoint"), note.as_bytes())?;
         self.archive(&note)?;
         Ok(())
     }
 
     /// Every checkpoint that was ever published stays: an auditor compares them pairwise.
     fn archive(&self, note: &str) -> io::Result<()> {
-        let path = self.directory.join(ledger::notes_path(self.clock.now().0));
+        let path = self
+            .standing
+            .directory
+            .join(ledger::notes_path(self.clock.now().0));
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }

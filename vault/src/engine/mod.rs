@@ -8,7 +8,9 @@ mod detokenize;
 mod idempotency;
 pub mod key;
 mod own_keys;
+mod receipt;
 mod refusal;
+mod restore;
 mod ticket;
 pub mod token;
 mod tokenize;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 
 use ledger::{Facts, Item, ItemView, Operation, Outcome, Pseudonym};
 
-use crate::commit::{Committer, NotDurable};
+use crate::commit::{Committer, NotDurable, Receipts};
 use crate::model::{Catalogue, ClassName, Clock, DomainName, LifeFault, RequestId, UnitName};
 use crate::policy::Authorized;
 use crate::seal::SealError;
@@ -32,6 +34,7 @@ pub use delivery::DeliveryFault;
 pub use detokenize::{Disclosure, Revealed, Revelation};
 pub use own_keys::{DomainKeys, KeyError, Keys};
 pub use refusal::Refusal;
+pub use restore::{Aftermath, RestoreError, make_good};
 pub use ticket::{FoundTicket, IssuedTicket, TicketWish};
 pub use tokenize::{Issued, TokenizeItem, Wish};
 
@@ -94,6 +97,33 @@ pub enum EngineError {
     /// The store can't be read.
     #[error("the store can't be read: {0}")]
     Store(String),
+    /// A legal hold covers what was to be erased. Nothing was.
+    #[error("a legal hold covers some of it: nothing was erased; have the hold lifted first")]
+    Held,
+    /// Erasing by subject without the right to erase every class of the domain.
+    #[error("erasing by subject needs the right to erase every class of the domain")]
+    NotWhole,
+    /// More rows than one act erases.
+    #[error("more than {max} tokens are about the subject: erase some of them by token first")]
+    SubjectTooLarge {
+        /// Most rows of one act.
+        max: usize,
+    },
+    /// The rows are gone and the entry stands, but their keys are not all destroyed on disk.
+    #[error(
+        "erased, and the keys of the values can't be destroyed on disk yet: check the disk of the shred keys; \
+         a restart tries again"
+    )]
+    ShredLate,
+    /// No such entry, or another unit's: not told apart.
+    #[error("no entry of this number is your unit's")]
+    EntryUnknown,
+    /// No checkpoint covers the entry yet.
+    #[error("no checkpoint covers the entry yet: ask for its receipt again")]
+    CheckpointLate,
+    /// The published ledger does not prove the entry, or can't be read.
+    #[error("the published ledger can't be read: have it verified")]
+    ReceiptUnmade,
     /// A value can't be sealed, or the domain has no keys.
     #[error("the vault's keys can't be used")]
     Keys,
@@ -134,6 +164,7 @@ pub struct Engine {
     reader: Reader,
     shreds: Shreds,
     committer: Committer,
+    receipts: Receipts,
     clock: Arc<dyn Clock>,
     batch_items_max: usize,
     space_watch: SpaceWatch,
@@ -156,7 +187,7 @@ impl Engine {
         catalogue: Arc<Catalogue>,
         (keys, shelf): (Keys, KeyShelf),
         (reader, shreds): (Reader, Shreds),
-        committer: Committer,
+        (committer, receipts): (Committer, Receipts),
         clock: Arc<dyn Clock>,
         bounds: Bounds,
     ) -> Self {
@@ -168,6 +199,7 @@ impl Engine {
             reader,
             shreds,
             committer,
+            receipts,
             clock,
             batch_items_max: bounds.batch_items_max,
             space_watch: SpaceWatch::default(),

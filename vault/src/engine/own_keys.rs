@@ -197,7 +197,33 @@ impl Values {
 /// All keys the engine works with.
 pub struct Keys {
     domains: BTreeMap<DomainName, DomainKeys>,
-    pseudonyms: MacKey,
+    pseudonyms: Pseudonyms,
+}
+
+/// What stands in the ledger for tokens and for those they are about.
+pub(super) struct Pseudonyms(MacKey);
+
+impl Pseudonyms {
+    /// Opens the key of a database that stands.
+    pub(super) fn open(envelope: &Envelope, reader: &Reader) -> Result<Self, KeyError> {
+        let lost = || KeyError::Lost(PSEUDONYM_KEY.to_owned());
+        let id = KeyId::parse(PSEUDONYM_KEY).map_err(|cause| failed(PSEUDONYM_KEY, cause))?;
+        let wrapped = standing(reader, &id, KeyKind::HmacSha256)?;
+        let opened = envelope.open_mac(wrapped.last().ok_or_else(lost)?);
+        Ok(Self(opened.map_err(|cause| failed(PSEUDONYM_KEY, cause))?))
+    }
+
+    pub(super) fn of_token(&self, row: Fingerprint) -> [u8; 16] {
+        cut(self
+            .0
+            .tag(&Binding::new("jinku/v1 token pseudonym").field(&row.0)))
+    }
+
+    /// A data subject's handle in the store is not in the ledger; this stands for it.
+    pub(super) fn of_subject(&self, subject: SubjectHandle) -> [u8; 32] {
+        let message = Binding::new("jinku/v1 subject pseudonym").field(&subject.0);
+        self.0.tag(&message)
+    }
 }
 
 impl Keys {
@@ -221,7 +247,7 @@ impl Keys {
         for domain in catalogue.domains() {
             domains.insert(domain.name.clone(), opening.domain(domain).await?);
         }
-        let pseudonyms = opening.mac(PSEUDONYM_KEY).await?;
+        let pseudonyms = Pseudonyms(opening.mac(PSEUDONYM_KEY).await?);
         Ok(Self {
             domains,
             pseudonyms,
@@ -233,21 +259,23 @@ impl Keys {
     }
 
     pub(super) fn pseudonym(&self, row: Fingerprint) -> [u8; 16] {
-        cut(self
-            .pseudonyms
-            .tag(&Binding::new("jinku/v1 token pseudonym").field(&row.0)))
+        self.pseudonyms.of_token(row)
+    }
+
+    pub(super) fn subject_commitment(&self, subject: SubjectHandle) -> [u8; 32] {
+        self.pseudonyms.of_subject(subject)
     }
 
     /// What stands for a value that was searched for: the same value, the same commitment.
     pub(super) fn search_commitment(&self, index: BlindIndex) -> [u8; 32] {
         let message = Binding::new("jinku/v1 search pseudonym").field(&index.0);
-        self.pseudonyms.tag(&message)
+        self.pseudonyms.0.tag(&message)
     }
 
     /// What stands for the context of one key act: the same context, the same commitment.
     pub(super) fn context_commitment(&self, context: &Binding) -> [u8; 32] {
         let message = Binding::new("jinku/v1 context pseudonym").field(context.as_bytes());
-        self.pseudonyms.tag(&message)
+        self.pseudonyms.0.tag(&message)
     }
 
     /// The same, cut to an item's pseudonym.

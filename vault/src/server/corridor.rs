@@ -238,6 +238,11 @@ pub(super) async fn detokenize(
     delivered(vault, ticket, &asked, revealing).await
 }
 
+/// From an entry's index to its receipt, for the unit that the entry names.
+pub(super) async fn receipt(vault: &Vault, ticket: &Ticket, seq: u64) -> Result<String, Problem> {
+    Ok(vault.engine.receipt(ticket.take()?, seq).await?)
+}
+
 async fn denied(
     vault: &Vault,
     ticket: &Ticket,

@@ -3,6 +3,7 @@
 mod key_life;
 mod key_use;
 mod keys;
+mod token_erase;
 mod token_find;
 mod tokens;
 
@@ -10,8 +11,9 @@ use std::sync::Arc;
 
 use api::v1::vault_server::Vault as Contract;
 use api::v1::{
-    Delivery as DeliveryMessage, DetokenizeRequest, DetokenizeResponse, RedeemRequest,
-    Revealed as RevealedMessage, TokenizeRequest, TokenizeResponse, View as ViewMessage,
+    Delivery as DeliveryMessage, DetokenizeRequest, DetokenizeResponse, ReceiptRequest,
+    ReceiptResponse, RedeemRequest, Revealed as RevealedMessage, TokenizeRequest, TokenizeResponse,
+    View as ViewMessage,
 };
 use tonic::{Request, Response, Status};
 
@@ -181,6 +183,17 @@ impl Contract for Grpc {
         let answer = self.redeemed(&ticket, request.into_inner()).await;
         answer
             .map(Response::new)
+            .map_err(|problem| problem.status())
+    }
+
+    async fn receipt(
+        &self,
+        request: Request<ReceiptRequest>,
+    ) -> Result<Response<ReceiptResponse>, Status> {
+        let ticket = ticket(&request)?;
+        let entry = request.into_inner().entry;
+        let text = corridor::receipt(&self.vault, &ticket, entry).await;
+        text.map(|text| Response::new(ReceiptResponse { text }))
             .map_err(|problem| problem.status())
     }
 }

@@ -84,6 +84,10 @@ fn router(vault: &Arc<Vault>) -> Router {
             post(rest::tokens::act).fallback(rest::method),
         )
         .route(
+            "/v1/receipts/{entry}",
+            get(rest::receipt::receipt).fallback(rest::method),
+        )
+        .route(
             "/v1/keys",
             post(rest::keys::create)
                 .get(rest::keys::list)

@@ -66,8 +66,7 @@ impl Problem {
     }
 
     pub(super) fn no_such_path() -> Self {
-        let detail =
-            "no such path: see /v1/tokenize, /v1/detokenize, /v1/redeem, /v1/tokens and /v1/keys";
+        let detail = "no such path: see /v1/tokenize, /v1/detokenize, /v1/redeem, /v1/tokens, /v1/receipts and /v1/keys";
         Self::new(
             "path-unknown",
             StatusCode::NOT_FOUND,
@@ -335,6 +334,31 @@ impl From<EngineError> for Problem {
                     Code::ResourceExhausted,
                     error.to_string(),
                 )
+            }
+            EngineError::Held => {
+                let (status, grpc) = (StatusCode::CONFLICT, Code::FailedPrecondition);
+                Self::new("held", status, grpc, error.to_string())
+            }
+            EngineError::NotWhole => {
+                let (status, grpc) = (StatusCode::FORBIDDEN, Code::PermissionDenied);
+                Self::new("not-permitted", status, grpc, error.to_string())
+            }
+            EngineError::SubjectTooLarge { .. } => unfit("subject-too-large"),
+            EngineError::ShredLate => {
+                let (status, grpc) = (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
+                Self::new("shred-late", status, grpc, error.to_string())
+            }
+            EngineError::EntryUnknown => {
+                let (status, grpc) = (StatusCode::NOT_FOUND, Code::NotFound);
+                Self::new("entry-unknown", status, grpc, error.to_string())
+            }
+            EngineError::CheckpointLate | EngineError::ReceiptUnmade => {
+                let code = match &error {
+                    EngineError::CheckpointLate => "checkpoint-late",
+                    _ => "receipt-unavailable",
+                };
+                let (status, grpc) = (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
+                Self::new(code, status, grpc, error.to_string()).retry(1)
             }
             EngineError::NotDurable(cause) => Self::from(*cause),
             EngineError::Store(_) => Self::not_ready("the store can't be read"),

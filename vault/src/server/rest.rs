@@ -2,9 +2,11 @@
 
 mod body;
 mod detokenize;
+pub(super) mod erase;
 mod key_carry;
 mod key_use;
 pub(super) mod keys;
+pub(super) mod receipt;
 mod token_find;
 pub(super) mod tokens;
 

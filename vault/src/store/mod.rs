@@ -5,6 +5,7 @@
 //! changes without its ledger entry.
 
 mod answer;
+mod copy;
 mod limit;
 mod row;
 mod shreds;
@@ -12,6 +13,7 @@ mod sqlite;
 mod ticket;
 
 pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
+pub use copy::copy_out;
 pub use limit::{raw_insert_rate, raw_lookup_rate};
 pub use row::{
     Age, Aged, BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite,
@@ -19,7 +21,7 @@ pub use row::{
     VersionRow,
 };
 pub use shreds::{ShredError, ShredFiles, Shreds};
-pub use sqlite::{Applied, Database, Expiry, Reader, Writer};
+pub use sqlite::{Applied, Database, Expiry, Held, Reader, Writer};
 pub use ticket::{TicketHash, TicketRow, TicketWrite};
 
 /// Why the store could not do what was asked. The text never holds a column's content.

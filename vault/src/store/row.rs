@@ -97,6 +97,16 @@ pub enum TokenWrite {
     Unlink(SubjectHandle, Fingerprint),
     /// The row goes, is never issued again, and its shred key is due. Under a legal hold that is a conflict.
     Remove(Fingerprint),
+    /// The same, where it is about this subject and nobody else: another one's is a conflict.
+    RemoveOf(SubjectHandle, Fingerprint),
+    /// The same, whatever holds it: the ledger says that it went, and a backup brought it back.
+    Forget(Fingerprint),
+    /// One use less where uses are counted; one that has none left keeps none.
+    Used(Fingerprint),
+    /// Nothing is about this subject any longer.
+    UnlinkAll(SubjectHandle),
+    /// No token is about this subject any more, and no hold is on it: otherwise that is a conflict.
+    NoneLeft(SubjectHandle),
     /// The class, with what is sealed under it, in place of the ciphertext that was read.
     Move {
         /// Which row.

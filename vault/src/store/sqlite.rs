@@ -3,6 +3,7 @@
 mod idempotency;
 mod keys;
 mod ticket;
+mod token_writes;
 mod tokens;
 mod walk;
 
@@ -13,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::StoreError;
 use super::row::{Change, StoredEntry};
@@ -40,6 +41,11 @@ pub struct Database {
     _lock: File,
 }
 
+/// A database that nobody may open meanwhile.
+pub struct Held {
+    _lock: File,
+}
+
 /// Reads. Connections are pooled; each query sees the last commit.
 pub struct Reader {
     path: PathBuf,
@@ -63,6 +69,13 @@ pub enum Applied {
 }
 
 impl Database {
+    /// Keeps every vault away from the file, whether or not it can be read, until this is dropped.
+    pub fn hold(path: &Path) -> Result<Held, StoreError> {
+        Ok(Held {
+            _lock: lock(&path.with_extension("lock"))?,
+        })
+    }
+
     /// Opens or creates the file and brings its schema up to date.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = lock(&path.with_extension("lock"))?;
@@ -118,6 +131,14 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// A connection to a database that stands: none is made.
+pub(super) fn connect_standing(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
 }
 
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
@@ -184,6 +205,16 @@ fn taken_over(error: rusqlite::Error, version: u32) -> StoreError {
 // === Reading
 
 impl Reader {
+    /// Reads a copy that nobody serves from. It is not locked, and no schema is brought up to date.
+    pub fn of_copy(path: &Path) -> Result<Self, StoreError> {
+        // What is not there is not made.
+        connect_standing(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+        })
+    }
+
     fn query<T>(
         &self,
         run: impl FnOnce(&Connection) -> Result<T, StoreError>,

@@ -17,7 +17,20 @@ const EXAMPLES: &str = "\
 Examples:
   jinku-ledger verify /mnt/ledger --key-file ~/audit/node-1.vkey --state ~/audit/node-1.state
   jinku-ledger show /mnt/ledger --op detokenize --outcome denied
+  jinku-ledger receipt erasure.tlog-proof --key-file ~/audit/node-1.vkey
   jinku-ledger explain root-mismatch";
+
+const RECEIPT_VERDICTS: &str = "\
+Exit codes:
+  0  verified
+  2  tampered: the receipt is not what the log gave
+  3  trust: a signature or the log's name is not the key's, or no key was given
+  5  too large to be a receipt
+  64 usage; 141 the reader of the output went away
+
+Examples:
+  jinku-ledger receipt erasure.tlog-proof --key-file ~/audit/node-1.vkey
+  jinku-ledger receipt erasure.tlog-proof --key 'bank.example/node-1+1a2b3c4d+AbCd...' --json";
 
 const VERDICTS: &str = "\
 Exit codes:
@@ -41,6 +54,9 @@ pub(crate) enum Command {
     Verify(Verify),
     /// List the entries of an archive (verifies nothing)
     Show(Show),
+    /// Verify one entry by its receipt alone, and say what it says
+    #[command(after_help = RECEIPT_VERDICTS)]
+    Receipt(Receipt),
     /// Say what a finding means and what to do about it
     Explain(Explain),
 }
@@ -80,6 +96,21 @@ pub(crate) struct Show {
     #[arg(long, value_parser = outcome)]
     pub(crate) outcome: Option<Outcome>,
     /// One JSON object a line (schema `jinku-ledger.entry/1`)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Receipt {
+    /// The receipt, a C2SP tlog-proof
+    pub(crate) file: PathBuf,
+    /// The log's public key, as `name+hash+base64`
+    #[arg(long, value_name = "VKEY", conflicts_with = "key_file")]
+    pub(crate) key: Option<String>,
+    /// A file with the log's public key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Print the verdict, the entry and its items in JSON (schema `jinku-ledger.receipt/1`)
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod explain;
+mod receipt;
 mod screen;
 mod show;
 mod verify;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Verify(args) => verify::run(args),
         Command::Show(args) => show::run(args),
+        Command::Receipt(args) => receipt::run(args),
         Command::Explain(args) => explain::run(args),
     };
     match done {

@@ -44,7 +44,8 @@ fn asked_for(args: &args::Show, facts: &Facts) -> bool {
         && args.outcome.is_none_or(|outcome| facts.outcome == outcome)
 }
 
-fn row(seq: u64, entry: &Entry) -> String {
+/// An entry on one line.
+pub(crate) fn row(seq: u64, entry: &Entry) -> String {
     let facts = &entry.facts;
     let (time, operation, outcome) = (
         Utc::from_micros(entry.time_us),
@@ -73,7 +74,7 @@ fn row(seq: u64, entry: &Entry) -> String {
 }
 
 /// Every fact of an entry; integers above 2^53 are not expected, times fit until 2255.
-fn object(seq: u64, entry: &Entry) -> Value {
+pub(crate) fn object(seq: u64, entry: &Entry) -> Value {
     let facts = &entry.facts;
     json!({
         "schema": ENTRY_SCHEMA,
@@ -99,7 +100,8 @@ fn object(seq: u64, entry: &Entry) -> Value {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
     bytes
         .iter()

@@ -26,17 +26,10 @@ pub(crate) fn run(args: &args::Verify) -> anyhow::Result<u8> {
 }
 
 fn trust(args: &args::Verify) -> anyhow::Result<Trust> {
-    let key_text = match (&args.key, &args.key_file) {
-        (Some(text), _) => Some(text.clone()),
-        (None, Some(file)) => {
-            outside(file, &args.dir)?;
-            Some(fs::read_to_string(file).context("the key file cannot be read")?)
-        }
-        (None, None) => None,
-    };
-    let key = key_text
-        .map(|text| VerifierKey::parse(text.trim()))
-        .transpose()?;
+    if let (None, Some(file)) = (&args.key, &args.key_file) {
+        outside(file, &args.dir)?;
+    }
+    let key = key(args.key.as_deref(), args.key_file.as_deref())?;
     let origin = args.origin.as_deref().map(Origin::parse).transpose()?;
     let pinned = match (&args.state, &key) {
         (None, _) => None,
@@ -50,6 +43,16 @@ fn trust(args: &args::Verify) -> anyhow::Result<Trust> {
         origin,
         pinned,
     })
+}
+
+/// The key that was named, if any was.
+pub(crate) fn key(text: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<VerifierKey>> {
+    let text = match (text, file) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(file)) => fs::read_to_string(file).context("the key file cannot be read")?,
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(VerifierKey::parse(text.trim())?))
 }
 
 /// The operator can write in the archive: a key from there would prove nothing.

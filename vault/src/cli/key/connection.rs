@@ -6,7 +6,7 @@ pub(super) use crate::cli::connection::{Connection, code, refused};
 
 /// Whom answers are for.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub(super) enum Form {
+pub(in crate::cli) enum Form {
     /// People.
     Text,
     /// Scripts.

@@ -14,11 +14,11 @@
 mod act;
 mod carry;
 mod cipher;
-mod connection;
+pub(super) mod connection;
 mod life;
 mod show;
 mod signature;
-mod words;
+pub(super) mod words;
 
 use std::process::ExitCode;
 

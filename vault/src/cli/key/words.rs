@@ -75,7 +75,7 @@ impl Consent {
 }
 
 /// A file's bytes, or those of standard input.
-pub(super) fn read(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
+pub(in crate::cli) fn read(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     if let Some(file) = file.filter(|file| *file != Path::new("-")) {
         return std::fs::read(file).with_context(|| format!("`{}` can't be read", file.display()));
     }
@@ -86,7 +86,7 @@ pub(super) fn read(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Writes a new file that only its owner may read. One that is there stays as it is.
-pub(super) fn write_new(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(in crate::cli) fn write_new(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let opened = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -103,7 +103,7 @@ pub(super) fn write_new(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Refuses a file that is there already, before the vault does anything.
-pub(super) fn vacant(file: &Path) -> anyhow::Result<()> {
+pub(in crate::cli) fn vacant(file: &Path) -> anyhow::Result<()> {
     if file.exists() {
         bail!("`{}` is there already: name a new file", file.display());
     }

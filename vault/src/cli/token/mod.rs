@@ -6,7 +6,9 @@
 //! | `session` | the client, its proof, and what all verbs share |
 //! | `life` | describe, disable, enable, replace, move; legal holds |
 //! | `find` | purge, search, reindex |
+//! | `erase` | erasure, and its certificate |
 
+mod erase;
 mod find;
 mod life;
 mod session;
@@ -44,6 +46,7 @@ const EXAMPLES: &str = "Examples, with a development installation; one token a l
   jinku token replace tokens.txt --purpose token-care --out new-tokens.txt
   jinku token hold --subject-file person.txt --matter court-114-2231 --purpose legal-hold
   jinku token purge --expired-before 2026-01-01T00:00:00Z --dry-run --purpose retention
+  jinku token erase --subject-file person.txt --purpose erasure-request --receipt erased.tlog-proof
   jinku token search value.txt --class national-id --unit tax-bureau --purpose tax-assessment";
 
 #[derive(Subcommand)]
@@ -52,6 +55,8 @@ enum Verb {
     Life(life::Verb),
     #[command(flatten)]
     Find(find::Verb),
+    /// Erase tokens and their values for good, also from what backups bring back.
+    Erase(erase::Erase),
 }
 
 pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
@@ -60,6 +65,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
         match options.verb {
             Verb::Life(verb) => life::run(verb, &session).await,
             Verb::Find(verb) => find::run(verb, &session).await,
+            Verb::Erase(erase) => erase::run(erase, &session).await,
         }
     })
 }

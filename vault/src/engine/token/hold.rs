@@ -161,7 +161,9 @@ impl Engine {
         let mut facts = caller_facts(A::OPERATION, proof, request);
         facts.domain = Some(grant.domain().to_string());
         facts.purpose = Some(grant.purpose().to_string());
-        // INVARIANT 13: the subject enters the ledger as a keyed pseudonym only.
+        // INVARIANT 13: the subject enters the ledger as a keyed pseudonym only. A restored backup gets the
+        // hold back by the commitment.
+        facts.commitment = Some(self.keys.subject_commitment(handle));
         let item = self.item(Fingerprint(handle.0), SUBJECT, ItemView::Done);
         Ok((Record::batch(change, facts, [(item, 1)])?, holds))
     }

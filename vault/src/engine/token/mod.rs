@@ -12,11 +12,13 @@
 //! | `replace`, `transfer` | another token for a value; another class for a token |
 //! | `hold` | legal holds |
 //! | `purge` | what is old goes |
+//! | `erase` | tokens and their values go, by token or by subject, with a certificate |
 //! | `search`, `reindex` | a value's tokens, and what finds them |
 //! | `shred` | keys that are destroyed when the entry stands |
 
 mod act;
 mod describe;
+mod erase;
 mod fault;
 mod hold;
 mod purge;
@@ -29,6 +31,7 @@ mod transfer;
 
 pub use act::Acted;
 pub use describe::Description;
+pub use erase::{ERASED_ROWS_MAX, ErasedItem, Erasing, Erasure};
 pub use fault::{TokenActFault, TokenFault};
 pub use purge::{PurgeStep, Purged};
 pub use reindex::Reindexing;

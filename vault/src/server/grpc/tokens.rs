@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use api::v1::tokens_server::Tokens as Contract;
 use api::v1::{
-    DescribeTokensResponse, DescribedToken, HoldRequest, ItemError, ListHoldsRequest,
-    ListHoldsResponse, MoveTokensRequest, PurgeTokensRequest, PurgeTokensResponse,
-    ReindexTokensRequest, ReindexTokensResponse, ReplaceTokensRequest, ReplaceTokensResponse,
-    ReplacedToken, SearchRequest, SearchResponse, TokenDescription, TokenDone, TokensRequest,
-    TokensResponse,
+    DescribeTokensResponse, DescribedToken, EraseTokensRequest, EraseTokensResponse, HoldRequest,
+    ItemError, ListHoldsRequest, ListHoldsResponse, MoveTokensRequest, PurgeTokensRequest,
+    PurgeTokensResponse, ReindexTokensRequest, ReindexTokensResponse, ReplaceTokensRequest,
+    ReplaceTokensResponse, ReplacedToken, SearchRequest, SearchResponse, TokenDescription,
+    TokenDone, TokensRequest, TokensResponse,
 };
 use tonic::{Request, Response, Status};
 
 use super::ticket;
+use super::token_erase::erase_tokens;
 use super::token_find::{lift_hold, list_holds, place_hold, purge_tokens, reindex_tokens, search};
 use crate::engine::token::{Acted, Description, Replacement, TokenFault};
 use crate::model::{ClassName, DomainName, TokenText};
@@ -68,6 +69,7 @@ contract! {
     replace_tokens(ReplaceTokensRequest) -> ReplaceTokensResponse;
     move_tokens(MoveTokensRequest) -> TokensResponse;
     purge_tokens(PurgeTokensRequest) -> PurgeTokensResponse;
+    erase_tokens(EraseTokensRequest) -> EraseTokensResponse;
     place_hold(HoldRequest) -> TokensResponse;
     lift_hold(HoldRequest) -> TokensResponse;
     list_holds(ListHoldsRequest) -> ListHoldsResponse;

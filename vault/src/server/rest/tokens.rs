@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::keys::instant;
-use super::{answer, decode, purpose, to_json, token_find};
+use super::{answer, decode, erase, purpose, to_json, token_find};
 use crate::engine::token::{Acted, Description, Replacement, TokenFault};
 use crate::model::{ClassName, DomainName, TokenText};
 use crate::policy::token_act;
@@ -168,6 +168,7 @@ async fn acted(
         "replace" => replaced(call).await,
         "move" => moved(call).await,
         "purge" => token_find::purged(call).await,
+        "erase" => erase::erased(call).await,
         "hold" => token_find::held(call).await,
         "release" => token_find::released(call).await,
         "holds" => token_find::holds(call).await,

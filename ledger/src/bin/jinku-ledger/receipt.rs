@@ -1,0 +1,137 @@
+//! `receipt`: judges one receipt by itself, and says what its entry says.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use ledger::verify::{Class, Code};
+use ledger::{Item, RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, VerifierKey, verify_receipt};
+use serde_json::{Value, json};
+
+use crate::args;
+use crate::screen::{Pretty, Screen, coloured, shown};
+use crate::show::{hex, object, row};
+use crate::verify::key;
+
+const RECEIPT_SCHEMA: &str = "jinku-ledger.receipt/1";
+
+pub(crate) fn run(args: &args::Receipt) -> anyhow::Result<u8> {
+    let key = key(args.key.as_deref(), args.key_file.as_deref())?;
+    let verdict = match (&key, text(&args.file)?) {
+        (None, _) => Err(Fault::new(
+            Code::NoKey,
+            "nothing was checked: pass --key".into(),
+        )),
+        (Some(_), None) => Err(Fault::of(&ReceiptError::Format("text that is not UTF-8"))),
+        (Some(key), Some(text)) => verify_receipt(&text, key).map_err(|error| Fault::of(&error)),
+    };
+    let class = verdict
+        .as_ref()
+        .map_or_else(|fault| fault.code.class(), |_| Class::Verified);
+    if args.json {
+        Screen::json(&report(class, key.as_ref(), &verdict), Pretty::Lines)?;
+    } else {
+        print(class, key.as_ref(), &verdict)?;
+    }
+    Ok(class.exit_code())
+}
+
+/// Why a receipt proves nothing.
+struct Fault {
+    code: Code,
+    message: String,
+}
+
+impl Fault {
+    fn new(code: Code, message: String) -> Self {
+        Self { code, message }
+    }
+
+    fn of(error: &ReceiptError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+/// The file's text; nothing where it is not text. One byte more than allowed is enough to refuse it.
+fn text(file: &Path) -> anyhow::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    let opened = File::open(file).context("the receipt cannot be opened")?;
+    opened
+        .take(RECEIPT_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .context("the receipt cannot be read")?;
+    Ok(String::from_utf8(bytes).ok())
+}
+
+fn print(
+    class: Class,
+    key: Option<&VerifierKey>,
+    verdict: &Result<VerifiedReceipt, Fault>,
+) -> anyhow::Result<()> {
+    let word = coloured(class, class.as_str());
+    let exit = class.exit_code();
+    let receipt = match verdict {
+        Ok(receipt) => receipt,
+        Err(Fault { code, message }) => {
+            Screen::line(&format!("receipt: {word} (exit {exit})"))?;
+            let code = coloured(class, code.as_str());
+            Screen::line(&format!("- {code}: {}", shown(message)))?;
+            return Screen::line("  `jinku-ledger explain CODE` says what it means and what to do");
+        }
+    };
+    let stated = &receipt.checkpoint;
+    Screen::line(&format!(
+        "{}: {word} (exit {exit})",
+        shown(stated.origin.as_str())
+    ))?;
+    let signer = key.map_or_else(String::new, VerifierKey::to_string);
+    Screen::line(&format!(
+        "  entry {} of {}, covered by a checkpoint signed by {signer}; not checked: witnesses",
+        receipt.entry.seq, stated.size
+    ))?;
+    Screen::line(&row(receipt.entry.seq, &receipt.entry))?;
+    if let Some(commitment) = receipt.entry.facts.commitment {
+        Screen::line(&format!("  commitment {}", hex(&commitment)))?;
+    }
+    for item in &receipt.items {
+        let (id, class) = (hex(&item.pseudonym.id), shown(&item.class));
+        Screen::line(&format!("  token {id}  {class}  {}", item.view))?;
+    }
+    Ok(())
+}
+
+fn report(
+    class: Class,
+    key: Option<&VerifierKey>,
+    verdict: &Result<VerifiedReceipt, Fault>,
+) -> Value {
+    let receipt = verdict.as_ref().ok();
+    let finding = verdict
+        .as_ref()
+        .err()
+        .map(|fault| json!({ "code": fault.code, "class": class, "message": fault.message }));
+    json!({
+        "schema": RECEIPT_SCHEMA,
+        "verdict": class,
+        "exit_code": class.exit_code(),
+        "key": key.map(VerifierKey::to_string),
+        "checkpoint": receipt.map(|receipt| json!({
+            "origin": receipt.checkpoint.origin.as_str(),
+            "size": receipt.checkpoint.size,
+            "root": receipt.checkpoint.root.to_string(),
+        })),
+        "entry": receipt.map(|receipt| object(receipt.entry.seq, &receipt.entry)),
+        "items": receipt.map(|receipt| receipt.items.iter().map(item).collect::<Vec<_>>()),
+        "not_checked": ["witnesses"],
+        "finding": finding,
+    })
+}
+
+fn item(item: &Item) -> Value {
+    json!({
+        "pseudonym": { "epoch": item.pseudonym.epoch, "id": hex(&item.pseudonym.id) },
+        "class": item.class,
+        "view": item.view.as_str(),
+    })
+}
