@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "jinku/v1/vault.proto",
             "jinku/v1/keys.proto",
             "jinku/v1/tokens.proto",
+            "jinku/v1/guard.proto",
         ],
         ["proto"],
     )?;

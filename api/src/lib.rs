@@ -1,24 +1,28 @@
 //! The contract between gateways, units and the vault.
 //!
 //! [`v1`] holds the messages and the service stubs that `proto/jinku/v1/*.proto` describe;
-//! [`Client`] (values and tokens), [`TokensClient`] (tokens that stand) and [`KeysClient`] (the key service) are
-//! small clients over mutual TLS. None knows anything of the vault's inside.
+//! [`Client`] (values and tokens), [`TokensClient`] (tokens that stand), [`KeysClient`] (the key service) and
+//! [`GuardClient`] (locks, honeytokens, grants) are small clients over mutual TLS. None knows anything of the
+//! vault's inside.
 //!
 //! | module | holds |
 //! | --- | --- |
 //! | [`v1`] | generated messages, client and server stubs |
 //! | `channel` | [`ClientSettings`], [`ClientError`], [`UnitProof`] |
 //! | `client` | [`Client`] |
+//! | `guard` | [`GuardClient`] |
 //! | `keys` | [`KeysClient`] |
 //! | `tokens` | [`TokensClient`] |
 
 mod channel;
 mod client;
+mod guard;
 mod keys;
 mod tokens;
 
 pub use channel::{ClientError, ClientSettings, UnitProof};
 pub use client::Client;
+pub use guard::GuardClient;
 pub use keys::KeysClient;
 pub use tokens::TokensClient;
 

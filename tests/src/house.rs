@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use api::v1::{DetokenizeRequest, Revealed, TokenizeItem, TokenizeRequest};
-use api::{Client, ClientError, ClientSettings, KeysClient, TokensClient, UnitProof};
+use api::{Client, ClientError, ClientSettings, GuardClient, KeysClient, TokensClient, UnitProof};
 
 use crate::programs::{Program, binary, free_port, hsm_server};
 
@@ -151,6 +151,13 @@ impl House {
         self.vault = Some(vault);
     }
 
+    /// Waits until the running vault's log has these words.
+    pub fn wait_until_it_said(&mut self, words: &str) {
+        let vault = self.vault.as_mut().expect("the vault does not run");
+        let log = vault.log().to_owned();
+        vault.wait_for(|| std::fs::read_to_string(&log).is_ok_and(|said| said.contains(words)));
+    }
+
     /// Waits until the vault listens.
     pub fn wait_until_it_listens(&mut self) {
         let address = self.directory().join("vault.address");
@@ -276,6 +283,11 @@ impl House {
     /// A gRPC client of tokens that stand, with the certificate of a unit or gateway, or with none.
     pub fn tokens(&self, name: Option<&str>) -> TokensClient {
         TokensClient::new(&self.client_settings(name)).unwrap()
+    }
+
+    /// A gRPC client of the guard, with the certificate of a unit or gateway, or with none.
+    pub fn guard(&self, name: Option<&str>) -> GuardClient {
+        GuardClient::new(&self.client_settings(name)).unwrap()
     }
 
     fn client_settings(&self, name: Option<&str>) -> ClientSettings {

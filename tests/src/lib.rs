@@ -12,6 +12,7 @@ mod ledger;
 mod lock;
 mod officer;
 mod programs;
+mod receiver;
 mod upstream;
 mod wrapping;
 
@@ -25,5 +26,6 @@ pub use officer::Said;
 pub use programs::{
     Program, binary, envoy, free_port, hsm_client, hsm_module, hsm_server, sample, workspace,
 };
+pub use receiver::Receiver;
 pub use upstream::{Seen, Upstream};
 pub use wrapping::wrapped;

@@ -93,7 +93,8 @@ fn serve(stream: &TcpStream, record: &Mutex<Vec<Seen>>) {
     }
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Seen> {
+/// One request.
+pub(crate) fn read(reader: &mut impl BufRead) -> Option<Seen> {
     let first = line(reader)?;
     let target = first.rsplit_once(' ')?.0.to_owned();
     let mut headers = Vec::new();

@@ -2,6 +2,7 @@
 //!
 //! One TOML file; every key is in `vault/examples/jinku.toml`. Paths are relative to the file.
 
+mod alert;
 mod keys;
 mod limits;
 
@@ -13,11 +14,15 @@ use kms::GcmIv;
 use ledger::Origin;
 use serde::Deserialize;
 
-use crate::server::{Limits, ListenConfig};
+use crate::engine::guard::GuardLimits;
+use crate::model::HookName;
+use crate::server::{Limits, ListenConfig, WebhookError};
 use crate::store::ShredFiles;
 
+pub use alert::AlertConfig;
 pub use keys::KeysConfig;
 
+use alert::RawAlert;
 use keys::RawKeys;
 use limits::RawLimits;
 
@@ -60,6 +65,14 @@ pub enum ConfigError {
     /// The log's name can't be used.
     #[error("`ledger.origin` can't be used: give a name such as `city.example/vault/node-1`")]
     Origin,
+    /// A place that alerts go to can't be used.
+    #[error("`alert` `{name}` can't be used: {cause}")]
+    Webhook {
+        /// Its name.
+        name: HookName,
+        /// Why.
+        cause: WebhookError,
+    },
 }
 
 /// The configuration file as written.
@@ -80,6 +93,8 @@ pub struct RawConfig {
     keys: RawKeys,
     #[serde(default)]
     limits: RawLimits,
+    #[serde(default)]
+    alert: Vec<RawAlert>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +169,7 @@ struct RawPolicy {
     directory: PathBuf,
     classes: PathBuf,
     units: PathBuf,
+    budgets: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -243,6 +259,10 @@ pub struct Config {
     pub keys: KeysConfig,
     /// Every limit (invariant 14).
     pub limits: Limits,
+    /// How much may be asked for beside policy.
+    pub guard: GuardLimits,
+    /// Where people are told at once.
+    pub alerts: Vec<AlertConfig>,
 }
 
 /// How the HSM is reached.
@@ -283,6 +303,8 @@ pub struct PolicyConfig {
     pub classes: PathBuf,
     /// The unit registry.
     pub units: PathBuf,
+    /// Budgets of distinct values, where there are any.
+    pub budgets: Option<PathBuf>,
 }
 
 /// One OAuth2 issuer.
@@ -358,6 +380,7 @@ impl RawConfig {
                 directory: at(self.policy.directory),
                 classes: at(self.policy.classes),
                 units: at(self.policy.units),
+                budgets: self.policy.budgets.map(at),
             },
             issuers: self.issuer.into_iter().map(issuer).collect(),
             ledger: LedgerConfig {
@@ -369,7 +392,9 @@ impl RawConfig {
                 deadline: millis("ledger.deadline_ms", self.ledger.deadline_ms)?,
             },
             keys: self.keys.checked()?,
+            guard: self.limits.guard()?,
             limits: self.limits.checked()?,
+            alerts: alert::checked(self.alert, folder)?,
         })
     }
 }

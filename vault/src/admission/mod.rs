@@ -2,6 +2,8 @@
 //!
 //! Yields [`Admitted`], which gives its slot back when it is dropped.
 
+mod locks;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::identity::Caller;
 use crate::model::{Clock, Registry, Unit, UnitName};
+
+pub use locks::{Latch, Locks};
 
 /// Proof that a caller may speak now. Only this room can make one.
 pub struct Admitted {
@@ -37,6 +41,9 @@ pub struct Refused {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Inadmissible {
+    /// It was locked out: another unit must unlock it.
+    #[error("the unit is locked: a guard officer must look into it")]
+    Locked,
     /// Its address is outside its registered networks.
     #[error("the unit may not call from this address")]
     Address,
@@ -56,6 +63,7 @@ pub struct Admission {
     rates: BTreeMap<UnitName, DefaultDirectRateLimiter>,
     slots: Arc<Semaphore>,
     clock: Arc<dyn Clock>,
+    locks: Arc<Locks>,
 }
 
 impl Admission {
@@ -70,7 +78,13 @@ impl Admission {
             rates,
             slots: Arc::new(Semaphore::new(in_flight_max)),
             clock,
+            locks: Arc::default(),
         }
+    }
+
+    /// Which units are locked, to be kept up to date by who knows.
+    pub fn locks(&self) -> &Arc<Locks> {
+        &self.locks
     }
 
     /// Lets a caller in, or says why not.
@@ -85,6 +99,9 @@ impl Admission {
     }
 
     fn slot(&self, unit: &Unit, source: IpAddr) -> Result<OwnedSemaphorePermit, Inadmissible> {
+        if self.locks.is_locked(&unit.name) {
+            return Err(Inadmissible::Locked);
+        }
         let source = source.to_canonical();
         if !unit.networks.is_empty() && !unit.networks.iter().any(|net| net.contains(&source)) {
             return Err(Inadmissible::Address);

@@ -350,7 +350,7 @@ impl Desk {
             .collect();
         self.vault
             .engine
-            .detokenize(proof, tokens, RequestId([1; 16]))
+            .detokenize(proof, tokens, None, RequestId([1; 16]))
             .await?;
         Ok(())
     }

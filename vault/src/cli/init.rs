@@ -16,7 +16,7 @@ use super::wallet::{AUDIENCE, ISSUER, Wallet};
 use crate::model::{Catalogue, Registry};
 
 /// What ships with the program: the sample policies, classes, units, routes and records.
-const POLICY_FILES: [(&str, &str); 13] = [
+const POLICY_FILES: [(&str, &str); 15] = [
     (
         "schema.cedarschema",
         include_str!("../../../policies/schema.cedarschema"),
@@ -62,6 +62,14 @@ const POLICY_FILES: [(&str, &str); 13] = [
     (
         "policies/40-tokens.cedar",
         include_str!("../../../policies/policies/40-tokens.cedar"),
+    ),
+    (
+        "policies/50-guard.cedar",
+        include_str!("../../../policies/policies/50-guard.cedar"),
+    ),
+    (
+        "budgets.toml",
+        include_str!("../../../policies/budgets.toml"),
     ),
 ];
 
@@ -222,6 +230,7 @@ pin_file = "hsm-pin"
 directory = "policies"
 classes = "policies/classes.toml"
 units = "policies/units.toml"
+budgets = "policies/budgets.toml"
 
 [[issuer]]
 issuer = "{ISSUER}"

@@ -7,6 +7,7 @@ mod ceremony;
 mod companion;
 mod connection;
 mod demo;
+mod guard;
 mod holders;
 mod init;
 mod key;
@@ -52,6 +53,7 @@ const EXAMPLES: &str = "Examples:
   jinku backup --config DIR/jinku.toml --to BACKUP
   jinku key list --installation DIR --unit key-office
   jinku token describe tokens.txt --installation DIR --unit privacy-office --purpose token-care
+  jinku unit lock tax-bureau --installation DIR --unit guard-office
   jinku key ceremony --config DIR/jinku.toml --shares 5 --threshold 3
   jinku open-sealed --key unit-key.pem MESSAGE
   jinku bench                         rates, as ratios to the raw store";
@@ -88,6 +90,12 @@ enum Command {
     Key(Box<key::Options>),
     /// Look after tokens that stand: a custodian's tool, for a running vault.
     Token(Box<token::Options>),
+    /// Ask for, approve, revoke or show a grant to read many values.
+    Grant(guard::Options<guard::GrantVerb>),
+    /// Plant tokens that nobody has a reason to present.
+    Honeytoken(guard::Options<guard::HoneytokenVerb>),
+    /// Lock a unit out, or let it in again.
+    Unit(guard::Options<guard::UnitVerb>),
     /// Print the vault's rates as ratios to what the raw store can do, in one run.
     Bench(bench::Options),
     /// Mint a development access token for a unit of a development installation.
@@ -117,6 +125,9 @@ pub fn run() -> ExitCode {
         Command::Receipt(options) => receipt::run(&options),
         Command::Key(options) => key::run(*options),
         Command::Token(options) => token::run(*options),
+        Command::Grant(options) => guard::grant(&options),
+        Command::Honeytoken(options) => guard::honeytoken(&options),
+        Command::Unit(options) => guard::unit(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Mint { directory, unit } => mint(&directory, &unit),
     };

@@ -10,13 +10,14 @@ use ledger::VerifierKey;
 use rand::TryRng;
 
 use super::pin;
-use crate::admission::Admission;
+use crate::admission::{Admission, Locks};
 use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread};
 use crate::config::{self, Config, HsmConfig};
+use crate::engine::guard::Guard;
 use crate::engine::key::{KeyShelf, ShelfSettings};
 use crate::engine::{Bounds, Engine, Keys};
 use crate::identity::{Identity, Issuer};
-use crate::model::{Catalogue, Clock, Registry, SystemClock};
+use crate::model::{Budgets, Catalogue, Clock, Registry, SystemClock};
 use crate::policy::Policies;
 use crate::server::{HsmWatch, Vault};
 use crate::store::{Database, Expiry, Reader, Shreds};
@@ -66,19 +67,47 @@ pub(super) enum Age {
     Standing,
 }
 
-/// Opens every room.
-pub async fn open(config: &Config) -> anyhow::Result<Running> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+/// What policies stand on, and its text.
+struct Ground {
+    catalogue: Arc<Catalogue>,
+    registry: Arc<Registry>,
+    budgets: Budgets,
+    texts: Vec<String>,
+}
+
+fn ground(config: &Config) -> anyhow::Result<Ground> {
     let classes = config::read(&config.policy.classes)?;
     let units = config::read(&config.policy.units)?;
     let catalogue = Arc::new(Catalogue::parse(&classes)?);
     token::fit(&catalogue)?;
     let registry = Arc::new(Registry::parse(&units, &catalogue)?);
+    let text = config.policy.budgets.as_deref().map(config::read);
+    let text = text.transpose()?;
+    let budgets = match &text {
+        Some(text) => Budgets::parse(text, &catalogue, &registry)?,
+        None => Budgets::none(),
+    };
+    Ok(Ground {
+        catalogue,
+        registry,
+        budgets,
+        texts: [classes, units].into_iter().chain(text).collect(),
+    })
+}
+
+/// Opens every room.
+pub async fn open(config: &Config) -> anyhow::Result<Running> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let Ground {
+        catalogue,
+        registry,
+        budgets,
+        texts,
+    } = ground(config)?;
     let identity = Identity::new(Arc::clone(&registry), issuers(config)?, Arc::clone(&clock));
     let in_flight = config.limits.requests_in_flight_max;
     let admission = Admission::new(&registry, in_flight, Arc::clone(&clock));
-    let ground = [classes, units];
-    let policies = Policies::load(&config.policy.directory, Arc::clone(&catalogue), ground)?;
+    let policies = Policies::load(&config.policy.directory, Arc::clone(&catalogue), texts)?;
 
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("`{}` can't be made", config.data.display()))?;
@@ -109,14 +138,16 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         batch_items_max: config.limits.batch_items_max,
         searches_per_minute: config.limits.searches_per_minute,
     };
-    let engine = Arc::new(Engine::new(
+    let guard = guard(config, &budgets, admission.locks(), (&reader, &clock))?;
+    let engine = Engine::new(
         catalogue,
         (keys, shelf),
         (reader, shreds),
         (committer, publisher.receipts(config.ledger.deadline)),
         clock,
         bounds,
-    ));
+    );
+    let engine = Arc::new(engine.guarded(guard));
     engine.started(policies.digest()).await?;
     // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
     publisher.publish()?;
@@ -153,6 +184,31 @@ async fn hsm(settings: &HsmSettings) -> Result<Hsm, HsmError> {
             opened => return opened,
         }
     }
+}
+
+/// The guard, with what it knew before.
+fn guard(
+    config: &Config,
+    budgets: &Budgets,
+    locks: &Arc<Locks>,
+    (reader, clock): (&Reader, &Arc<dyn Clock>),
+) -> anyhow::Result<Guard> {
+    let hooks = config.alerts.iter().map(|alert| alert.hook.clone());
+    let guard = Guard::new(budgets, Arc::clone(clock))
+        .telling(hooks.collect())
+        .locking(locks)
+        .limited(config.guard);
+    let started = Instant::now();
+    let entries = guard.recall(reader)?;
+    if entries > 0 {
+        let took = started.elapsed();
+        tracing::info!(
+            entries,
+            ?took,
+            "the budgets' windows are filled from the ledger"
+        );
+    }
+    Ok(guard)
 }
 
 fn shelf_settings(config: &Config) -> ShelfSettings {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::screen;
 use crate::config;
-use crate::model::{Catalogue, DataClass, Registry};
+use crate::model::{Budgets, Catalogue, DataClass, Registry};
 use crate::policy::check;
 use crate::token;
 
@@ -25,6 +25,9 @@ pub(super) enum Command {
         /// The unit registry.
         #[arg(long, default_value = "policies/units.toml")]
         units: PathBuf,
+        /// Budgets of distinct values, to be read too.
+        #[arg(long)]
+        budgets: Option<PathBuf>,
     },
     /// Show how many tokens each class's format has, and how many values its mask leaves possible.
     Spaces {
@@ -40,7 +43,8 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
             policies,
             classes,
             units,
-        } => run_cases(policies, classes, units),
+            budgets,
+        } => run_cases(policies, classes, units, budgets.as_deref()),
         Command::Spaces { classes } => show_spaces(classes),
     }
 }
@@ -93,10 +97,18 @@ fn left_possible(class: &DataClass) -> String {
     }
 }
 
-fn run_cases(policies: &Path, classes: &Path, units: &Path) -> anyhow::Result<ExitCode> {
+fn run_cases(
+    policies: &Path,
+    classes: &Path,
+    units: &Path,
+    budgets: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let catalogue = Arc::new(Catalogue::parse(&config::read(classes)?)?);
     token::fit(&catalogue)?;
     let registry = Registry::parse(&config::read(units)?, &catalogue)?;
+    if let Some(budgets) = budgets {
+        Budgets::parse(&config::read(budgets)?, &catalogue, &registry)?;
+    }
     let report = check(policies, catalogue, &registry)?;
     for failure in &report.failed {
         screen::bad(&failure.to_string());

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use ledger::Origin;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
 use super::{open, screen};
-use crate::config::Config;
+use crate::config::{AlertConfig, Config};
 use crate::engine::key::Upkeep;
 use crate::model::{Clock, SystemClock};
-use crate::server::{Listener, Vault};
+use crate::server::{Listener, Vault, deliver};
 use crate::store::Expiry;
 
 /// Answers that are removed in one round, so that the writer waits for milliseconds.
@@ -86,7 +88,9 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
         running.expiry(),
         config.keys.upkeep_interval,
     ));
+    let mut alerts = deliver_alerts(&running.vault, config.alerts, &config.ledger.origin).await;
     listener.serve(Arc::clone(&running.vault), stopped).await;
+    alerts.shutdown().await;
     reloading.abort();
     upkeep.abort();
     running.close();
@@ -117,6 +121,24 @@ async fn reload_on_hangup(vault: Arc<Vault>, mut hangups: Signal) {
     }
 }
 
+/// A task for each place that alerts go to; they end with the set. What waits for others goes.
+async fn deliver_alerts(
+    vault: &Arc<Vault>,
+    alerts: Vec<AlertConfig>,
+    origin: &Origin,
+) -> JoinSet<()> {
+    match vault.engine.drop_unknown_alerts().await {
+        Ok(0) => {}
+        Ok(dropped) => tracing::warn!(dropped, "alerts of places that the settings no longer name"),
+        Err(error) => tracing::error!(%error, "alerts of places that the settings no longer name"),
+    }
+    let mut tasks = JoinSet::new();
+    for alert in alerts {
+        tasks.spawn(deliver(Arc::clone(vault), alert.webhook, origin.clone()));
+    }
+    tasks
+}
+
 /// Rotates and destroys keys when they are due, lets opened keys go that nobody uses, and answers that have
 /// expired.
 async fn keep_up(vault: Arc<Vault>, expiry: Expiry, interval: Duration) {
@@ -129,6 +151,9 @@ async fn keep_up(vault: Arc<Vault>, expiry: Expiry, interval: Duration) {
         vault.engine.shelf().sweep();
         forget_answers(&expiry).await;
         expire_tickets(&vault).await;
+        if let Err(error) = vault.engine.raise_space_warnings().await {
+            tracing::error!(%error, "a warning of used-up space has no entry");
+        }
         let done = match vault.engine.upkeep(from.take()).await {
             Ok((done, next)) => {
                 from = next;

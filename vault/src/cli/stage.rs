@@ -89,7 +89,7 @@ impl Stage {
         Self::start(directory, |_| Ok(())).await
     }
 
-    /// The same without the units' request rates: a benchmark would meet them first.
+    /// The same without the units' request rates and budgets: a benchmark would meet them first.
     pub(super) async fn set_unpaced(directory: &Path) -> anyhow::Result<Self> {
         Self::start(directory, unpaced).await
     }
@@ -174,7 +174,12 @@ fn unpaced(directory: &Path) -> anyhow::Result<()> {
         .filter(|line| !line.starts_with("requests_per_second"));
     let units = lines.collect::<Vec<_>>().join("\n");
     let free = units.replace("[[unit]]", "[[unit]]\nrequests_per_second = 1000000");
-    Ok(std::fs::write(path, free)?)
+    std::fs::write(path, free)?;
+    let path = directory.join("policies/budgets.toml");
+    Ok(std::fs::write(
+        path,
+        "# No budgets: a benchmark reads en masse.\n",
+    )?)
 }
 
 /// The HSM simulator in processes of its own, at the installation's socket.

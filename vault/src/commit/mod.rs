@@ -33,7 +33,8 @@ pub use replay::{Replay, ReplayError, Replayed, standing_tree};
 pub use withheld::{Spoiled, Withheld};
 pub use writer::{OpenLog, WriterThread};
 
-use writer::Submission;
+use crate::store::AlertSettled;
+use writer::{Submission, Work};
 
 /// Requests that may wait for the writer. More are refused at once.
 const QUEUE_MAX: usize = 1_024;
@@ -119,8 +120,17 @@ impl Committer {
     /// Writes `record`, and waits until the writer has said what came of it, however long that takes:
     /// for those who must act on the outcome. Not to be awaited by a request itself.
     pub async fn settle(&self, record: Record) -> Result<Sequenced, NotDurable> {
+        self.submit(Work::Record(Box::new(record))).await
+    }
+
+    /// Notes what became of alerts. They are neither tokens nor keys: there is no entry.
+    pub async fn settle_alerts(&self, settled: Vec<AlertSettled>) -> Result<(), NotDurable> {
+        self.submit(Work::Alerts(settled)).await.map(drop)
+    }
+
+    async fn submit(&self, work: Work) -> Result<Sequenced, NotDurable> {
         let (answer, answered) = oneshot::channel();
-        let submission = Submission { record, answer };
+        let submission = Submission { work, answer };
         self.queue
             .try_send(submission)
             .map_err(|error| match error {

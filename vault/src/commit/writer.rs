@@ -9,15 +9,23 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Committer, NotDurable, QUEUE_MAX, Record, Sequenced};
 use crate::model::{Clock, Timestamp};
-use crate::store::{Applied, Change, Reader, StoreError, StoredEntry, Writer};
+use crate::store::{AlertSettled, Applied, Change, Reader, StoreError, StoredEntry, Writer};
 
 /// Most requests in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
 
 /// A record on its way to the writer.
 pub(super) struct Submission {
-    pub(super) record: Record,
+    pub(super) work: Work,
     pub(super) answer: oneshot::Sender<Result<Sequenced, NotDurable>>,
+}
+
+/// What there is to write.
+pub(super) enum Work {
+    /// A change with its entry.
+    Record(Box<Record>),
+    /// What became of alerts: no entry, and by its type no change of tokens or keys.
+    Alerts(Vec<AlertSettled>),
 }
 
 /// What the writer needs to go on with a log.
@@ -146,8 +154,16 @@ fn write_group(log: &OpenLog, head: Head, group: &mut Vec<Submission>) -> Head {
     let mut waiting = Vec::with_capacity(group.len());
     let written = log.writer.begin().and_then(|()| {
         let mut next = head;
-        for Submission { record, answer } in group.drain(..) {
-            match write_one(log, next, record) {
+        for Submission { work, answer } in group.drain(..) {
+            let written = match work {
+                Work::Record(record) => write_one(log, next, *record),
+                Work::Alerts(settled) => log
+                    .writer
+                    .settle_alerts(&settled)
+                    .map(|()| next)
+                    .map_err(Refusal::Group),
+            };
+            match written {
                 Ok(after) => {
                     waiting.push((answer, Sequenced { seq: next.seq }));
                     next = after;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{ConfigError, millis, within};
+use crate::engine::guard::GuardLimits;
 use crate::server::Limits;
 
 #[derive(Deserialize)]
@@ -21,6 +22,8 @@ pub(super) struct RawLimits {
     request_timeout_ms: u64,
     header_timeout_ms: u64,
     idempotency_seconds: u64,
+    detokenize_items_without_grant: Option<usize>,
+    grant_ttl_seconds_max: u64,
 }
 
 impl Default for RawLimits {
@@ -36,11 +39,37 @@ impl Default for RawLimits {
             request_timeout_ms: 10_000,
             header_timeout_ms: 5_000,
             idempotency_seconds: 24 * 3_600,
+            detokenize_items_without_grant: None,
+            grant_ttl_seconds_max: 3_600,
         }
     }
 }
 
 impl RawLimits {
+    /// What the guard lets pass without asking anybody. Without a word, a whole batch.
+    pub(super) fn guard(&self) -> Result<GuardLimits, ConfigError> {
+        let items = self
+            .detokenize_items_without_grant
+            // What is out of its own range is refused under its own name.
+            .unwrap_or(self.batch_items_max.clamp(1, 1_000_000));
+        Ok(GuardLimits {
+            items_without_grant: within(
+                "limits.detokenize_items_without_grant",
+                items,
+                1,
+                1_000_000,
+                "between 1 and 1000000",
+            )?,
+            grant_ttl_max: within(
+                "limits.grant_ttl_seconds_max",
+                Duration::from_secs(self.grant_ttl_seconds_max),
+                Duration::from_secs(1),
+                Duration::from_hours(24),
+                "between 1 and 86400 (a day)",
+            )?,
+        })
+    }
+
     // INVARIANT 14: every limit has a range, and what lies outside is refused by its name.
     pub(super) fn checked(self) -> Result<Limits, ConfigError> {
         const COUNT: &str = "between 1 and 1000000";

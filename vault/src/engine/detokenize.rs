@@ -6,9 +6,12 @@ use kms::AeadKeyring;
 use ledger::{Item, ItemView, Operation};
 
 use super::delivery::{Wrapping, wrapped};
+use super::guard::{Held, Passage, Passed};
 use super::{ATTEMPTS_MAX, Engine, EngineError, caller_facts};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
-use crate::model::{ClassName, DomainName, Plaintext, RequestId, Timestamp, TokenText, View};
+use crate::model::{
+    ClassName, DomainName, GrantId, Plaintext, RequestId, Timestamp, TokenText, View,
+};
 use crate::policy::{Authorized, Detokenize};
 use crate::seal::{self, SealError, Shares};
 use crate::store::{Change, Fingerprint, TokenRow, TokenWrite};
@@ -44,25 +47,39 @@ pub struct Revelation {
 }
 
 impl Engine {
-    /// Gives values back. The proof holds the views that policy grants the unit.
+    /// Gives values back. The proof holds the views that policy grants the unit; the guard holds back what
+    /// goes beyond its budgets, unless a grant is named that covers it.
     pub async fn detokenize(
         self: &Arc<Self>,
         proof: Authorized<Detokenize>,
         tokens: Vec<TokenText>,
+        grant: Option<GrantId>,
         request: RequestId,
     ) -> Result<Revelation, EngineError> {
         self.batch_size(tokens.len())?;
         // The proof, and with it the slot among those in flight, is held until the answer.
         let (proof, tokens) = (Arc::new(proof), Arc::new(tokens));
         for _ in 0..ATTEMPTS_MAX {
-            let (engine, held, tokens) =
-                (Arc::clone(self), Arc::clone(&proof), Arc::clone(&tokens));
-            let opening =
-                tokio::task::spawn_blocking(move || engine.delivered(&held, &tokens, request));
-            let (record, items) = opening.await.map_err(|_| EngineError::Keys)??;
-            match self.committer.record(record, items).await {
+            let passage = match self.passage(&proof, tokens.len(), grant).await? {
+                Ok(passage) => passage,
+                Err(held) => {
+                    let held = held.noting(self.presented(proof.grant().domain(), &tokens));
+                    return Err(self.held_back(&proof, held, grant, request).await);
+                }
+            };
+            let (engine, held) = (Arc::clone(self), Arc::clone(&proof));
+            let tokens = Arc::clone(&tokens);
+            let opening = tokio::task::spawn_blocking(move || {
+                engine.delivered(&held, &tokens, &passage, request)
+            });
+            let opened = opening.await.map_err(|_| EngineError::Keys)??;
+            let (record, items, passed) = match opened {
+                Ok(opened) => opened,
+                Err(held) => return Err(self.held_back(&proof, held, grant, request).await),
+            };
+            match self.record_shown(record, items, passed).await {
                 Ok((items, entry)) => return Ok(Revelation { items, entry }),
-                // Another request took a token's last use.
+                // Another request took a token's last use, or a grant's last value.
                 Err(NotDurable::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -75,24 +92,29 @@ impl Engine {
         &self,
         proof: &Authorized<Detokenize>,
         tokens: &[TokenText],
+        passage: &Passage,
         request: RequestId,
-    ) -> Result<(Record, Withheld<Vec<Revealed>>), EngineError> {
+    ) -> Result<Opened, EngineError> {
         // First: a unit that can't be answered has nothing opened.
         let wrapping = Wrapping::of(proof, tokens, request)?;
-        let (record, items) = self.open_batch(proof, tokens, request)?;
-        Ok((record, wrapped(items, wrapping)?))
+        match self.open_batch(proof, tokens, passage, request)? {
+            Ok((record, items, passed)) => Ok(Ok((record, wrapped(items, wrapping)?, passed))),
+            Err(held) => Ok(Err(held)),
+        }
     }
 
     fn open_batch(
         &self,
         proof: &Authorized<Detokenize>,
         tokens: &[TokenText],
+        passage: &Passage,
         request: RequestId,
-    ) -> Result<(Record, Withheld<Vec<Revealed>>), EngineError> {
+    ) -> Result<Opened, EngineError> {
         none_too_long(tokens)?;
         let keys = self.domain_keys(proof.grant().domain())?;
         let fingerprints: Vec<Fingerprint> =
             tokens.iter().map(|token| keys.fingerprint(token)).collect();
+        let caught = self.caught(keys, &fingerprints);
         let rows = self.rows(proof.grant().domain(), tokens, &fingerprints)?;
         // After the rows were read: they may be under a version that came a moment ago.
         let (keyring, decoy) = keys.values_and_decoy();
@@ -113,12 +135,17 @@ impl Engine {
         let mut facts = caller_facts(Operation::Detokenize, proof, request);
         facts.domain = Some(proof.grant().domain().to_string());
         facts.purpose = Some(proof.grant().purpose().to_string());
-        let change = Change {
+        let mut change = Change {
             token_writes: opening.used.into_iter().map(TokenWrite::Use).collect(),
             ..Change::none()
         };
+        let mut passed = match self.pass(proof, passage, &entry_items, caught) {
+            Ok(passed) => passed,
+            Err(held) => return Ok(Err(held)),
+        };
+        passed.enter(&mut facts, &mut change);
         let record = Record::batch(change, facts, entry_items)?;
-        Ok((record, Withheld::gather(revealed)))
+        Ok(Ok((record, Withheld::gather(revealed), passed)))
     }
 
     /// The tokens' rows. What a typing error made of a token was never issued: the store isn't asked.
@@ -194,6 +221,8 @@ pub(super) fn none_too_long(tokens: &[TokenText]) -> Result<(), EngineError> {
         None => Ok(()),
     }
 }
+/// A batch that is opened and waits for its entry, or one that the guard holds back.
+pub(super) type Opened = Result<(Record, Withheld<Vec<Revealed>>, Passed), Held>;
 
 /// What a batch is opened with.
 struct Opening<'a> {

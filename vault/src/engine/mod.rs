@@ -5,6 +5,7 @@
 
 mod delivery;
 mod detokenize;
+pub mod guard;
 mod idempotency;
 pub mod key;
 mod own_keys;
@@ -21,12 +22,15 @@ use std::sync::Arc;
 use ledger::{Facts, Item, ItemView, Operation, Outcome, Pseudonym};
 
 use crate::commit::{Committer, NotDurable, Receipts};
-use crate::model::{Catalogue, ClassName, Clock, DomainName, LifeFault, RequestId, UnitName};
+use crate::model::{
+    Budgets, Catalogue, ClassName, Clock, DomainName, LifeFault, RequestId, UnitName,
+};
 use crate::policy::Authorized;
 use crate::seal::SealError;
 use crate::store::{Fingerprint, Reader, ShredError, Shreds, StoreError};
 use crate::token::{SpaceWatch, TokenError};
 
+use guard::{Guard, GuardFault};
 use key::{KeyFault, KeyShelf};
 use token::{SearchRates, Shredded, TokenActFault};
 
@@ -136,6 +140,9 @@ pub enum EngineError {
     /// An act on tokens that stand was not done, as a whole.
     #[error(transparent)]
     Tokens(#[from] TokenActFault),
+    /// Policy permits it, and the guard does not.
+    #[error(transparent)]
+    Guard(#[from] GuardFault),
 }
 
 impl From<StoreError> for EngineError {
@@ -170,6 +177,7 @@ pub struct Engine {
     space_watch: SpaceWatch,
     shredded: Shredded,
     search_rates: SearchRates,
+    guard: Guard,
 }
 
 /// What bounds the requests that the engine serves.
@@ -192,6 +200,7 @@ impl Engine {
         bounds: Bounds,
     ) -> Self {
         let shredded = Shredded::of_the_last_run(&reader);
+        let guard = Guard::new(&Budgets::none(), Arc::clone(&clock));
         Self {
             catalogue,
             keys,
@@ -205,7 +214,14 @@ impl Engine {
             space_watch: SpaceWatch::default(),
             shredded,
             search_rates: SearchRates::new(bounds.searches_per_minute),
+            guard,
         }
+    }
+
+    /// With this guard, in place of one that holds nothing back.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
     }
 
     /// Whether the store can be read and the ledger's writer takes work.

@@ -115,6 +115,12 @@ impl DomainKeys {
         Fingerprint(cut(self.fingerprints.tag(&message)))
     }
 
+    /// What says of a row that it is a honeytoken: without the key nobody can tell of which.
+    pub(super) fn honeytoken_mark(&self, row: Fingerprint) -> [u8; 16] {
+        let message = Binding::new("jinku/v1 honeytoken mark").field(&row.0);
+        cut(self.fingerprints.tag(&message))
+    }
+
     /// Where a value of this class, in its normal form, would be found.
     fn blind_index(&self, class: &str, normal: &Plaintext) -> BlindIndex {
         let message = Binding::new("jinku/v1 blind index")
@@ -270,6 +276,12 @@ impl Keys {
     pub(super) fn search_commitment(&self, index: BlindIndex) -> [u8; 32] {
         let message = Binding::new("jinku/v1 search pseudonym").field(&index.0);
         self.pseudonyms.0.tag(&message)
+    }
+
+    /// What stands for a honeytoken in the entry of its planting, and in no other.
+    pub(super) fn planted_pseudonym(&self, mark: [u8; 16]) -> [u8; 16] {
+        let message = Binding::new("jinku/v1 planted honeytoken").field(&mark);
+        cut(self.pseudonyms.0.tag(&message))
     }
 
     /// What stands for the context of one key act: the same context, the same commitment.

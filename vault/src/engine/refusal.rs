@@ -35,6 +35,12 @@ pub struct Refusal<'a> {
 impl Engine {
     /// Records a refusal. Until this returns, the caller gets no answer.
     pub async fn refuse(&self, refusal: Refusal<'_>) -> Result<Sequenced, EngineError> {
+        let record = Record::single(Change::none(), Self::refused(&refusal));
+        let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;
+        Ok(entry)
+    }
+
+    pub(super) fn refused(refusal: &Refusal<'_>) -> Facts {
         let mut facts = Facts::new(refusal.operation, refusal.outcome);
         facts.unit = unit_text(refusal.unit);
         facts.gateway = refusal.gateway.map(ToString::to_string);
@@ -44,9 +50,7 @@ impl Engine {
         facts.reason = Some(refusal.reason.to_owned());
         facts.request = Some(refusal.request.0);
         facts.key = refusal.key.map(|key| (key.as_str().to_owned(), 0));
-        let record = Record::single(Change::none(), facts);
-        let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;
-        Ok(entry)
+        facts
     }
 
     /// Records that the vault has started, with the policy set it starts under.

@@ -9,6 +9,8 @@ use ledger::{ItemView, Operation};
 use rand::rngs::SysRng;
 
 use super::detokenize::NO_CLASS;
+use super::detokenize::Opened;
+use super::guard::Passage;
 use super::{ATTEMPTS_MAX, DeliveryFault, Engine, EngineError, Revelation, caller_facts};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
 use crate::model::{DomainName, Purpose, RequestId, TicketText, Timestamp, TokenText, UnitName};
@@ -67,6 +69,8 @@ impl Engine {
     ) -> Result<IssuedTicket, EngineError> {
         self.batch_size(tokens.len())?;
         super::detokenize::none_too_long(&tokens)?;
+        // A ticket is no way around the limit of what needs a grant.
+        self.within_ungranted(tokens.len())?;
         let life_us = u64::try_from(wish.life.as_micros()).unwrap_or(u64::MAX);
         let terms = TicketTerms {
             unit: wish.unit,
@@ -152,8 +156,12 @@ impl Engine {
             let (engine, held, ticket) = (Arc::clone(self), Arc::clone(&proof), Arc::clone(&found));
             let opening =
                 tokio::task::spawn_blocking(move || engine.opened_ticket(&held, &ticket, request));
-            let (record, items) = opening.await.map_err(|_| EngineError::Keys)??;
-            match self.committer.record(record, items).await {
+            let opened = opening.await.map_err(|_| EngineError::Keys)??;
+            let (record, items, passed) = match opened {
+                Ok(opened) => opened,
+                Err(held) => return Err(self.held_back(&proof, held, None, request).await),
+            };
+            match self.record_shown(record, items, passed).await {
                 Ok((items, entry)) => return Ok(Revelation { items, entry }),
                 // Another took the ticket, which the next look shows, or changed a row of its tokens.
                 Err(NotDurable::Conflict) => {}
@@ -168,7 +176,7 @@ impl Engine {
         proof: &Authorized<Detokenize>,
         FoundTicket { text, row }: &FoundTicket,
         request: RequestId,
-    ) -> Result<(Record, Withheld<Vec<super::Revealed>>), EngineError> {
+    ) -> Result<Opened, EngineError> {
         let (grant, unit) = (proof.grant(), &proof.admitted().caller().unit().name);
         let now = self.clock.now();
         let stands = self.reader.ticket(row.hash, unit, now)?.is_some();
@@ -180,9 +188,13 @@ impl Engine {
             tracing::error!(%error, "a ticket does not open: the database was altered");
             DeliveryFault::TicketUnknown
         })?;
-        let (record, items) = self.delivered(proof, &tokens, request)?;
-        let taken = TicketWrite::Take(row.hash);
-        Ok((record.by_ticket(Operation::TicketRedeem, taken), items))
+        // What a ticket shows counts among the budgets of the unit that redeems it.
+        let opened = self.delivered(proof, &tokens, &Passage::Budget, request)?;
+        Ok(opened.map(|(record, items, passed)| {
+            let taken = TicketWrite::Take(row.hash);
+            let record = record.by_ticket(Operation::TicketRedeem, taken);
+            (record, items, passed)
+        }))
     }
 
     /// Lets expired tickets go, up to 1,000 of them; whether there were any. They are an entry together: an

@@ -2,6 +2,7 @@
 
 mod batch;
 pub(super) mod fresh;
+mod plant;
 
 use std::sync::Arc;
 

@@ -132,6 +132,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Who is registered.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// From the registry and the issuers whose access tokens count.
     pub fn new(registry: Arc<Registry>, issuers: Vec<Issuer>, clock: Arc<dyn Clock>) -> Self {
         Self {

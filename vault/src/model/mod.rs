@@ -2,10 +2,13 @@
 //!
 //! Parsing happens here, at the door; every other room works with valid words only.
 
+mod alert;
+mod budget;
 mod class;
 mod clock;
 mod delivery;
 mod format;
+mod grant;
 mod key;
 mod kind;
 mod life;
@@ -16,6 +19,8 @@ mod unit;
 mod view;
 mod written;
 
+pub use alert::{Alarm, AlertKind, Hook};
+pub use budget::{BudgetRule, Budgets, BudgetsError, Share};
 pub use class::{
     Catalogue, CatalogueError, DataClass, Demand, Domain, Level, Mask, NormalForm, SpaceShares,
 };
@@ -24,6 +29,7 @@ pub use delivery::Delivery;
 pub use format::{
     Format, InvalidFormat, Kept, LENGTH_MAX, LENGTH_MIN, Length, Slot, Template, UiForm, is_hidden,
 };
+pub use grant::{Grant, GrantId, GrantState, GrantTerms, InvalidGrantId};
 pub use key::{
     Description, EncryptionContext, InvalidKeyWord, KeyOrigin, KeyRecord, KeyRef, KeyState,
     KeyVersion, Tags, VAULT, VersionState,
@@ -31,8 +37,8 @@ pub use key::{
 pub use kind::{Lengths, ValueKind};
 pub use life::{InvalidSubject, Life, LifeFault, Lifetimes, Repeatability, Subject};
 pub use name::{
-    ClassName, Compartment, DomainName, GatewayName, InvalidName, KeyAlias, Matter, Purpose,
-    RequestId, UnitName,
+    BudgetName, ClassName, Compartment, DomainName, GatewayName, HookName, InvalidName, KeyAlias,
+    Matter, Purpose, RequestId, UnitName,
 };
 pub use once::{IdempotencyKey, InvalidIdempotencyKey, Once};
 pub use secret::{Plaintext, TicketText, TokenText};

@@ -105,6 +105,16 @@ name_type!(
     "key alias"
 );
 name_type!(
+    /// A budget, in logs and alerts.
+    BudgetName,
+    "budget"
+);
+name_type!(
+    /// A place that alerts go to.
+    HookName,
+    "hook"
+);
+name_type!(
     /// Why a value is asked for. Policies decide on it and the ledger keeps it.
     Purpose,
     "purpose"

@@ -97,6 +97,12 @@ pub enum Denied {
     /// There is no such key. Only who may list keys is told so.
     #[error("there is no such key")]
     UnknownKey,
+    /// There is no such unit.
+    #[error("there is no such unit")]
+    UnknownUnit,
+    /// There is no such grant, or it is another unit's.
+    #[error("there is no such grant")]
+    UnknownGrant,
     /// No policy permits it, or one forbids it.
     #[error("policy does not permit this unit to do this, for this purpose")]
     NotPermitted,

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::load::{files, text};
 use super::{
-    Asker, Denied, DetokenizeScope, Policies, PolicyError, TICKET, TokenizeScope, key_act,
-    token_act,
+    Asker, Denied, DetokenizeScope, Policies, PolicyError, TICKET, TokenizeScope, guard_act,
+    key_act, token_act,
 };
 use crate::identity::Proof;
 use crate::model::{
@@ -61,6 +61,8 @@ struct Case {
     domain: Option<DomainName>,
     class: Option<ClassName>,
     key: Option<CaseKey>,
+    /// The unit that something is done to.
+    target: Option<UnitName>,
     purpose: Option<Purpose>,
     /// Of a detokenize: `inline` where it is not said, `sealed`, or `ticket`.
     #[serde(default)]
@@ -153,7 +155,7 @@ fn answer(policies: &Policies, registry: &Registry, case: &Case) -> Option<Strin
     match case.action.as_str() {
         "tokenize" => tokenized(policies, asker, case),
         "detokenize" => detokenized(policies, asker, case),
-        action => acted(policies, asker, case, action),
+        action => acted(policies, registry, asker, case, action),
     }
 }
 
@@ -198,9 +200,37 @@ fn detokenized(policies: &Policies, asker: Asker<'_>, case: &Case) -> Option<Str
     }))
 }
 
-fn acted(policies: &Policies, asker: Asker<'_>, case: &Case, action: &str) -> Option<String> {
+/// An act of the guard on a unit, or on a class. What is asked of grants needs one, and is no case.
+fn guarded(
+    policies: &Policies,
+    registry: &Registry,
+    asker: Asker<'_>,
+    case: &Case,
+    action: &'static str,
+) -> Option<String> {
+    let live = policies.live();
+    let granted = if let Some(unit) = &case.target {
+        live.permits_on_unit(action, asker, registry.unit(unit)?)
+    } else {
+        let classes = BTreeSet::from([case.class.clone()?]);
+        let domain = case.domain.as_ref()?;
+        policies.grants_on_classes(&live, action, asker, (domain, &classes))
+    };
+    Some(granted.map_or_else(word, |()| "permitted".to_owned()))
+}
+
+fn acted(
+    policies: &Policies,
+    registry: &Registry,
+    asker: Asker<'_>,
+    case: &Case,
+    action: &str,
+) -> Option<String> {
     if let Some(action) = token_act::ACTIONS.iter().find(|known| **known == action) {
         return acted_on_tokens(policies, asker, case, action);
+    }
+    if let Some(action) = guard_act::ACTIONS.iter().find(|known| **known == action) {
+        return guarded(policies, registry, asker, case, action);
     }
     let action = key_act::ACTIONS.iter().find(|known| **known == action)?;
     let key = match &case.key {
@@ -250,6 +280,8 @@ fn word(denied: Denied) -> String {
         Denied::UnknownDomain => "unknown-domain",
         Denied::UnknownClass => "unknown-class",
         Denied::UnknownKey => "unknown-key",
+        Denied::UnknownUnit => "unknown-unit",
+        Denied::UnknownGrant => "unknown-grant",
     }
     .to_owned()
 }

@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 
 use super::Asker;
-use crate::model::{DataClass, Domain, KeyRecord, Unit};
+use crate::model::{DataClass, Domain, Grant, KeyRecord, Unit};
 
 /// A request and the entities it speaks of.
 pub(super) struct Question {
@@ -46,6 +46,28 @@ impl Question {
         Self::new(action, asker, resource, attributes, schema)
     }
 
+    /// May the asker do this to the unit?
+    pub(super) fn of_unit(
+        action: &str,
+        asker: Asker<'_>,
+        target: &Unit,
+        schema: &Schema,
+    ) -> Option<Self> {
+        let resource = uid("Jinku::Unit", target.name.as_str())?;
+        Self::new(action, asker, resource, unit(target), schema)
+    }
+
+    /// May the asker do this to the grant?
+    pub(super) fn of_grant(
+        action: &str,
+        asker: Asker<'_>,
+        grant: &Grant,
+        schema: &Schema,
+    ) -> Option<Self> {
+        let resource = uid("Jinku::Grant", &grant.id.to_string())?;
+        Self::new(action, asker, resource, grant_attributes(grant)?, schema)
+    }
+
     fn new(
         action: &str,
         asker: Asker<'_>,
@@ -54,13 +76,12 @@ impl Question {
         schema: &Schema,
     ) -> Option<Self> {
         let principal = uid("Jinku::Unit", asker.unit.name.as_str())?;
-        let entities = Entities::from_entities(
-            [
-                Entity::new(principal.clone(), unit(asker.unit), [].into()).ok()?,
-                Entity::new(resource.clone(), attributes, [].into()).ok()?,
-            ],
-            Some(schema),
-        );
+        let mut entities = vec![Entity::new(principal.clone(), unit(asker.unit), [].into()).ok()?];
+        // A unit may ask about itself: it is one entity then.
+        if resource != principal {
+            entities.push(Entity::new(resource.clone(), attributes, [].into()).ok()?);
+        }
+        let entities = Entities::from_entities(entities, Some(schema));
         let action = uid("Jinku::Action", action)?;
         let request =
             Request::new(principal, action, resource, context(asker)?, Some(schema)).ok()?;
@@ -127,6 +148,27 @@ fn key_attributes(key: &KeyRecord) -> Attributes {
         attributes.insert("owner".to_owned(), owner);
     }
     attributes
+}
+
+fn grant_attributes(grant: &Grant) -> Option<Attributes> {
+    let terms = &grant.terms;
+    let owner = uid("Jinku::Unit", terms.unit.as_str())?;
+    Some(Attributes::from([
+        (
+            "owner".to_owned(),
+            RestrictedExpression::new_entity_uid(owner),
+        ),
+        ("domain".to_owned(), string(terms.domain.as_str())),
+        ("purpose".to_owned(), string(terms.purpose.as_str())),
+        (
+            "classes".to_owned(),
+            strings(terms.classes.iter().map(ToString::to_string)),
+        ),
+        (
+            "values_max".to_owned(),
+            RestrictedExpression::new_long(i64::try_from(terms.values_max).ok()?),
+        ),
+    ]))
 }
 
 fn context(asker: Asker<'_>) -> Option<Context> {

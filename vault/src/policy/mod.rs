@@ -12,6 +12,7 @@
 //! | `cache` | decisions, kept until the set changes |
 //! | `key_act`, `keys` | acts on keys, and whether they are permitted |
 //! | `token_act` | acts on tokens, and on which classes they are permitted |
+//! | `guard_act`, `guard` | acts of the guard, and whether they are permitted |
 //! | `check` | policy tests: a request and the expected view |
 
 /// Acts, each a type of its own, with its word in Cedar and its word in the ledger.
@@ -34,6 +35,8 @@ mod authorized;
 mod cache;
 mod check;
 mod entities;
+mod guard;
+pub mod guard_act;
 pub mod key_act;
 mod keys;
 mod load;
@@ -53,6 +56,7 @@ use crate::model::{
 pub use action::{Detokenize, DetokenizeScope, IssueTicket, TicketScope, Tokenize, TokenizeScope};
 pub use authorized::{Authorized, Denied, Refused};
 pub use check::{CheckReport, FailedCase, check};
+pub use guard_act::{OnClasses, OnGrant, OnUnit};
 pub use key_act::{OnKey, OnKeys};
 pub use load::PolicyError;
 pub use token_act::{OnTokens, TokensScope};

@@ -4,6 +4,7 @@
 //! [`tokenize`] or [`detokenize`]. Refusals of those who are known are entries before they are answers.
 
 mod delivery;
+mod guard;
 mod keys;
 pub(super) mod tokens;
 
@@ -24,10 +25,13 @@ use super::problem::{Face, Problem, REQUEST_ID};
 use crate::admission::Admitted;
 use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
 use crate::identity::{Caller, Presented, Unidentified};
-use crate::model::{Delivery, DomainName, IdempotencyKey, Once, Purpose, RequestId, TokenText};
+use crate::model::{
+    Delivery, DomainName, GrantId, IdempotencyKey, Once, Purpose, RequestId, TokenText,
+};
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
 
 pub(super) use delivery::{issue_ticket, redeem};
+pub(super) use guard::{on_classes, on_grant, on_unit};
 pub(super) use keys::{closed, on_key, on_keys, on_move, on_wished_key};
 
 use delivery::{Asked, delivered};
@@ -218,7 +222,7 @@ pub(super) async fn detokenize(
     ticket: &Ticket,
     (domain, purpose): (DomainName, Purpose),
     tokens: Vec<TokenText>,
-    delivery: Delivery,
+    (delivery, grant): (Delivery, Option<GrantId>),
 ) -> Result<Revelation, Problem> {
     let scope = DetokenizeScope {
         domain: &domain,
@@ -228,19 +232,40 @@ pub(super) async fn detokenize(
     let proof = match vault.policies.authorize_detokenize(ticket.take()?, scope) {
         Ok(proof) => proof,
         Err(refused) => {
-            let operation = Operation::Detokenize;
-            let denied = denied(vault, ticket, &refused, &domain, Some(&purpose), operation);
-            return Err(denied.await?);
+            let tokens = (&domain, &purpose, &tokens[..]);
+            return Err(denied_detokenize(vault, ticket, &refused, tokens).await?);
         }
     };
     let asked = Asked::by(proof.admitted().caller(), Operation::Detokenize).of(&domain, &purpose);
-    let revealing = vault.engine.detokenize(proof, tokens, ticket.request).await;
+    let revealing = vault
+        .engine
+        .detokenize(proof, tokens, grant, ticket.request);
+    let revealing = revealing.await;
     delivered(vault, ticket, &asked, revealing).await
 }
 
 /// From an entry's index to its receipt, for the unit that the entry names.
 pub(super) async fn receipt(vault: &Vault, ticket: &Ticket, seq: u64) -> Result<String, Problem> {
     Ok(vault.engine.receipt(ticket.take()?, seq).await?)
+}
+
+/// A refusal of tokens that were not even looked for, but for those that nobody has a reason to present.
+async fn denied_detokenize(
+    vault: &Vault,
+    ticket: &Ticket,
+    refused: &Refused,
+    (domain, purpose, tokens): (&DomainName, &Purpose, &[TokenText]),
+) -> Result<Problem, Problem> {
+    let problem = Problem::from(refused.denial);
+    let caller = refused.admitted.caller();
+    let refusal = Refusal {
+        domain: Some(domain),
+        purpose: Some(purpose),
+        policy: Some(refused.policy),
+        ..refusal(Operation::Detokenize, &problem, ticket.request, caller)
+    };
+    vault.engine.refuse_presented(refusal, tokens).await?;
+    Ok(problem)
 }
 
 async fn denied(

@@ -1,5 +1,6 @@
 //! The gRPC face: the `api` crate's contract over the same corridor.
 
+mod guard;
 mod key_life;
 mod key_use;
 mod keys;
@@ -27,6 +28,7 @@ use crate::model::{
     View,
 };
 
+pub(super) use guard::GrpcGuard;
 pub(super) use keys::GrpcKeys;
 pub(super) use tokens::GrpcTokens;
 
@@ -93,14 +95,17 @@ impl Grpc {
             ticket_ttl_seconds: message.ticket_ttl_seconds,
         };
         let wish = said.wish(self.vault.limits.ticket_life_max)?;
+        let grant = rest::named_grant(&message.grant)?;
         let scope = (domain, purpose);
         let tokens = message.tokens.into_iter().map(TokenText::new).collect();
         match wish {
             DeliveryWish::Shown(delivery) => {
+                let way = (delivery, grant);
                 let revelation =
-                    corridor::detokenize(&self.vault, ticket, scope, tokens, delivery).await?;
+                    corridor::detokenize(&self.vault, ticket, scope, tokens, way).await?;
                 Ok(shown(&revelation, delivery))
             }
+            DeliveryWish::Ticket(_) if grant.is_some() => Err(Problem::grant_with_ticket()),
             DeliveryWish::Ticket(wish) => {
                 let issued =
                     corridor::issue_ticket(&self.vault, ticket, scope, tokens, wish).await?;

@@ -8,6 +8,7 @@
 //! | `problem` | errors to answers |
 //! | `limits` | how much, and how long |
 //! | `readiness` | the HSM's part in being ready, and for how long it may be away |
+//! | `webhook` | alerts to webhooks |
 //! | `listen` | TLS, connections, draining |
 
 mod corridor;
@@ -21,9 +22,11 @@ mod problem;
 mod readiness;
 mod rest;
 mod token_words;
+mod webhook;
 
 use std::sync::Arc;
 
+use api::v1::guard_server::GuardServer;
 use api::v1::keys_server::KeysServer;
 use api::v1::tokens_server::TokensServer;
 use api::v1::vault_server::VaultServer;
@@ -34,6 +37,7 @@ use axum::routing::{get, post};
 pub use limits::{Limits, ListenConfig};
 pub use listen::{ListenError, Listener};
 pub use readiness::{HsmWatch, Readiness};
+pub use webhook::{Target, Webhook, WebhookError, deliver};
 
 use crate::admission::Admission;
 use crate::engine::Engine;
@@ -72,6 +76,8 @@ fn router(vault: &Arc<Vault>) -> Router {
         .max_decoding_message_size(vault.limits.body_bytes_max);
     let tokens_contract = TokensServer::new(grpc::GrpcTokens::new(Arc::clone(vault)))
         .max_decoding_message_size(vault.limits.body_bytes_max);
+    let guard_contract = GuardServer::new(grpc::GrpcGuard::new(Arc::clone(vault)))
+        .max_decoding_message_size(vault.limits.body_bytes_max);
     let inside = Router::new()
         .route("/v1/tokenize", post(rest::tokenize).fallback(rest::method))
         .route(
@@ -108,6 +114,24 @@ fn router(vault: &Arc<Vault>) -> Router {
         .route("/v1/decrypt", without_key())
         .route("/v1/random", without_key())
         .route("/v1/restore-key", without_key())
+        .route(
+            "/v1/units/{unit}/{act}",
+            post(rest::guard::unit).fallback(rest::method),
+        )
+        .route(
+            "/v1/honeytokens",
+            post(rest::guard::plant).fallback(rest::method),
+        )
+        .route("/v1/grants", post(rest::guard::ask).fallback(rest::method))
+        .route(
+            "/v1/grants/{id}",
+            get(rest::guard::grant).fallback(rest::method),
+        )
+        .route(
+            "/v1/grants/{id}/{act}",
+            post(rest::guard::grant_act).fallback(rest::method),
+        )
+        .route_service("/jinku.v1.Guard/{*call}", guard_contract)
         .route_service("/jinku.v1.Vault/{*call}", contract)
         .route_service("/jinku.v1.Keys/{*call}", keys_contract)
         .route_service("/jinku.v1.Tokens/{*call}", tokens_contract)

@@ -2,6 +2,10 @@
 //!
 //! Matched without `_`: a new error does not compile until it has an answer.
 
+mod guard;
+
+use std::time::Duration;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -63,6 +67,12 @@ impl Problem {
     pub(super) fn unfit(code: &'static str, detail: impl Into<String>) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Self::new(code, status, Code::InvalidArgument, detail)
+    }
+
+    /// Budgets bind the unit that redeems a ticket, not the one that makes it.
+    pub(super) fn grant_with_ticket() -> Self {
+        let detail = "a ticket takes no grant: who redeems it is bound by its own budgets";
+        Self::invalid("grant-with-ticket", detail)
     }
 
     pub(super) fn no_such_path() -> Self {
@@ -161,7 +171,10 @@ impl Problem {
         if let Some(item) = self.item {
             facts.insert("item".to_owned(), item.to_string());
         }
-        let details = ErrorDetails::with_error_info(self.code, "jinku", facts);
+        let mut details = ErrorDetails::with_error_info(self.code, "jinku", facts);
+        if let Some(seconds) = self.retry_after_seconds {
+            details.set_retry_info(Some(Duration::from_secs(seconds.into())));
+        }
         Status::with_error_details(self.grpc, self.detail.clone(), details)
     }
 
@@ -244,6 +257,7 @@ impl From<Inadmissible> for Problem {
         let (code, (status, grpc)) = match error {
             Inadmissible::Address => ("address", forbidden),
             Inadmissible::Validity => ("validity", forbidden),
+            Inadmissible::Locked => ("unit-locked", forbidden),
             Inadmissible::Rate => (
                 "rate",
                 (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
@@ -253,7 +267,7 @@ impl From<Inadmissible> for Problem {
         let problem = Self::new(code, status, grpc, error.to_string());
         match error {
             Inadmissible::Rate | Inadmissible::Busy => problem.retry(1),
-            Inadmissible::Address | Inadmissible::Validity => problem,
+            Inadmissible::Locked | Inadmissible::Address | Inadmissible::Validity => problem,
         }
     }
 }
@@ -272,6 +286,8 @@ impl From<Denied> for Problem {
                 Code::InvalidArgument,
             ),
             Denied::UnknownKey => ("key-unknown", StatusCode::NOT_FOUND, Code::NotFound),
+            Denied::UnknownUnit => ("unit-unknown", StatusCode::NOT_FOUND, Code::NotFound),
+            Denied::UnknownGrant => ("grant-unknown", StatusCode::NOT_FOUND, Code::NotFound),
             Denied::NotPermitted => (
                 "not-permitted",
                 StatusCode::FORBIDDEN,
@@ -366,6 +382,7 @@ impl From<EngineError> for Problem {
             EngineError::Delivery(fault) => Self::from(*fault),
             EngineError::Key(fault) => Self::from(fault.clone()),
             EngineError::Tokens(fault) => Self::from(fault),
+            EngineError::Guard(fault) => Self::from(fault.clone()),
         }
     }
 }

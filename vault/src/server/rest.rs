@@ -3,6 +3,7 @@
 mod body;
 mod detokenize;
 pub(super) mod erase;
+pub(super) mod guard;
 mod key_carry;
 mod key_use;
 pub(super) mod keys;
@@ -29,8 +30,8 @@ use super::problem::{Face, Problem};
 use super::{Readiness, Vault};
 use crate::engine::{TokenizeItem, Wish};
 use crate::model::{
-    ClassName, DomainName, IdempotencyKey, InvalidIdempotencyKey, Plaintext, Purpose, RequestId,
-    Subject, TokenText,
+    ClassName, DomainName, GrantId, IdempotencyKey, InvalidIdempotencyKey, Plaintext, Purpose,
+    RequestId, Subject, TokenText,
 };
 
 #[derive(Deserialize)]
@@ -116,6 +117,14 @@ pub(super) fn purpose(text: &str) -> Result<Purpose, Problem> {
         return Err(Problem::invalid("purpose-missing", detail));
     }
     Ok(Purpose::parse(text)?)
+}
+
+/// The grant that a detokenize names; none where it names none.
+pub(super) fn named_grant(text: &str) -> Result<Option<GrantId>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(GrantId::parse(text)?))
 }
 
 /// Reads a bounded JSON body. Errors say where, and never what: `serde_json` would print the value.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod copy;
+mod guard;
 mod limit;
 mod row;
 mod shreds;
@@ -14,6 +15,7 @@ mod ticket;
 
 pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use copy::copy_out;
+pub use guard::{AlertRow, AlertSettled, GuardWrite};
 pub use limit::{raw_insert_rate, raw_lookup_rate};
 pub use row::{
     Age, Aged, BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite,

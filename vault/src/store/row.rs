@@ -3,6 +3,7 @@
 use kms::{KeyId, KeyKind};
 
 use super::answer::AnswerRow;
+use super::guard::GuardWrite;
 use super::ticket::TicketWrite;
 use crate::model::{
     ClassName, DomainName, KeyRecord, Life, Matter, NormalForm, Timestamp, VersionState,
@@ -282,6 +283,8 @@ pub struct Change {
     pub answer: Option<AnswerRow>,
     /// Tickets to add or take.
     pub tickets: Vec<TicketWrite>,
+    /// What the guard remembers.
+    pub guard: Vec<GuardWrite>,
 }
 
 impl Change {
@@ -298,5 +301,6 @@ impl Change {
             && self.resealed.is_empty()
             && self.answer.is_none()
             && self.tickets.is_empty()
+            && self.guard.is_empty()
     }
 }

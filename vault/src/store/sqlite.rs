@@ -1,5 +1,7 @@
 //! The embedded store: one `SQLite` file in WAL mode, one writer, readers beside it.
 
+mod grants;
+mod guard;
 mod idempotency;
 mod keys;
 mod ticket;
@@ -22,10 +24,11 @@ use super::row::{Change, StoredEntry};
 pub use idempotency::Expiry;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 5] = [
+const MIGRATIONS: [(u32, &str); 6] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
+    (4, include_str!("migrations/0004_guard.sql")),
     (5, include_str!("migrations/0005_tickets.sql")),
     (6, include_str!("migrations/0006_idempotency.sql")),
 ];
@@ -343,6 +346,9 @@ impl Writer {
         }
         for write in &change.tickets {
             self.write_ticket(write)?;
+        }
+        for write in &change.guard {
+            self.write_guard(write, entry)?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! | `opaque` | the self-identifying format `jk1_…` |
 //! | `format/` | each format: drawn, known again, counted; whether it can serve its class |
 //! | `space` | free space as a number, and how much of it is used |
+//! | `made_up` | values that pass for real ones, for honeytokens |
 //! | `mask` | masks: what they keep, and when they keep nothing |
 //! | `residue` | how many values a mask leaves possible |
 
@@ -19,6 +20,7 @@ mod check_digit;
 mod draw;
 mod error;
 mod format;
+mod made_up;
 mod mask;
 mod opaque;
 mod residue;
@@ -40,6 +42,7 @@ use crate::model::{DataClass, Demand, NormalForm, Plaintext, TokenText};
 
 pub use error::{TokenError, ValueFault};
 pub use format::{Unfit, fit, space};
+pub use made_up::made_up;
 pub use mask::{Masking, hidden_min, masked};
 pub use residue::{Residue, residue, residue_beside_token};
 pub use space::{Pressure, Space, SpaceWatch, grouped, pressure};

@@ -1,6 +1,6 @@
 //! How many tokens a format has, and how much of that is used: counted, said, warned of.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -144,6 +144,8 @@ const WINDOW_DRAWS_MAX: u64 = 4_096;
 #[derive(Debug, Default)]
 pub struct SpaceWatch {
     windows: Mutex<HashMap<(DomainName, ClassName), Window>>,
+    /// Whose share was reached and of whom nobody was told yet.
+    risen: Mutex<BTreeSet<(DomainName, ClassName)>>,
     warnings: AtomicU64,
     refusals: AtomicU64,
 }
@@ -182,6 +184,8 @@ impl SpaceWatch {
         window.warned = rose || (window.warned && !half);
         if rose {
             self.warnings.fetch_add(1, Ordering::Relaxed);
+            let mut risen = self.risen.lock().unwrap_or_else(PoisonError::into_inner);
+            risen.insert((domain.clone(), class.clone()));
             tracing::warn!(
                 %domain,
                 %class,
@@ -197,6 +201,12 @@ impl SpaceWatch {
     pub fn refused(&self, domain: &DomainName, class: &ClassName) {
         self.refusals.fetch_add(1, Ordering::Relaxed);
         tracing::error!(%domain, %class, "a class's token format has no free token left to draw");
+    }
+
+    /// Classes whose share was reached since this was last asked.
+    pub fn take_risen(&self) -> BTreeSet<(DomainName, ClassName)> {
+        let mut risen = self.risen.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut risen)
     }
 
     /// How often a class's share was reached since the start.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use kms::{SecretBytes, Usage};
+use kms::{KeyKind, SecretBytes, Usage};
 
 use super::act::{ActFacts, fits, no_context, usable};
 use super::cipher::key_facts;
 use super::{Acted, ItemFault, KeyFault};
 use crate::engine::{Engine, EngineError};
-use crate::model::RequestId;
+use crate::model::{KeyRef, RequestId};
 use crate::policy::key_act::{self, KeyAct};
 use crate::policy::{Authorized, OnKey, OnKeys};
 use crate::seal::payload;
@@ -78,6 +78,23 @@ impl Engine {
         };
         let outcomes = Self::worked(bytes, tag).await?;
         self.record_act(&proof, facts, outcomes).await
+    }
+
+    /// The code of an alert's message under a key of kind `hmac-sha-256`. No unit asks for it, and the
+    /// alert's own entry is its record.
+    pub(in crate::engine) async fn alert_code(
+        self: &Arc<Self>,
+        key: &KeyRef,
+        message: &[u8],
+    ) -> Result<Vec<u8>, EngineError> {
+        let record = self.find_key(key).await?.ok_or(KeyFault::Version)?;
+        usable(&record, Usage::Mac)?;
+        if record.kind != KeyKind::HmacSha256 {
+            return Err(KeyFault::Usage(record.kind).into());
+        }
+        let open = self.opened_to_protect(&record, None).await?;
+        let code = open.mac().and_then(|key| key.tag(message));
+        code.map_err(|_| KeyFault::Broken.into())
     }
 
     /// Says whether codes are their messages'.

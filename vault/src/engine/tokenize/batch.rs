@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use ledger::{Item, ItemView};
+use rand::TryRng;
+use rand::rngs::SysRng;
 
 use super::fresh::{Content, Find, Fresh, own_number};
 use super::{TokenizeItem, Wish};
@@ -116,6 +118,29 @@ impl<'a> Batch<'a> {
             self.drafted.writes.push(TokenWrite::Link(handle, row));
         }
         Ok(())
+    }
+
+    /// Adds a honeytoken's row. It looks like any other of its class, but no equal value ever gets its token,
+    /// nor finds it: its index is drawn, not made of the value.
+    pub(super) fn plant(
+        &mut self,
+        class: &DataClass,
+        value: &Plaintext,
+    ) -> Result<Fingerprint, EngineError> {
+        let tokens = self.engine.catalogue.repeatability(self.domain, class);
+        let again = tokens == Repeatability::Repeatable;
+        let mut index = BlindIndex([0; 16]);
+        SysRng
+            .try_fill_bytes(&mut index.0)
+            .map_err(|_| EngineError::Keys)?;
+        let life = class.life.life(None, None, tokens, self.now);
+        self.add_new(&Content {
+            class,
+            value,
+            life: life.unwrap_or_default(),
+            bound: tokens == Repeatability::Bound,
+            find: (again || class.searchable).then_some(Find { index, again }),
+        })
     }
 
     fn add_new(&mut self, content: &Content<'_>) -> Result<Fingerprint, EngineError> {

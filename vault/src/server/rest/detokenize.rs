@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::keys::instant;
-use super::{answer, decode, purpose};
+use super::{answer, decode, named_grant, purpose};
 use crate::engine::{Revealed, Revelation};
 use crate::model::{Delivery, DomainName, TicketText, TokenText};
 use crate::server::Vault;
@@ -28,6 +28,8 @@ struct DetokenizeBody {
     #[serde(default)]
     ticket_for: String,
     ticket_ttl_seconds: Option<u64>,
+    #[serde(default)]
+    grant: String,
 }
 
 #[derive(Deserialize)]
@@ -89,12 +91,15 @@ async fn detokenized(
         ticket_ttl_seconds: body.ticket_ttl_seconds,
     };
     let wish = said.wish(vault.limits.ticket_life_max)?;
+    let grant = named_grant(&body.grant)?;
     let tokens = body.tokens.into_iter().map(TokenText::new).collect();
     match wish {
         DeliveryWish::Shown(delivery) => {
-            let revelation = corridor::detokenize(vault, ticket, scope, tokens, delivery).await?;
+            let way = (delivery, grant);
+            let revelation = corridor::detokenize(vault, ticket, scope, tokens, way).await?;
             Ok(shown(&revelation, delivery))
         }
+        DeliveryWish::Ticket(_) if grant.is_some() => Err(Problem::grant_with_ticket()),
         DeliveryWish::Ticket(wish) => {
             let issued = corridor::issue_ticket(vault, ticket, scope, tokens, wish).await?;
             Ok(Json(TicketBody {
