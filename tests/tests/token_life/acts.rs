@@ -109,7 +109,7 @@ async fn the_new_token_takes_over_what_the_old_one_was() {
     // Uses that are left stay; a token that is off stays off.
     let once = token(&house, "once", "x").await;
     custodian(&house)
-        .disable_tokens(about(CARE, &[once.clone()]), None)
+        .disable_tokens(about(CARE, std::slice::from_ref(&once)), None)
         .await
         .unwrap();
     let once = replaced(&house, &[once]).await;
@@ -128,7 +128,10 @@ async fn a_token_is_replaced_once_in_a_batch_and_by_one_of_many() {
     let contested = token(&house, "alike", "y").await;
     let tries: Vec<_> = (0..8)
         .map(|_| {
-            let (client, request) = (custodian(&house), replacing(&[contested.clone()]));
+            let (client, request) = (
+                custodian(&house),
+                replacing(std::slice::from_ref(&contested)),
+            );
             tokio::spawn(async move { client.replace_tokens(request, None).await.unwrap() })
         })
         .collect();
@@ -171,7 +174,7 @@ async fn nobody_is_given_a_token_that_was_replaced_before() {
         .collect();
     let mut gone = HashMap::new();
     for _ in 0..40 {
-        let request = replacing(&[current.clone()]);
+        let request = replacing(std::slice::from_ref(&current));
         let mut answer = custodian(&house)
             .replace_tokens(request, None)
             .await

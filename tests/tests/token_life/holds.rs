@@ -17,8 +17,8 @@ fn holding(matter: &str, tokens: &[String], subject: Option<&str>) -> HoldReques
 }
 
 fn now_us() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    u64::try_from(since.unwrap().as_micros()).unwrap()
+    let clock = vault::model::SystemClock::new();
+    vault::model::Clock::now(&clock).0
 }
 
 fn purging(age: Age) -> PurgeTokensRequest {

@@ -58,7 +58,7 @@ async fn inv_08_what_one_may_not_touch_looks_like_what_is_not_there() {
         .unwrap()
         .tokens
         .remove(0);
-    let absent = replaced(&house, &[uncovered.clone()]).await;
+    let absent = replaced(&house, std::slice::from_ref(&uncovered)).await;
     let tokens = [
         uncovered,
         foreign,
@@ -90,7 +90,11 @@ async fn every_act_goes_through_rest_and_is_an_entry_of_its_own() {
     for (act, purpose, more) in acts() {
         let token = token(&house, "plain", act).await;
         if act == "release" {
-            let held = body(HOLD, &[token.clone()], &json!({ "matter": "m" }));
+            let held = body(
+                HOLD,
+                std::slice::from_ref(&token),
+                &json!({ "matter": "m" }),
+            );
             assert_eq!(rest(&house, HALF, "hold", &held).status, 200);
         }
         let reply = rest(&house, HALF, act, &body(purpose, &[token], &more));
@@ -154,16 +158,26 @@ async fn who_may_nothing_is_told_so_and_the_ledger_knows() {
     for (act, purpose, more) in acts() {
         // No right; a right for another purpose; a class outside of it; none at all.
         for (unit, purpose) in [("public-library", purpose), (CUSTODIAN, "curiosity")] {
-            let reply = rest(&house, unit, act, &body(purpose, &[token.clone()], &more));
+            let reply = rest(
+                &house,
+                unit,
+                act,
+                &body(purpose, std::slice::from_ref(&token), &more),
+            );
             assert_eq!(
                 (reply.status, reply.code().as_str()),
                 (403, "not-permitted"),
                 "{act}"
             );
         }
-        let reply = rest(&house, CUSTODIAN, act, &body("", &[token.clone()], &more));
+        let reply = rest(
+            &house,
+            CUSTODIAN,
+            act,
+            &body("", std::slice::from_ref(&token), &more),
+        );
         assert_eq!(reply.code(), "purpose-missing", "{act}");
-        let mut elsewhere = body(purpose, &[token.clone()], &more);
+        let mut elsewhere = body(purpose, std::slice::from_ref(&token), &more);
         elsewhere["domain"] = json!("nowhere");
         let reply = rest(&house, CUSTODIAN, act, &elsewhere);
         assert_eq!(
@@ -258,7 +272,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
             &house,
             CUSTODIAN,
             act,
-            &body(CARE, &[token.clone()], &wrong),
+            &body(CARE, std::slice::from_ref(&token), &wrong),
         );
         assert_eq!(reply.code(), code, "{act} {wrong}");
     }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use api::v1::{
     DescribedToken, HoldList, HoldRequest, ListHoldsRequest, MoveTokensRequest,
-    ReplaceTokensRequest, ReplacedToken, TokenDescription, TokensRequest,
+    ReplaceTokensRequest, ReplaceTokensResponse, ReplacedToken, TokenDescription, TokensRequest,
 };
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
@@ -242,6 +242,12 @@ impl Replace {
             .client
             .replace_tokens(request, session.proof())
             .await;
+        let nothing =
+            |answer: &ReplaceTokensResponse| answer.items.iter().all(|item| item.token.is_empty());
+        if answer.as_ref().map_or(true, nothing) {
+            // Nothing goes into it, and its name is free for the next try.
+            let _ = std::fs::remove_file(&self.out);
+        }
         let answer = answer.map_err(refused)?;
         let new = answer.items.iter().map(|item| item.token.as_str());
         let lines = new.collect::<Vec<_>>().join("\n") + "\n";
