@@ -134,10 +134,6 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let keys = Keys::open(&catalogue, &envelope, stores, &committer, &clock).await?;
     let watch_clock = Arc::clone(&clock);
     let shelf = KeyShelf::new(envelope, Arc::clone(&hsm), shelf_settings(config));
-    let bounds = Bounds {
-        batch_items_max: config.limits.batch_items_max,
-        searches_per_minute: config.limits.searches_per_minute,
-    };
     let guard = guard(config, &budgets, admission.locks(), (&reader, &clock))?;
     let engine = Engine::new(
         catalogue,
@@ -145,7 +141,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         (reader, shreds),
         (committer, publisher.receipts(config.ledger.deadline)),
         clock,
-        bounds,
+        bounds(config),
     );
     let engine = Arc::new(engine.guarded(guard));
     engine.started(policies.digest()).await?;
@@ -209,6 +205,13 @@ fn guard(
         );
     }
     Ok(guard)
+}
+
+fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        batch_items_max: config.limits.batch_items_max,
+        searches_per_minute: config.limits.searches_per_minute,
+    }
 }
 
 fn shelf_settings(config: &Config) -> ShelfSettings {

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use super::corridor::Peer;
 use super::limits::{Limits, ListenConfig};
-use super::{Vault, router};
+use super::{Vault, routes};
 
 /// Why the vault can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ impl Listener {
 
     /// Serves until `stop` resolves, then lets the requests in flight finish.
     pub async fn serve(self, vault: Arc<Vault>, stop: impl Future<Output = ()>) {
-        let router = router(&vault);
+        let router = routes::router(&vault);
         let limits = vault.limits;
         let drain = GracefulShutdown::new();
         let connections = Arc::new(Semaphore::new(limits.connections_max));

@@ -40,7 +40,7 @@ pub(super) async fn run(erase: Erase, session: &Session) -> anyhow::Result<ExitC
     if let (Some(file), Some(text)) = (&erase.receipt, &answer.certificate) {
         write_new(file, text.as_bytes())?;
     }
-    shown(&erase, &answer, session.json);
+    shown(&erase, &answer, session);
     // As for other acts: what was asked for and not done makes the exit code 1.
     let done = answer.items().all(|item| item == ErasedItem::Erased);
     Ok(if done {
@@ -95,9 +95,9 @@ impl Erase {
     }
 }
 
-fn shown(erase: &Erase, answer: &EraseTokensResponse, json: bool) {
+fn shown(erase: &Erase, answer: &EraseTokensResponse, session: &Session) {
     let words: Vec<&str> = answer.items().map(word).collect();
-    if json {
+    if session.json {
         screen::line(
             &json!({
                 "items": words, "erased": answer.erased, "unlinked": answer.unlinked,

@@ -1,0 +1,92 @@
+//! All paths. Only the health checks lie outside of the corridor.
+
+use std::sync::Arc;
+
+use api::v1::guard_server::GuardServer;
+use api::v1::keys_server::KeysServer;
+use api::v1::tokens_server::TokensServer;
+use api::v1::vault_server::VaultServer;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+
+use super::{Vault, corridor, grpc, rest};
+
+type Routes = Router<Arc<Vault>>;
+
+/// The vault's one router.
+pub(super) fn router(vault: &Arc<Vault>) -> Router {
+    let inside = tokens()
+        .merge(keys())
+        .merge(guard())
+        .merge(contracts(vault))
+        .layer(from_fn_with_state(Arc::clone(vault), corridor::enter));
+    Router::new()
+        .merge(inside)
+        .route("/livez", get(rest::live))
+        .route("/readyz", get(rest::ready))
+        .fallback(rest::unknown)
+        .with_state(Arc::clone(vault))
+}
+
+/// Another method of a known path is said to be one.
+fn only(methods: MethodRouter<Arc<Vault>>) -> MethodRouter<Arc<Vault>> {
+    methods.fallback(rest::method)
+}
+
+fn tokens() -> Routes {
+    Router::new()
+        .route("/v1/tokenize", only(post(rest::tokenize)))
+        .route("/v1/detokenize", only(post(rest::detokenize)))
+        .route("/v1/redeem", only(post(rest::redeem)))
+        .route("/v1/tokens/{act}", only(post(rest::tokens::act)))
+        .route("/v1/receipts/{entry}", only(get(rest::receipt::receipt)))
+}
+
+fn keys() -> Routes {
+    let without_key = || only(post(rest::keys::without_key));
+    let all = post(rest::keys::create).get(rest::keys::list);
+    Router::new()
+        .route("/v1/keys", only(all))
+        .route("/v1/keys/{key}", only(get(rest::keys::describe)))
+        .route("/v1/keys/{key}/public", only(get(rest::keys::public)))
+        .route("/v1/keys/{key}/{act}", only(post(rest::keys::act)))
+        .route("/v1/decrypt", without_key())
+        .route("/v1/random", without_key())
+        .route("/v1/restore-key", without_key())
+}
+
+fn guard() -> Routes {
+    Router::new()
+        .route("/v1/units/{unit}/{act}", only(post(rest::guard::unit)))
+        .route("/v1/honeytokens", only(post(rest::guard::plant)))
+        .route("/v1/grants", only(post(rest::guard::ask)))
+        .route("/v1/grants/{id}", only(get(rest::guard::grant)))
+        .route("/v1/grants/{id}/{act}", only(post(rest::guard::grant_act)))
+}
+
+/// The gRPC services.
+fn contracts(vault: &Arc<Vault>) -> Routes {
+    let bytes_max = vault.limits.body_bytes_max;
+    let tokens = VaultServer::new(grpc::Grpc::new(Arc::clone(vault)));
+    let keys = KeysServer::new(grpc::GrpcKeys::new(Arc::clone(vault)));
+    let standing = TokensServer::new(grpc::GrpcTokens::new(Arc::clone(vault)));
+    let guard = GuardServer::new(grpc::GrpcGuard::new(Arc::clone(vault)));
+    Router::new()
+        .route_service(
+            "/jinku.v1.Vault/{*call}",
+            tokens.max_decoding_message_size(bytes_max),
+        )
+        .route_service(
+            "/jinku.v1.Keys/{*call}",
+            keys.max_decoding_message_size(bytes_max),
+        )
+        .route_service(
+            "/jinku.v1.Tokens/{*call}",
+            standing.max_decoding_message_size(bytes_max),
+        )
+        .route_service(
+            "/jinku.v1.Guard/{*call}",
+            guard.max_decoding_message_size(bytes_max),
+        )
+}
