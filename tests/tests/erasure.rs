@@ -1,5 +1,7 @@
 //! Erasure: what is erased is gone from the database, the disk and its backups, and a certificate says so.
 
+#[path = "erasure/again.rs"]
+mod again;
 #[path = "erasure/backups.rs"]
 mod backups;
 #[path = "erasure/crashes.rs"]

@@ -7,11 +7,13 @@ use std::collections::{HashMap, HashSet};
 use kms::{Envelope, KeyId};
 use ledger::{Facts, Item, ItemView, Operation, Outcome};
 
+use super::guard::LOCKED_BY_HONEYTOKEN;
 use super::own_keys::{KeyError, Pseudonyms};
 use crate::commit::{Replay, ReplayError, Replayed};
-use crate::model::{DomainName, KeyRef, KeyState, Matter, Timestamp, VersionState};
+use crate::model::{DomainName, KeyRef, KeyState, Matter, Timestamp, UnitName, VersionState};
 use crate::store::{
-    Change, Database, Fingerprint, Hold, KeyWrite, Reader, StoreError, SubjectHandle, TokenWrite,
+    Change, Database, Fingerprint, GuardWrite, Hold, KeyWrite, Reader, StoreError, SubjectHandle,
+    TokenWrite,
 };
 
 /// Rows and subjects that are read at a time.
@@ -197,6 +199,7 @@ impl Amends<'_> {
     fn change(&mut self, replayed: &Replayed) -> Result<Change, RestoreError> {
         let (facts, items) = (&replayed.entry.facts, &replayed.items);
         let mut change = Change::none();
+        change.guard.extend(lock(replayed));
         if facts.outcome != Outcome::Ok {
             return Ok(change);
         }
@@ -329,6 +332,24 @@ impl Amends<'_> {
         }
         self.done.keys += u64::from(!writes.is_empty());
         Ok(writes)
+    }
+}
+
+/// A unit that was locked out, or let in again, is so after the restore too: by an officer (the unit stands in
+/// the entry's reason), or by a honeytoken that it presented.
+fn lock(replayed: &Replayed) -> Option<GuardWrite> {
+    let facts = &replayed.entry.facts;
+    let reason = facts.reason.as_deref()?;
+    let named = |name: &str| UnitName::parse(name).ok();
+    let at = Timestamp(replayed.entry.time_us);
+    match (facts.operation, facts.outcome) {
+        (Operation::UnitLock, Outcome::Ok) => Some(GuardWrite::Lock(named(reason)?, at)),
+        (Operation::UnitUnlock, Outcome::Ok) => Some(GuardWrite::Unlock(named(reason)?)),
+        _ if reason == LOCKED_BY_HONEYTOKEN => {
+            let unit = facts.unit.as_deref().and_then(named)?;
+            Some(GuardWrite::Lock(unit, at))
+        }
+        _ => None,
     }
 }
 

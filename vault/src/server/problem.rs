@@ -3,6 +3,8 @@
 //! Matched without `_`: a new error does not compile until it has an answer.
 
 mod guard;
+mod key;
+mod tokens;
 
 use std::time::Duration;
 
@@ -16,9 +18,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::admission::Inadmissible;
 use crate::commit::NotDurable;
-use crate::engine::key::{ItemFault, KeyFault};
-use crate::engine::token::TokenActFault;
-use crate::engine::{DeliveryFault, EngineError};
+use crate::engine::EngineError;
 use crate::identity::Unproven;
 use crate::model::{InvalidIdempotencyKey, InvalidName, InvalidSubject, LifeFault, RequestId};
 use crate::policy::Denied;
@@ -384,101 +384,6 @@ impl From<EngineError> for Problem {
             EngineError::Tokens(fault) => Self::from(fault),
             EngineError::Guard(fault) => Self::from(fault.clone()),
         }
-    }
-}
-
-impl From<DeliveryFault> for Problem {
-    fn from(fault: DeliveryFault) -> Self {
-        let unfit = (StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument);
-        let (code, (status, grpc)) = match fault {
-            DeliveryFault::KeyMissing => (
-                "delivery-key-missing",
-                (StatusCode::UNPROCESSABLE_ENTITY, Code::FailedPrecondition),
-            ),
-            DeliveryFault::TicketUnit => ("ticket-unit-unknown", unfit),
-            DeliveryFault::TicketSeconds { .. } => ("ticket-ttl", unfit),
-            DeliveryFault::TicketUnknown => {
-                ("ticket-unknown", (StatusCode::NOT_FOUND, Code::NotFound))
-            }
-        };
-        Self::new(code, status, grpc, fault.to_string())
-    }
-}
-
-impl From<KeyFault> for Problem {
-    fn from(fault: KeyFault) -> Self {
-        let unfit = (StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument);
-        let conflict = (StatusCode::CONFLICT, Code::FailedPrecondition);
-        let away = (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
-        let (code, (status, grpc)) = match &fault {
-            KeyFault::Usage(_) => ("key-usage", unfit),
-            KeyFault::State(_) => ("key-state", conflict),
-            KeyFault::Version => ("key-version", unfit),
-            KeyFault::Compromised => ("key-compromised", conflict),
-            KeyFault::Own => ("key-own", (StatusCode::FORBIDDEN, Code::PermissionDenied)),
-            KeyFault::AliasTaken => ("alias-taken", (StatusCode::CONFLICT, Code::AlreadyExists)),
-            KeyFault::Changed => ("key-changed", (StatusCode::CONFLICT, Code::Aborted)),
-            KeyFault::Range { .. } => ("range", unfit),
-            KeyFault::Word(_) => ("key-word-invalid", unfit),
-            KeyFault::Origin => ("key-origin", conflict),
-            KeyFault::Needed { .. } => ("key-needed", conflict),
-            KeyFault::TooFresh { .. } => ("key-fresh", conflict),
-            KeyFault::Ticket => ("import-ticket", unfit),
-            KeyFault::Material => ("import-material", unfit),
-            KeyFault::Backup => ("backup-invalid", unfit),
-            KeyFault::Stands => ("key-stands", (StatusCode::CONFLICT, Code::AlreadyExists)),
-            KeyFault::Unavailable => ("hsm-unavailable", away),
-            KeyFault::Hsm(_) => ("hsm-refused", away),
-            KeyFault::Broken => ("key-broken", away),
-        };
-        let mut problem = Self::new(code, status, grpc, fault.to_string());
-        problem.unrecorded = true;
-        match fault {
-            KeyFault::Unavailable => problem.retry(1),
-            KeyFault::TooFresh { seconds } => problem.retry(u32::try_from(seconds).unwrap_or(1)),
-            _ => problem,
-        }
-    }
-}
-
-impl From<&TokenActFault> for Problem {
-    fn from(fault: &TokenActFault) -> Self {
-        let unfit = (StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument);
-        let (code, (status, grpc)) = match fault {
-            TokenActFault::Range { .. } | TokenActFault::Future { .. } => ("range", unfit),
-            TokenActFault::NotSearchable(_) => ("not-searchable", unfit),
-            TokenActFault::SearchRate => (
-                "search-rate",
-                (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
-            ),
-            TokenActFault::NotDestroyed => (
-                "shreds-due",
-                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
-            ),
-            TokenActFault::NoHold => (
-                "hold-unknown",
-                (StatusCode::CONFLICT, Code::FailedPrecondition),
-            ),
-        };
-        let mut problem = Self::new(code, status, grpc, fault.to_string());
-        problem.unrecorded = true;
-        if *fault == TokenActFault::SearchRate {
-            return problem.retry(1);
-        }
-        problem
-    }
-}
-
-impl From<ItemFault> for Problem {
-    fn from(fault: ItemFault) -> Self {
-        let unfit = (StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument);
-        let away = (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable);
-        let (status, grpc) = match &fault {
-            ItemFault::Unopened | ItemFault::Version | ItemFault::Input => unfit,
-            ItemFault::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
-            ItemFault::Unavailable | ItemFault::Key => away,
-        };
-        Self::new(fault.code(), status, grpc, fault.to_string())
     }
 }
 

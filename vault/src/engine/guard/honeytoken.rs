@@ -52,13 +52,16 @@ impl Marks {
     }
 }
 
+/// What an entry says whose unit was locked out for a honeytoken that it presented.
+pub(in crate::engine) const LOCKED_BY_HONEYTOKEN: &str = "honeytoken-unit-locked";
+
 impl Caught {
     /// What the entry says.
     pub(in crate::engine) fn reason(self) -> Option<&'static str> {
         match self {
             Self::Nothing => None,
             Self::Told => Some("honeytoken"),
-            Self::Locked => Some("honeytoken-unit-locked"),
+            Self::Locked => Some(LOCKED_BY_HONEYTOKEN),
         }
     }
 }

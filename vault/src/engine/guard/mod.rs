@@ -33,6 +33,7 @@ use crate::store::{Reader, StoreError};
 pub use budget::OverBudget;
 pub use fault::GuardFault;
 
+pub(super) use honeytoken::LOCKED_BY_HONEYTOKEN;
 pub(super) use passage::{Held, Passage, Passed};
 
 use alert::{AlertFacts, Outbox};
