@@ -28,6 +28,9 @@ impl Reader {
         fingerprints: &[Fingerprint],
     ) -> Result<Vec<Option<TokenRow>>, StoreError> {
         self.query(|connection| {
+            // One snapshot: else every row would take and give back the file's locks, and read its pages anew
+            // whenever something was written meanwhile.
+            let _snapshot = connection.unchecked_transaction()?;
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {TOKEN_COLUMNS} FROM token WHERE fingerprint = ?1 AND domain = ?2"
             ))?;
