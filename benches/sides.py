@@ -108,8 +108,8 @@ class OpenBao:
         wire.want("POST", "/v1/transit/keys/bench", {"type": "aes256-gcm96"}, root)
         wire.want("POST", "/v1/transit/keys/bench-mac", {"type": "hmac", "key_size": 32}, root)
         rules = "".join(f'path "{path[4:]}" {{ capabilities = ["update"] }}\n' for path in self.paths.values())
-        wire.want("PUT", "/v1/sys/policies/acl/bench", {"policy": rules}, root)
         rules += 'path "kv/data/*" { capabilities = ["create", "update"] }\n'
+        wire.want("PUT", "/v1/sys/policies/acl/bench", {"policy": rules}, root)
         wanted = {"policies": ["bench"], "no_default_policy": True, "ttl": "1h"}
         token, _ = wire.want("POST", "/v1/auth/token/create", wanted, root)
         wire.headers = {"X-Vault-Token": token["auth"]["client_token"]}
