@@ -158,10 +158,16 @@ fn what_a_request_holds_is_found_while_it_waits_and_gone_when_it_is_answered() {
     let plain = passed.drawn("a plaintext", 48);
     let body = json!({ "plaintext": base64(plain) });
     let made = act(&house, REVENUE, &key, "encrypt", &body);
-    let Some(found) = image::search(house.vault(), &passed.0) else {
+    // The vault sees a moment later that the connection ended, and with it go its last frames.
+    let mut is_refused = false;
+    wait_until(|| {
+        let found = image::search(house.vault(), &passed.0);
+        is_refused = found.is_none();
+        found.is_none_or(|found| found.is_empty())
+    });
+    if is_refused {
         return;
-    };
-    assert!(found.is_empty(), "left in memory: {found:#?}");
+    }
     let lock = house.lock_database();
     std::thread::scope(|scope| {
         let asked = scope.spawn(|| {
