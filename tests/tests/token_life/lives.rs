@@ -132,6 +132,21 @@ async fn uses_count_within_one_batch_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_longest_wish_of_a_batch_counts_wherever_it_stands() {
+    let house = lab();
+    let wish = |ttl: u64| living("alike", "thrice", Some(ttl), None);
+    let ends = async |token: &str| described(&house, token).await.unwrap().expires_at_us;
+    // The value is new to the first batch, and stands before the second.
+    let tokens = issued(&house, vec![wish(100), wish(2_000), wish(500)]).await;
+    assert!(tokens.iter().all(|token| *token == tokens[0]));
+    let first = ends(&tokens[0]).await.unwrap();
+    let brief = issued(&house, vec![living("alike", "brief", Some(100), None)]).await;
+    assert!(first > ends(&brief[0]).await.unwrap() + 1_800_000_000);
+    issued(&house, vec![wish(3_000), wish(9_000), wish(4_000)]).await;
+    assert!(ends(&tokens[0]).await.unwrap() > first + 6_000_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeatable_value_s_time_is_prolonged_and_ends_with_a_new_token() {
     let house = lab();
     let wish = |ttl| vec![living("alike", "again", ttl, None)];

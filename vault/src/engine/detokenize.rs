@@ -221,6 +221,7 @@ pub(super) fn none_too_long(tokens: &[TokenText]) -> Result<(), EngineError> {
         None => Ok(()),
     }
 }
+
 /// A batch that is opened and waits for its entry, or one that the guard holds back.
 pub(super) type Opened = Result<(Record, Withheld<Vec<Revealed>>, Passed), Held>;
 

@@ -8,8 +8,7 @@ use std::time::Duration;
 use ledger::{ItemView, Operation};
 use rand::rngs::SysRng;
 
-use super::detokenize::NO_CLASS;
-use super::detokenize::Opened;
+use super::detokenize::{NO_CLASS, Opened, none_too_long};
 use super::guard::Passage;
 use super::{ATTEMPTS_MAX, DeliveryFault, Engine, EngineError, Revelation, caller_facts};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
@@ -68,7 +67,7 @@ impl Engine {
         request: RequestId,
     ) -> Result<IssuedTicket, EngineError> {
         self.batch_size(tokens.len())?;
-        super::detokenize::none_too_long(&tokens)?;
+        none_too_long(&tokens)?;
         // A ticket is no way around the limit of what needs a grant.
         self.within_ungranted(tokens.len())?;
         let life_us = u64::try_from(wish.life.as_micros()).unwrap_or(u64::MAX);

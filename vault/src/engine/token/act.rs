@@ -9,7 +9,7 @@ use ledger::ItemView;
 use super::shred::Shredding;
 use super::{TokenActFault, TokenFault};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
-use crate::engine::detokenize::NO_CLASS;
+use crate::engine::detokenize::{NO_CLASS, none_too_long};
 use crate::engine::tokenize::fresh::Fresh;
 use crate::engine::{ATTEMPTS_MAX, DomainKeys, Engine, EngineError, caller_facts};
 use crate::model::{DomainName, Plaintext, RequestId, Timestamp, TokenText};
@@ -108,10 +108,7 @@ impl Engine {
         request: RequestId,
         step: &impl Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError>,
     ) -> Result<Draft<T>, EngineError> {
-        let too_long = |token: &TokenText| token.expose().len() > TokenText::BYTES_MAX;
-        if let Some(item) = tokens.iter().position(too_long) {
-            return Err(EngineError::TokenTooLong { item });
-        }
+        none_too_long(tokens)?;
         let grant = proof.grant();
         let domain = grant.domain();
         let keys = self.domain_keys(domain)?;

@@ -11,7 +11,7 @@ use ledger::{Item, ItemView, Operation, Outcome};
 
 use super::shred::{Removed, Shredding};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
-use crate::engine::detokenize::NO_CLASS;
+use crate::engine::detokenize::{NO_CLASS, none_too_long};
 use crate::engine::{ATTEMPTS_MAX, DomainKeys, Engine, EngineError, Refusal, caller_facts};
 use crate::model::{RequestId, Subject, TokenText};
 use crate::policy::{Authorized, OnTokens, token_act};
@@ -212,10 +212,7 @@ impl Engine {
         tokens: &[TokenText],
         plan: &mut Plan,
     ) -> Result<(), EngineError> {
-        let too_long = |token: &TokenText| token.expose().len() > TokenText::BYTES_MAX;
-        if let Some(item) = tokens.iter().position(too_long) {
-            return Err(EngineError::TokenTooLong { item });
-        }
+        none_too_long(tokens)?;
         let rows: Vec<Fingerprint> = tokens.iter().map(|token| keys.fingerprint(token)).collect();
         let found = self.rows(proof.grant().domain(), tokens, &rows)?;
         let mut seen = HashSet::new();

@@ -163,7 +163,8 @@ impl<'a> Batch<'a> {
         if let Some(seen) = self.seen.get(&index.0).copied() {
             self.drafted.places.push(seen.place);
             self.note(class, seen.row);
-            self.prolong(seen.row, seen.expires, life.expires);
+            let expires = self.prolong(seen.row, seen.expires, life.expires);
+            self.seen.insert(index.0, Seen { expires, ..seen });
             return Ok(seen.row);
         }
         let place = self.drafted.tokens.len();
@@ -173,8 +174,8 @@ impl<'a> Batch<'a> {
             let stands = TokenWrite::Stands(row.fingerprint);
             self.drafted.writes.push(stands);
             self.place(class, token, row.fingerprint);
-            self.prolong(row.fingerprint, row.life.expires, life.expires);
-            (row.fingerprint, row.life.expires)
+            let expires = self.prolong(row.fingerprint, row.life.expires, life.expires);
+            (row.fingerprint, expires)
         } else {
             let find = Some(Find { index, again: true });
             let content = Content {
@@ -248,17 +249,23 @@ impl<'a> Batch<'a> {
         });
     }
 
-    /// An equal value that came again keeps its token for as long as the longest wish.
-    fn prolong(&mut self, row: Fingerprint, expires: Option<Timestamp>, wished: Option<Timestamp>) {
-        let Some(now) = expires else { return };
-        if wished.is_some_and(|wished| wished <= now) {
-            return;
+    /// An equal value that came again keeps its token for as long as the longest wish. Yields the expiry.
+    fn prolong(
+        &mut self,
+        row: Fingerprint,
+        expires: Option<Timestamp>,
+        wished: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let before = expires?;
+        if wished.is_some_and(|wished| wished <= before) {
+            return expires;
         }
         let fresh = self.drafted.rows.iter_mut();
         match fresh.rev().find(|known| known.fingerprint == row) {
             Some(fresh) => fresh.life.expires = wished,
             None => self.drafted.writes.push(TokenWrite::Expire(row, wished)),
         }
+        wished
     }
 
     fn place(&mut self, class: &DataClass, token: Withheld<TokenText>, row: Fingerprint) {
