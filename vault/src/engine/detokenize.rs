@@ -204,7 +204,7 @@ impl Engine {
             view,
             class: row.class,
             masking,
-            token: TokenText::new(token.expose().to_owned()),
+            token: (view == Some(View::Token)).then(|| Plaintext::new(token.expose().to_owned())),
         };
         let shown = match opened {
             Ok(value) => value.with(fitting).map(fit),
@@ -249,7 +249,8 @@ struct Fitting {
     view: Option<View>,
     class: ClassName,
     masking: Option<Masking>,
-    token: TokenText,
+    /// The token itself, where that is all there is to be shown.
+    token: Option<Plaintext>,
 }
 
 /// The view's shape of a value. A class without a mask shows nothing when masked.
@@ -265,7 +266,9 @@ fn fit((value, fitting): (Plaintext, Fitting)) -> Revealed {
     match view {
         Some(View::Plain) => shown(View::Plain, value),
         Some(View::Masked) => shown(View::Masked, masked),
-        Some(View::Token) => shown(View::Token, Plaintext::new(token.expose().to_owned())),
+        Some(View::Token) => {
+            token.map_or(Revealed::NotAvailable, |token| shown(View::Token, token))
+        }
         None => Revealed::NotAvailable,
     }
 }

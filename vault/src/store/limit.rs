@@ -1,6 +1,6 @@
 //! What the raw store can do: the limit that the benchmark's other rates are ratios of.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rand::TryRng;
@@ -46,12 +46,41 @@ pub fn raw_insert_rate(
     Ok(rows / started.elapsed().as_secs_f64())
 }
 
-/// Looks rows of the table `token` up by their fingerprints, each as likely as another, on `threads`
-/// connections at once, and yields rows a second. It reads what a detokenize reads.
-pub fn raw_lookup_rate(path: &Path, threads: usize, time: Duration) -> Result<f64, StoreError> {
-    let known = some_fingerprints(path)?;
-    let looking = |known: &[[u8; 16]]| -> Result<f64, StoreError> {
-        let connection = connect(path)?;
+/// Point lookups in the table `token` of a database that others may write meanwhile. They read what a
+/// detokenize reads.
+pub struct RawLookups {
+    path: PathBuf,
+    /// Of rows from everywhere in the table.
+    known: Vec<[u8; 16]>,
+}
+
+impl RawLookups {
+    /// Learns what to look up.
+    pub fn of(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
+            path: path.to_owned(),
+            known: some_fingerprints(path)?,
+        })
+    }
+
+    /// Looks rows up by their fingerprints, each as likely as another, on `threads` connections at once, and
+    /// yields rows a second.
+    pub fn rate(&self, threads: usize, time: Duration) -> Result<f64, StoreError> {
+        std::thread::scope(|scope| {
+            let share = self.known.len().div_ceil(threads.max(1)).max(1);
+            let parts = self.known.chunks(share);
+            let threads: Vec<_> = parts
+                .map(|part| scope.spawn(move || self.looking(part, time)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or(Ok(0.0)))
+                .sum()
+        })
+    }
+
+    fn looking(&self, known: &[[u8; 16]], time: Duration) -> Result<f64, StoreError> {
+        let connection = connect(&self.path)?;
         let mut look = connection.prepare(
             "SELECT class, created_us, shred, sealed, expires_us, uses_left FROM token \
              WHERE fingerprint = ?1 AND domain = 'city'",
@@ -67,18 +96,7 @@ pub fn raw_lookup_rate(path: &Path, threads: usize, time: Duration) -> Result<f6
             }
         }
         Ok(rows / started.elapsed().as_secs_f64())
-    };
-    std::thread::scope(|scope| {
-        let share = known.len().div_ceil(threads.max(1)).max(1);
-        let parts = known.chunks(share);
-        let threads: Vec<_> = parts
-            .map(|part| scope.spawn(move || looking(part)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or(Ok(0.0)))
-            .sum()
-    })
+    }
 }
 
 /// Fingerprints of rows from everywhere in the table, in an order of their own.

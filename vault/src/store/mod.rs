@@ -16,7 +16,7 @@ mod ticket;
 pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use copy::copy_out;
 pub use guard::{AlertRow, AlertSettled, GuardWrite};
-pub use limit::{raw_insert_rate, raw_lookup_rate};
+pub use limit::{RawLookups, raw_insert_rate};
 pub use row::{
     Age, Aged, BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite,
     Material, Resealed, SealedValue, ShredSlot, StoredEntry, SubjectHandle, TokenRow, TokenWrite,

@@ -4,6 +4,7 @@ mod grants;
 mod guard;
 mod idempotency;
 mod keys;
+mod snapshot;
 mod ticket;
 mod token_writes;
 mod tokens;
@@ -12,7 +13,7 @@ mod walk;
 use std::cell::Cell;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
@@ -22,6 +23,8 @@ use super::StoreError;
 use super::row::{Change, StoredEntry};
 
 pub use idempotency::Expiry;
+
+use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
 const MIGRATIONS: [(u32, &str); 6] = [
@@ -37,10 +40,14 @@ const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2
 /// How long a connection waits for another's lock (a backup's, a person's) before it reports
 /// `DatabaseBusy`: shorter than a request's deadline, so that the answer names the cause.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest write-ahead log, in bytes, that is left to SQLite's own checkpoints: those end none of the
+/// snapshots that keep it from being begun anew.
+const LOG_BYTES: u64 = 32 << 20;
 
 /// The file, and how connections to it are made. One process at a time.
 pub struct Database {
     path: PathBuf,
+    snapshots: Arc<Snapshots>,
     _lock: File,
 }
 
@@ -49,17 +56,24 @@ pub struct Held {
     _lock: File,
 }
 
-/// Reads. Connections are pooled; each query sees the last commit.
+/// Reads. Connections are pooled; each query sees the last commit that was answered for.
 pub struct Reader {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    snapshots: Arc<Snapshots>,
 }
 
 /// The one connection that writes. Only `commit` holds one.
 pub struct Writer {
     connection: Connection,
+    snapshots: Arc<Snapshots>,
+    /// The open transaction changes rows.
+    changes: Cell<bool>,
     /// Material was destroyed, and the write-ahead log may still hold it.
     shreds: Cell<bool>,
+    log: PathBuf,
+    /// The length at which the log is emptied.
+    log_bytes_max: Cell<u64>,
 }
 
 /// What became of a change inside its group.
@@ -86,6 +100,7 @@ impl Database {
         migrate(&mut connection)?;
         Ok(Self {
             path: path.to_owned(),
+            snapshots: Arc::new(Snapshots::new(path.to_owned())),
             _lock: lock,
         })
     }
@@ -107,14 +122,21 @@ impl Database {
         Reader {
             path: self.path.clone(),
             idle: Mutex::new(Vec::new()),
+            snapshots: Arc::clone(&self.snapshots),
         }
     }
 
     /// The writing connection. There must be one only: the caller is the one writer.
     pub fn writer(&self) -> Result<Writer, StoreError> {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
         Ok(Writer {
             connection: connect(&self.path)?,
+            snapshots: Arc::clone(&self.snapshots),
+            changes: Cell::new(false),
             shreds: Cell::new(false),
+            log: log.into(),
+            log_bytes_max: Cell::new(LOG_BYTES),
         })
     }
 }
@@ -215,6 +237,7 @@ impl Reader {
         Ok(Self {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
+            snapshots: Arc::new(Snapshots::new(path.to_owned())),
         })
     }
 
@@ -285,21 +308,38 @@ impl Writer {
     /// Makes the group durable. Where material was destroyed, the write-ahead log is emptied too: its old
     /// pages still hold what `secure_delete` has overwritten in the file.
     pub fn commit(&self) -> Result<(), StoreError> {
-        self.connection.execute_batch("COMMIT")?;
-        if self.shreds.get() {
-            let emptied = self
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
-                    row.get::<_, i64>(0)
-                });
-            // A reader that holds an old snapshot is in the way: the next commit tries again.
-            self.shreds.set(emptied != Ok(0));
+        let committed = self.connection.execute_batch("COMMIT");
+        // INVARIANT 3, and whoever was switched off: counted before anyone is answered, and also where it
+        // is not known what became of the transaction.
+        if self.changes.replace(false) {
+            self.snapshots.changed();
+        }
+        committed?;
+        let log_bytes = std::fs::metadata(&self.log).map_or(0, |log| log.len());
+        if self.shreds.get() || log_bytes > self.log_bytes_max.get() {
+            let emptied = self.empty_log();
+            // A query that holds an old snapshot is in the way. What was destroyed is tried again by the next
+            // commit; a log that is long only, when it is longer still.
+            self.shreds.set(self.shreds.get() && !emptied);
+            let left = if emptied { 0 } else { log_bytes };
+            self.log_bytes_max.set(left + LOG_BYTES);
         }
         Ok(())
     }
 
+    /// Puts the log's pages into the file and cuts it off; says whether nothing was in the way.
+    fn empty_log(&self) -> bool {
+        let _alone = self.snapshots.alone();
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let emptied = self
+            .connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0));
+        emptied == Ok(0)
+    }
+
     /// Drops the group. The transaction may be gone already; then there is nothing to do.
     pub fn rollback(&self) {
+        self.changes.set(false);
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -311,6 +351,7 @@ impl Writer {
             self.insert_entry(entry)?;
             return Ok(Applied::Yes);
         }
+        self.changes.set(true);
         self.connection.execute_batch("SAVEPOINT change")?;
         // INVARIANT 2: rows and entry stand in one transaction, under one savepoint.
         match self.insert(change, entry.seq) {

@@ -27,22 +27,24 @@ impl Reader {
         domain: &DomainName,
         fingerprints: &[Fingerprint],
     ) -> Result<Vec<Option<TokenRow>>, StoreError> {
-        self.query(|connection| {
-            // One snapshot: else every row would take and give back the file's locks, and read its pages anew
-            // whenever something was written meanwhile.
-            let _snapshot = connection.unchecked_transaction()?;
+        // One snapshot: else every row would take and give back the file's locks, and read its pages anew
+        // whenever something was written meanwhile.
+        self.snapshots.look(|connection| {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {TOKEN_COLUMNS} FROM token WHERE fingerprint = ?1 AND domain = ?2"
             ))?;
+            let mut last = None;
             fingerprints
                 .iter()
                 .map(|fingerprint| {
-                    statement
-                        .query_row(params![fingerprint.0, domain.as_str()], |row| {
-                            Ok(token_row(row))
-                        })
-                        .optional()?
-                        .transpose()
+                    let key = params![fingerprint.0, domain.as_str()];
+                    let row = statement.query_row(key, |row| {
+                        let class = class_of(row, last.take());
+                        Ok(class.and_then(|class| row_of(row, domain.clone(), class)))
+                    });
+                    let row = row.optional()?.transpose()?;
+                    last = row.as_ref().map(|row| row.class.clone());
+                    Ok(row)
                 })
                 .collect()
         })
@@ -230,12 +232,25 @@ impl Reader {
 
 /// A row whose columns are [`TOKEN_COLUMNS`].
 pub(super) fn token_row(row: &Row<'_>) -> Result<TokenRow, StoreError> {
+    let domain = row.get_ref(1)?.as_str().map_err(|_| MALFORMED)?;
+    let domain = DomainName::parse(domain).map_err(|_| MALFORMED)?;
+    row_of(row, domain, class_of(row, None)?)
+}
+
+/// The row's class. Where it is the one named, as mostly in a batch, nothing is made anew.
+fn class_of(row: &Row<'_>, likely: Option<ClassName>) -> Result<ClassName, StoreError> {
+    let text = row.get_ref(2)?.as_str().map_err(|_| MALFORMED)?;
+    match likely {
+        Some(class) if class.as_str() == text => Ok(class),
+        _ => ClassName::parse(text).map_err(|_| MALFORMED),
+    }
+}
+
+fn row_of(row: &Row<'_>, domain: DomainName, class: ClassName) -> Result<TokenRow, StoreError> {
     Ok(TokenRow {
         fingerprint: Fingerprint(row.get(0)?),
-        domain: DomainName::parse(row.get_ref(1)?.as_str().map_err(|_| MALFORMED)?)
-            .map_err(|_| MALFORMED)?,
-        class: ClassName::parse(row.get_ref(2)?.as_str().map_err(|_| MALFORMED)?)
-            .map_err(|_| MALFORMED)?,
+        domain,
+        class,
         created_us: row.get(3)?,
         shred: ShredSlot(row.get(4)?),
         sealed: SealedValue(row.get(5)?),
