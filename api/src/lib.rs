@@ -8,12 +8,14 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`v1`] | generated messages, client and server stubs |
+//! | `calls` | how a client is made of its contract |
 //! | `channel` | [`ClientSettings`], [`ClientError`], [`UnitProof`] |
 //! | `client` | [`Client`] |
 //! | `guard` | [`GuardClient`] |
 //! | `keys` | [`KeysClient`] |
 //! | `tokens` | [`TokensClient`] |
 
+mod calls;
 mod channel;
 mod client;
 mod guard;

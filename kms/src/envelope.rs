@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::aead::AeadKey;
 use crate::binding::Binding;
-use crate::constant_time_eq;
+use crate::equal::{constant_time_eq, same_secret};
 use crate::error::{Error, HsmError};
 use crate::hsm::{Hsm, RootKey};
 use crate::key::{KeyId, KeyKind, WrappedKey};
@@ -60,9 +60,10 @@ impl Envelope {
         let blob = [KEY_MAGIC.as_slice(), &sealed].concat();
         let wrapped = WrappedKey::from_parts(id.clone(), version, kind, blob);
         // What does not open is a lost key: it is seen now, not when it is needed.
-        match self.unwrapped(&wrapped) {
-            Ok(again) if constant_time_eq(again.expose(), material.expose()) => Ok(wrapped),
-            Ok(_) | Err(Error::Unopened) => Err(Error::Hsm(HsmError::GcmIv)),
+        let is_same = |again: SecretBytes| same_secret(again.expose(), material.expose());
+        match self.unwrapped(&wrapped).map(is_same) {
+            Ok(true) => Ok(wrapped),
+            Ok(false) | Err(Error::Unopened) => Err(Error::Hsm(HsmError::GcmIv)),
             Err(error) => Err(error),
         }
     }

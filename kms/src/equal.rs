@@ -2,6 +2,8 @@
 
 use subtle::{Choice, ConstantTimeEq};
 
+use crate::scrub::{FLAT, scrubbed};
+
 /// Whether two byte strings are equal, in time that depends on their lengths only (invariant 12).
 /// Word by word: `subtle` compares slices byte by byte.
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
@@ -10,6 +12,11 @@ pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
         equal & word(a).ct_eq(&word(b))
     });
     a.len() == b.len() && equal.into()
+}
+
+/// The same for two secrets, and nothing of them stays: of what is compared, words pass over the stack.
+pub(crate) fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    scrubbed::<FLAT, _>(|| constant_time_eq(a, b))
 }
 
 /// Up to eight bytes.

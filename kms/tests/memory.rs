@@ -13,7 +13,7 @@ mod image;
 mod secrets;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
@@ -47,16 +47,20 @@ fn nothing_of_a_key_is_left_when_it_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     prepare(folder.path());
     // One process brings the material, as an import would; another one knows it only wrapped.
-    assert!(part("wrap", folder.path()).wait().unwrap().success());
-    let mut child = part("use", folder.path());
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = |word: &str| loop {
-        let line = lines.next().unwrap().unwrap();
-        if let Some((_, rest)) = line.split_once(word) {
-            break rest.trim().to_owned();
-        }
-    };
+    let mut child = part("wrap", folder.path());
+    let mut next = said(&mut child);
+    next("KEYS-ARE-WRAPPED");
+    let brought: Vec<secrets::Secret> = materials().into_iter().map(brought).collect();
+    let seen = image::search(child.id(), &brought);
+    go_on(&mut child);
+    assert!(child.wait().unwrap().success());
+    assert!(
+        seen.is_empty(),
+        "left in memory of what was wrapped: {seen:?}"
+    );
 
+    let mut child = part("use", folder.path());
+    let mut next = said(&mut child);
     let nonces = next("KEYS-ARE-OPEN");
     let mut secrets = secrets::of(&materials(), &nonces);
     secrets.push(secrets::Secret {
@@ -93,7 +97,18 @@ fn materials() -> Vec<(KeyKind, Vec<u8>)> {
     (0..).zip(KeyKind::ALL).map(material).collect()
 }
 
+fn brought((kind, bytes): (KeyKind, Vec<u8>)) -> secrets::Secret {
+    secrets::Secret {
+        name: kind.to_string(),
+        bytes,
+        is_held: false,
+    }
+}
+
 fn prepare(folder: &Path) {
+    for (number, (_, material)) in materials().into_iter().enumerate() {
+        std::fs::write(folder.join(format!("material-{number}")), material).unwrap();
+    }
     let tokens = folder.join("tokens");
     std::fs::create_dir(&tokens).unwrap();
     let settings = format!("directories.tokendir = {}\n", tokens.display());
@@ -110,6 +125,17 @@ fn part(name: &str, folder: &Path) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+/// Waits for a word of a child, and gives what it said with it.
+fn said(child: &mut Child) -> impl FnMut(&str) -> String + use<> {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    move |word| loop {
+        let line = lines.next().unwrap().unwrap();
+        if let Some((_, rest)) = line.split_once(word) {
+            break rest.trim().to_owned();
+        }
+    }
 }
 
 fn go_on(child: &mut Child) {
@@ -140,16 +166,34 @@ fn wrap(folder: &Path) {
         &Pin::new(pin),
     )
     .unwrap();
-    let envelope = envelope();
-    for (number, (kind, material)) in materials().into_iter().enumerate() {
-        let material = SecretBytes::new(material);
-        let wrapped = envelope.wrap(&id(number), 1, kind, &material).unwrap();
-        std::fs::write(folder.join(format!("key-{number}")), wrapped.blob()).unwrap();
-    }
+    let envelope = Arc::new(envelope());
+    let threads = (0..).zip(KeyKind::ALL).map(|(number, kind)| {
+        let (envelope, folder) = (Arc::clone(&envelope), folder.to_owned());
+        elsewhere(move || {
+            let material = read(&folder.join(format!("material-{number}")), kind);
+            let wrapped = envelope.wrap(&id(number), 1, kind, &material).unwrap();
+            std::fs::write(folder.join(format!("key-{number}")), wrapped.blob()).unwrap();
+        })
+    });
+    let threads: Vec<_> = threads.collect();
+    wait("KEYS-ARE-WRAPPED", "");
+    drop(threads);
+}
+
+/// Material, read to where it is wiped: the test leaves no copy of its own.
+fn read(file: &Path, kind: KeyKind) -> SecretBytes {
+    let mut file = std::fs::File::open(file).unwrap();
+    let whole = |to: &mut [u8]| file.read_exact(to).map(|()| to.len());
+    SecretBytes::filled(*kind.material_bytes().start(), whole).unwrap()
+}
+
+fn load(folder: &Path, number: usize, kind: KeyKind) -> std::io::Result<WrappedKey> {
+    let blob = std::fs::read(folder.join(format!("key-{number}")))?;
+    Ok(WrappedKey::from_parts(id(number), 1, kind, blob))
 }
 
 fn open_use_and_drop(folder: &Path) {
-    let envelope = envelope();
+    let envelope = Arc::new(envelope());
     let limits = CacheLimits {
         bytes_max: 1 << 20,
         keys_max: 100,
@@ -163,26 +207,24 @@ fn open_use_and_drop(folder: &Path) {
         used(&stays);
         stays
     });
-    let cache = KeyCache::new(limits, Instant::now);
+    let cache = Arc::new(KeyCache::new(limits, Instant::now));
     let (mut nonces, mut threads) = (Vec::new(), Vec::new());
-    let load = |number: usize, kind| {
-        let blob = std::fs::read(folder.join(format!("key-{number}")))?;
-        Ok::<_, std::io::Error>(WrappedKey::from_parts(id(number), 1, kind, blob))
-    };
     for (number, kind) in KeyKind::ALL.into_iter().enumerate() {
-        let key = cache
-            .open(&envelope, &id(number), 1, || load(number, kind))
-            .unwrap();
-        let (nonce, thread) = used_elsewhere(key);
+        let (cache, envelope) = (Arc::clone(&cache), Arc::clone(&envelope));
+        let folder = folder.to_owned();
+        let (nonce, thread) = elsewhere(move || {
+            let load = || load(&folder, number, kind);
+            used(&cache.open(&envelope, &id(number), 1, load).unwrap())
+        });
         nonces.extend(nonce);
         threads.push(thread);
     }
     // The vault's own keys, of the same material.
     let aead = envelope
-        .open_aead(&load(0, KeyKind::Aes256).unwrap())
+        .open_aead(&load(folder, 0, KeyKind::Aes256).unwrap())
         .unwrap();
     let mac = envelope
-        .open_mac(&load(1, KeyKind::HmacSha256).unwrap())
+        .open_mac(&load(folder, 1, KeyKind::HmacSha256).unwrap())
         .unwrap();
     let context = Binding::new("test");
     let sealed = aead.seal(&context, &[7; 1000]).unwrap();
@@ -199,7 +241,7 @@ fn open_use_and_drop(folder: &Path) {
     drop((stay, threads));
 }
 
-/// No sixteen in a row stand elsewhere.
+/// No eight in a row stand elsewhere.
 fn payload_byte(place: u32) -> u8 {
     place.wrapping_mul(0x9E37_79B1).rotate_left(7).to_be_bytes()[1]
 }
@@ -215,14 +257,12 @@ fn payload() -> SecretBytes {
     SecretBytes::filled(1000, fill).unwrap()
 }
 
-/// Used in a thread that lives on until its handle is dropped: no later call wipes what is left on its stack.
-fn used_elsewhere(key: Arc<kms::OpenKey>) -> (Option<String>, mpsc::Sender<()>) {
+/// Done in a thread that lives on until its handle is dropped: no later call wipes what is left on its stack.
+fn elsewhere<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> (T, mpsc::Sender<()>) {
     let (said, hear) = mpsc::channel();
     let (live, end) = mpsc::channel();
     std::thread::spawn(move || {
-        let nonce = used(&key);
-        drop(key);
-        said.send(nonce).unwrap();
+        said.send(act()).unwrap();
         let _ = end.recv();
     });
     (hear.recv().unwrap(), live)

@@ -8,7 +8,7 @@ use crate::error::EntryError;
 use crate::frontier::Frontier;
 use crate::hash::{Hash, leaf_hash};
 
-use std::fmt;
+use std::{fmt, iter};
 
 /// The most bytes an encoded item may have.
 pub const ITEM_BYTES_MAX: usize = 1024;
@@ -143,20 +143,32 @@ fn written(items: &[Item]) -> Result<BatchWriter, EntryError> {
 
 /// Reads what [`encode_items`] wrote.
 pub fn decode_items(bytes: &[u8]) -> Result<Vec<Item>, EntryError> {
-    let mut items = Vec::new();
+    read_items(bytes).collect()
+}
+
+/// The same one by one: no more than one item is in memory. An error is the last.
+pub fn read_items(bytes: &[u8]) -> impl Iterator<Item = Result<Item, EntryError>> {
     let mut at = 0;
-    while at < bytes.len() {
-        let cut = EntryError::Spelling {
-            offset: at,
-            rule: "an item cut short",
-        };
-        let length = bytes.get(at..at + 2).ok_or(cut)?;
-        let end = at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
-        let item = Item::decode(bytes.get(at + 2..end).ok_or(cut)?);
-        items.push(item.map_err(|error| shifted(error, at + 2))?);
-        at = end;
-    }
-    Ok(items)
+    iter::from_fn(move || {
+        if at >= bytes.len() {
+            return None;
+        }
+        let read = item_at(bytes, at);
+        at = read.as_ref().map_or(bytes.len(), |(_, end)| *end);
+        Some(read.map(|(item, _)| item))
+    })
+}
+
+fn item_at(bytes: &[u8], at: usize) -> Result<(Item, usize), EntryError> {
+    let cut = EntryError::Spelling {
+        offset: at,
+        rule: "an item cut short",
+    };
+    let length = bytes.get(at..at + 2).ok_or(cut)?;
+    let end = at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+    let item = Item::decode(bytes.get(at + 2..end).ok_or(cut)?);
+    let item = item.map_err(|error| shifted(error, at + 2))?;
+    Ok((item, end))
 }
 
 /// The items beside an entry, if they are as many and have the root that the entry states.

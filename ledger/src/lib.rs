@@ -72,7 +72,7 @@ pub use hash::{Hash, genesis_prev, leaf_hash, node_hash};
 pub use history::{framed_note, notes_path};
 pub use item::{
     BatchWriter, ITEM_BYTES_MAX, Item, ItemView, decode_items, encode_items, items_root,
-    stated_items,
+    read_items, stated_items,
 };
 pub use note::{NOTE_BYTES_MAX, VerifierKey, signature_line, signed_note};
 pub use origin::Origin;

@@ -9,6 +9,8 @@ mod filter;
 mod grpc;
 #[path = "bad_input/rest.rs"]
 mod rest;
+#[path = "bad_input/values.rs"]
+mod values;
 
 use tests::{House, Reply};
 

@@ -4,6 +4,8 @@
 mod bad_input;
 #[path = "bulk/columns.rs"]
 mod columns;
+#[path = "bulk/granted.rs"]
+mod granted;
 #[path = "bulk/stopped.rs"]
 mod stopped;
 #[path = "bulk/text.rs"]

@@ -9,7 +9,10 @@ use std::time::Duration;
 use ledger::{Entry, Facts, Operation, Origin, Outcome, genesis_prev, leaf_hash};
 use vault::commit::{Committer, NotDurable, OpenLog, Record, Withheld, WriterThread};
 use vault::model::{ClassName, Clock, DomainName, Life, Timestamp};
-use vault::store::{Change, Database, Fingerprint, Reader, SealedValue, ShredSlot, TokenRow};
+use vault::store::{
+    AnswerId, AnswerRow, Change, Database, Fingerprint, Reader, RequestDigest, SealedValue,
+    ShredSlot, TokenRow,
+};
 
 /// A clock that stands still: entries differ by their place alone.
 struct Still;
@@ -207,4 +210,51 @@ fn a_second_vault_on_the_same_database_is_refused() {
     ));
     drop(first);
     assert!(Database::open(&path).is_ok());
+}
+
+// What is neither a token nor a key has no entry, and is written by the same one writer.
+#[tokio::test]
+async fn answers_that_are_given_no_longer_go_without_an_entry_a_step_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = desk(folder.path(), Duration::from_secs(20));
+    for byte in 1..=3 {
+        let change = Change {
+            answer: Some(answer(byte, u64::from(byte) * 10)),
+            ..Change::none()
+        };
+        let facts = Facts::new(Operation::Tokenize, Outcome::Ok);
+        let record = Record::single(change, facts);
+        let recorded = desk.committer.record(record, Withheld::nothing());
+        recorded.await.unwrap();
+    }
+    let entries = desk.reader.entries(0, 100).unwrap().len();
+    let kept = |now: u64| {
+        let stands = |byte: &u8| {
+            let answer = desk.reader.answer(AnswerId([*byte; 16]), Timestamp(now));
+            answer.unwrap().is_some()
+        };
+        (1..=3).filter(stands).collect::<Vec<u8>>()
+    };
+    assert!(desk.reader.has_expired_answer(Timestamp(20)).unwrap());
+    for left in [vec![2, 3], vec![3]] {
+        let step = desk.committer.expire_answers(Timestamp(20), 1);
+        step.await.unwrap();
+        assert_eq!(kept(0), left);
+    }
+    assert!(!desk.reader.has_expired_answer(Timestamp(20)).unwrap());
+    let step = desk.committer.expire_answers(Timestamp(20), 1);
+    step.await.unwrap();
+    assert_eq!(kept(0), [3]);
+    assert_eq!(desk.reader.entries(0, 100).unwrap().len(), entries);
+}
+
+fn answer(byte: u8, expires_us: u64) -> AnswerRow {
+    AnswerRow {
+        id: AnswerId([byte; 16]),
+        domain: DomainName::parse("city").unwrap(),
+        request: RequestDigest([byte; 32]),
+        sealed: SealedValue(vec![byte]),
+        created: Timestamp(0),
+        expires: Timestamp(expires_us),
+    }
 }

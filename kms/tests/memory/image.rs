@@ -6,10 +6,10 @@ use std::os::unix::fs::FileExt;
 
 use crate::secrets::Secret;
 
-/// How much of a secret in a row counts as found.
-const WINDOW_BYTES: usize = 16;
+/// How much of a secret in a row counts as found: a word that passed over the stack is too much.
+const WINDOW_BYTES: usize = 8;
 
-/// The names of the secrets of which sixteen bytes in a row are in the memory of a process.
+/// The names of the secrets of which a word's bytes in a row are in the memory of a process.
 pub(crate) fn search(process: u32, secrets: &[Secret]) -> BTreeSet<String> {
     let mut windows: HashMap<&[u8], &str> = HashMap::new();
     let mut begins = vec![false; 1 << 16];

@@ -1,8 +1,9 @@
 //! Budgets of distinct values: what counts, who is refused, and that no restart resets them.
 
+use serde_json::json;
 use tests::{House, detokenize, has_entry, refusal};
 
-use super::{NOBODY, REVENUE, TAX, an_hour, house_with, names, read, refused, views};
+use super::{NOBODY, REVENUE, TAX, an_hour, ask, done, house_with, names, read, refused, views};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_is_spent_by_distinct_values_and_a_power_cut_gives_nothing_back() {
@@ -66,6 +67,43 @@ async fn of_many_at_once_one_gets_the_last_place() {
         answered += usize::from(one.await.unwrap());
     }
     assert_eq!(answered, 1);
+}
+
+// A ticket's values count for who redeems it. What is held back is an entry of the ticket, which stays whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_the_guard_holds_back_is_entered_as_one() {
+    let limit = "[limits]\ndetokenize_items_without_grant = 3\n";
+    let mut house = house_with(&an_hour(1), limit);
+    house.serve();
+    let tokens = names(&house.client(Some(REVENUE)), 4).await;
+    let wish = |tokens: &[String]| {
+        let body = json!({
+            "domain": "city", "purpose": TAX, "tokens": tokens,
+            "delivery": "ticket", "ticket_for": REVENUE,
+        });
+        ask(&house, REVENUE, "/v1/detokenize", &body)
+    };
+    refused(&wish(&tokens), 403, "grant-needed");
+    let ticket = done(&wish(&tokens[..2]))["ticket"].clone();
+    let redeem = json!({ "ticket": ticket });
+    for _ in 0..2 {
+        let held_back = ask(&house, REVENUE, "/v1/redeem", &redeem);
+        refused(&held_back, 429, "budget-exceeded");
+    }
+    assert_eq!(house.sql("select count(*) from ticket"), "1");
+
+    let entries = house.audited();
+    let denied = |operation: &str, reason: &str| {
+        let of = |entry: &&serde_json::Value| {
+            entry["operation"] == operation
+                && (&entry["unit"], &entry["reason"]) == (&json!(REVENUE), &json!(reason))
+                && (&entry["outcome"], &entry["purpose"]) == (&json!("denied"), &json!(TAX))
+        };
+        entries.iter().filter(of).count()
+    };
+    assert_eq!(denied("ticket-issue", "grant-needed"), 1);
+    assert_eq!(denied("ticket-redeem", "budget-exceeded"), 2);
+    assert_eq!(denied("detokenize", "budget-exceeded"), 0);
 }
 
 #[test]

@@ -34,6 +34,16 @@ fn shown(house: &House, by: &str, id: &str) -> Value {
     done(&house.curl(Some(by), &format!("/v1/grants/{id}"), &[]))["grant"].clone()
 }
 
+/// Entries that say that an act on a grant was refused, for this reason.
+fn denials(entries: &[Value], (operation, unit): (&str, &str), reason: &str, grant: &str) -> usize {
+    let of = |entry: &&Value| {
+        entry["operation"] == operation
+            && (&entry["unit"], &entry["outcome"]) == (&json!(unit), &json!("denied"))
+            && (&entry["reason"], &entry["commitment"]) == (&json!(reason), &json!(grant))
+    };
+    entries.iter().filter(of).count()
+}
+
 fn read_under(house: &House, by: &str, grant: &str, tokens: &[String]) -> Reply {
     let body = json!({ "domain": "city", "purpose": TAX, "tokens": tokens, "grant": grant });
     ask(house, by, "/v1/detokenize", &body)
@@ -181,6 +191,11 @@ async fn a_grant_is_its_units_and_covers_its_classes_domain_and_purpose_only() {
     refused(&read_under(&house, REVENUE, &id, &name), 409, "grant-state");
     refused(&act(&house, GUARD, &id, "revoke"), 409, "grant-state");
     refused(&act(&house, GUARD, &id, "approve"), 409, "grant-state");
+    let entries = house.audited();
+    for operation in ["grant-revoke", "grant-approve"] {
+        let denials = denials(&entries, (operation, GUARD), "grant-state", &id);
+        assert_eq!(denials, 1, "{operation}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,6 +229,11 @@ async fn as_many_as_the_budgets_say_must_approve_each_another_and_never_who_asks
     );
     let twice = done(&act(&house, NOBODY, &id, "approve"))["grant"].clone();
     assert_eq!(twice["state"], "active");
+    let entries = house.audited();
+    for (unit, reason) in [(REVENUE, "grant-own"), (GUARD, "grant-approved-already")] {
+        let denials = denials(&entries, ("grant-approve", unit), reason, &id);
+        assert_eq!(denials, 1, "{reason}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ mod bulk;
 mod ceremony;
 mod companion;
 mod connection;
+mod consent;
 mod demo;
 mod guard;
 mod holders;

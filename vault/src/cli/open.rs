@@ -20,7 +20,7 @@ use crate::identity::{Identity, Issuer};
 use crate::model::{Budgets, Catalogue, Clock, Registry, SystemClock};
 use crate::policy::Policies;
 use crate::server::{HsmWatch, Vault};
-use crate::store::{Database, Expiry, Reader, Shreds};
+use crate::store::{Database, Reader, Shreds};
 use crate::token;
 
 /// How long a vault waits at its start for an HSM that is away.
@@ -38,15 +38,10 @@ pub struct Running {
     pub publisher: Publisher,
     writer: WriterThread,
     /// Holds the lock that keeps a second vault away.
-    database: Database,
+    _database: Database,
 }
 
 impl Running {
-    /// What removes answers that have expired.
-    pub fn expiry(&self) -> Expiry {
-        self.database.expiry()
-    }
-
     /// Publishes what is sequenced, and ends the threads.
     pub fn close(self) {
         if let Err(error) = self.publisher.publish() {
@@ -164,7 +159,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         key,
         publisher,
         writer,
-        database,
+        _database: database,
     })
 }
 

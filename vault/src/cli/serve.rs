@@ -14,12 +14,7 @@ use tokio::task::JoinSet;
 use super::{open, screen};
 use crate::config::{AlertConfig, Config};
 use crate::engine::key::Upkeep;
-use crate::model::{Clock, SystemClock};
 use crate::server::{Listener, Vault, deliver};
-use crate::store::Expiry;
-
-/// Answers that are removed in one round, so that the writer waits for milliseconds.
-const ANSWERS_MAX: u32 = 1_000;
 
 /// Arguments of `jinku serve`.
 #[derive(clap::Args)]
@@ -83,11 +78,8 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     tracing::info!(%address, log, key = %running.key, "the vault is ready");
     screen::line(&format!("listening on https://{address}"));
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&running.vault), hangups));
-    let upkeep = tokio::spawn(keep_up(
-        Arc::clone(&running.vault),
-        running.expiry(),
-        config.keys.upkeep_interval,
-    ));
+    let interval = config.keys.upkeep_interval;
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&running.vault), interval));
     let mut alerts = deliver_alerts(&running.vault, config.alerts, &config.ledger.origin).await;
     listener.serve(Arc::clone(&running.vault), stopped).await;
     alerts.shutdown().await;
@@ -141,15 +133,14 @@ async fn deliver_alerts(
 
 /// Rotates and destroys keys when they are due, lets opened keys go that nobody uses, and answers that have
 /// expired.
-async fn keep_up(vault: Arc<Vault>, expiry: Expiry, interval: Duration) {
-    let expiry = Arc::new(expiry);
+async fn keep_up(vault: Arc<Vault>, interval: Duration) {
     let mut rounds = tokio::time::interval(interval);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut from = None;
     loop {
         rounds.tick().await;
         vault.engine.shelf().sweep();
-        forget_answers(&expiry).await;
+        expire_answers(&vault).await;
         expire_tickets(&vault).await;
         if let Err(error) = vault.engine.raise_space_warnings().await {
             tracing::error!(%error, "a warning of used-up space has no entry");
@@ -176,15 +167,12 @@ async fn keep_up(vault: Arc<Vault>, expiry: Expiry, interval: Duration) {
     }
 }
 
-/// Removes answers that are given no longer. What is left of them comes next round.
-async fn forget_answers(expiry: &Arc<Expiry>) {
-    let expiry = Arc::clone(expiry);
-    let removing =
-        tokio::task::spawn_blocking(move || expiry.remove(SystemClock::new().now(), ANSWERS_MAX));
-    match removing.await {
-        Ok(Ok(0)) | Err(_) => {}
-        Ok(Ok(removed)) => tracing::info!(removed, "answers to named requests have expired"),
-        Ok(Err(error)) => tracing::error!(%error, "expired answers can't be removed"),
+/// A step of the round: what is left of them comes next time.
+async fn expire_answers(vault: &Vault) {
+    match vault.engine.expire_answers().await {
+        Ok(true) => tracing::info!("answers to named requests have expired"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "expired answers can't be let go"),
     }
 }
 

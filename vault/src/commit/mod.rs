@@ -33,6 +33,7 @@ pub use replay::{Replay, ReplayError, Replayed, standing_tree};
 pub use withheld::{Spoiled, Withheld};
 pub use writer::{OpenLog, WriterThread};
 
+use crate::model::Timestamp;
 use crate::store::AlertSettled;
 use writer::{Submission, Work};
 
@@ -126,6 +127,13 @@ impl Committer {
     /// Notes what became of alerts. They are neither tokens nor keys: there is no entry.
     pub async fn settle_alerts(&self, settled: Vec<AlertSettled>) -> Result<(), NotDurable> {
         self.submit(Work::Alerts(settled)).await.map(drop)
+    }
+
+    /// Lets up to `rows_max` answers to named requests go that are given no longer at this time. They are neither tokens
+    /// nor keys: there is no entry.
+    pub async fn expire_answers(&self, now: Timestamp, rows_max: u32) -> Result<(), NotDurable> {
+        let work = Work::ExpireAnswers(now, rows_max);
+        self.submit(work).await.map(drop)
     }
 
     async fn submit(&self, work: Work) -> Result<Sequenced, NotDurable> {

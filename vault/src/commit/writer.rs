@@ -26,6 +26,8 @@ pub(super) enum Work {
     Record(Box<Record>),
     /// What became of alerts: no entry, and by its type no change of tokens or keys.
     Alerts(Vec<AlertSettled>),
+    /// Answers to named requests that are given no longer at this time go, up to so many: the same.
+    ExpireAnswers(Timestamp, u32),
 }
 
 /// What the writer needs to go on with a log.
@@ -160,6 +162,11 @@ fn write_group(log: &OpenLog, head: Head, group: &mut Vec<Submission>) -> Head {
                 Work::Alerts(settled) => log
                     .writer
                     .settle_alerts(&settled)
+                    .map(|()| next)
+                    .map_err(Refusal::Group),
+                Work::ExpireAnswers(now, rows_max) => log
+                    .writer
+                    .expire_answers(now, rows_max)
                     .map(|()| next)
                     .map_err(Refusal::Group),
             };

@@ -64,7 +64,8 @@ impl Engine {
                 Ok(passage) => passage,
                 Err(held) => {
                     let held = held.noting(self.presented(proof.grant().domain(), &tokens));
-                    return Err(self.held_back(&proof, held, grant, request).await);
+                    let asked = (Operation::Detokenize, grant);
+                    return Err(self.held_back(&proof, held, asked, request).await);
                 }
             };
             let (engine, held) = (Arc::clone(self), Arc::clone(&proof));
@@ -75,7 +76,10 @@ impl Engine {
             let opened = opening.await.map_err(|_| EngineError::Keys)??;
             let (record, items, passed) = match opened {
                 Ok(opened) => opened,
-                Err(held) => return Err(self.held_back(&proof, held, grant, request).await),
+                Err(held) => {
+                    let asked = (Operation::Detokenize, grant);
+                    return Err(self.held_back(&proof, held, asked, request).await);
+                }
             };
             match self.record_shown(record, items, passed).await {
                 Ok((items, entry)) => return Ok(Revelation { items, entry }),

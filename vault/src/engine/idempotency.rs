@@ -1,5 +1,7 @@
 //! Requests that are done once: what one is known by, and its answer when it comes again.
 
+use std::sync::Arc;
+
 use kms::constant_time_eq;
 use ledger::Operation;
 
@@ -13,6 +15,9 @@ use crate::store::{AnswerId, AnswerRow, Change, RequestDigest};
 
 /// What the entry of a repeat says.
 const REPEAT: &str = "idempotent-repeat";
+
+/// Most expired answers of one step, so that the writer's others wait for milliseconds.
+const EXPIRED_ROWS_MAX: u32 = 1_000;
 
 /// A request with a name, by what the store knows of it.
 pub(super) struct Asked {
@@ -67,6 +72,17 @@ impl Engine {
             tokens,
             first: Some(kept.entry),
         }))
+    }
+
+    /// Lets answers go that are given no longer, up to 1,000 of them; whether there were any.
+    pub async fn expire_answers(self: &Arc<Self>) -> Result<bool, EngineError> {
+        let now = self.clock.now();
+        let expired = self.blocking(move |engine| Ok(engine.reader.has_expired_answer(now)?));
+        if !expired.await? {
+            return Ok(false);
+        }
+        self.committer.expire_answers(now, EXPIRED_ROWS_MAX).await?;
+        Ok(true)
     }
 
     /// The row that keeps an answer.

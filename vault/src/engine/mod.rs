@@ -143,6 +143,9 @@ pub enum EngineError {
     /// Policy permits it, and the guard does not.
     #[error(transparent)]
     Guard(#[from] GuardFault),
+    /// The same, and its entry stands: it tells of honeytokens and alerts too.
+    #[error(transparent)]
+    HeldBack(GuardFault),
 }
 
 impl From<StoreError> for EngineError {

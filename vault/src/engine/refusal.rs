@@ -28,6 +28,8 @@ pub struct Refusal<'a> {
     pub policy: Option<[u8; 32]>,
     /// The key asked for, where one is known.
     pub key: Option<&'a KeyId>,
+    /// What the entry commits to: a grant's id.
+    pub commitment: Option<[u8; 32]>,
     /// Whether policy said no, or the act failed by itself.
     pub outcome: Outcome,
 }
@@ -49,6 +51,7 @@ impl Engine {
         facts.policy = refusal.policy;
         facts.reason = Some(refusal.reason.to_owned());
         facts.request = Some(refusal.request.0);
+        facts.commitment = refusal.commitment;
         facts.key = refusal.key.map(|key| (key.as_str().to_owned(), 0));
         facts
     }

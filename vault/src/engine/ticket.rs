@@ -158,7 +158,10 @@ impl Engine {
             let opened = opening.await.map_err(|_| EngineError::Keys)??;
             let (record, items, passed) = match opened {
                 Ok(opened) => opened,
-                Err(held) => return Err(self.held_back(&proof, held, None, request).await),
+                Err(held) => {
+                    let asked = (Operation::TicketRedeem, None);
+                    return Err(self.held_back(&proof, held, asked, request).await);
+                }
             };
             match self.record_shown(record, items, passed).await {
                 Ok((items, entry)) => return Ok(Revelation { items, entry }),

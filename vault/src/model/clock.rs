@@ -12,6 +12,19 @@ impl Timestamp {
         self.0 / 1_000_000
     }
 
+    /// RFC 3339, in UTC. Empty for what no calendar has.
+    pub fn rfc3339(self) -> String {
+        let us = i64::try_from(self.0).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_microsecond(us);
+        time.map_or_else(|_| String::new(), |time| time.to_string())
+    }
+
+    /// Reads RFC 3339; `None` for anything else, and before 1970.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(time.as_microsecond()).ok().map(Self)
+    }
+
     /// This instant and `time` more.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
@@ -62,5 +75,22 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn an_instant_is_read_as_it_is_shown_and_from_1970_on() {
+        let read = Timestamp::from_rfc3339;
+        assert_eq!(Timestamp(1_000_000).rfc3339(), "1970-01-01T00:00:01Z");
+        for text in ["1970-01-01T00:00:01Z", "1970-01-01T08:00:01+08:00"] {
+            assert_eq!(read(text), Some(Timestamp(1_000_000)), "{text}");
+        }
+        for wrong in ["", "1", "2026-01-31", "1969-12-31T00:00:00Z", "yesterday"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 }

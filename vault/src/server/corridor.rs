@@ -3,6 +3,7 @@
 //! [`enter`] runs before a body is read; the handlers of `rest` and `grpc` decode and then call
 //! [`tokenize`] or [`detokenize`]. Refusals of those who are known are entries before they are answers.
 
+mod act;
 mod delivery;
 mod guard;
 mod keys;
@@ -30,12 +31,12 @@ use crate::model::{
 };
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
 
+pub(super) use act::closed;
 pub(super) use delivery::{issue_ticket, redeem};
 pub(super) use guard::{on_classes, on_grant, on_unit};
-pub(super) use keys::{closed, on_key, on_keys, on_move, on_wished_key};
+pub(super) use keys::{on_key, on_keys, on_move, on_wished_key};
 
-use delivery::{Asked, delivered};
-use keys::ActBy;
+use act::{ActBy, Asked, decided, delivered};
 
 /// What the connection tells of the caller.
 #[derive(Clone)]
@@ -50,7 +51,7 @@ pub(super) struct Peer {
 pub(super) struct Ticket {
     admitted: Arc<Mutex<Option<Admitted>>>,
     request: RequestId,
-    /// Whom an act on a key or on tokens is by, and what it is, for the entry of one that fails.
+    /// Whom the act is by, and what it is, for the entry of one that is not done.
     act: Arc<OnceLock<ActBy>>,
 }
 
@@ -160,6 +161,7 @@ async fn unproven(
             purpose: None,
             policy: None,
             key: None,
+            commitment: None,
             outcome: Outcome::Denied,
         };
         vault.engine.refuse(refusal).await?;
@@ -184,6 +186,7 @@ fn refusal<'a>(
         purpose: None,
         policy: None,
         key: None,
+        commitment: None,
         outcome: Outcome::Denied,
     }
 }
@@ -201,13 +204,9 @@ pub(super) async fn tokenize(
         domain: &domain,
         classes: &classes,
     };
-    let proof = match vault.policies.authorize_tokenize(ticket.take()?, scope) {
-        Ok(proof) => proof,
-        Err(refused) => {
-            let denied = denied(vault, ticket, &refused, &domain, None, Operation::Tokenize);
-            return Err(denied.await?);
-        }
-    };
+    let decision = vault.policies.authorize_tokenize(ticket.take()?, scope);
+    let asked = Asked::new(Operation::Tokenize).in_domain(&domain);
+    let proof = decided(vault, ticket, asked, decision).await?;
     let keep = vault.limits.idempotency;
     let once = key.map(|key| Once { key, keep });
     Ok(vault
@@ -229,19 +228,19 @@ pub(super) async fn detokenize(
         purpose: &purpose,
         delivery,
     };
-    let proof = match vault.policies.authorize_detokenize(ticket.take()?, scope) {
-        Ok(proof) => proof,
-        Err(refused) => {
-            let tokens = (&domain, &purpose, &tokens[..]);
-            return Err(denied_detokenize(vault, ticket, &refused, tokens).await?);
-        }
-    };
-    let asked = Asked::by(proof.admitted().caller(), Operation::Detokenize).of(&domain, &purpose);
+    let asked = Asked::new(Operation::Detokenize).in_domain(&domain);
+    let asked = asked.for_purpose(Some(&purpose));
+    let decision = vault.policies.authorize_detokenize(ticket.take()?, scope);
+    // Of tokens that were not even looked for, those are told of that nobody has a reason to present.
+    if let Err(refused) = &decision {
+        return Err(denied_detokenize(vault, ticket, asked, refused, &tokens).await?);
+    }
+    let proof = decided(vault, ticket, asked, decision).await?;
     let revealing = vault
         .engine
         .detokenize(proof, tokens, grant, ticket.request);
     let revealing = revealing.await;
-    delivered(vault, ticket, &asked, revealing).await
+    delivered(vault, ticket, revealing).await
 }
 
 /// From an entry's index to its receipt, for the unit that the entry names.
@@ -249,42 +248,17 @@ pub(super) async fn receipt(vault: &Vault, ticket: &Ticket, seq: u64) -> Result<
     Ok(vault.engine.receipt(ticket.take()?, seq).await?)
 }
 
-/// A refusal of tokens that were not even looked for, but for those that nobody has a reason to present.
 async fn denied_detokenize(
     vault: &Vault,
     ticket: &Ticket,
+    asked: Asked,
     refused: &Refused,
-    (domain, purpose, tokens): (&DomainName, &Purpose, &[TokenText]),
+    tokens: &[TokenText],
 ) -> Result<Problem, Problem> {
     let problem = Problem::from(refused.denial);
-    let caller = refused.admitted.caller();
-    let refusal = Refusal {
-        domain: Some(domain),
-        purpose: Some(purpose),
-        policy: Some(refused.policy),
-        ..refusal(Operation::Detokenize, &problem, ticket.request, caller)
-    };
+    let act = ActBy::new(asked, &refused.admitted, refused.policy);
+    let refusal = act.refusal(problem.code, Outcome::Denied, ticket.request);
     vault.engine.refuse_presented(refusal, tokens).await?;
-    Ok(problem)
-}
-
-async fn denied(
-    vault: &Vault,
-    ticket: &Ticket,
-    refused: &Refused,
-    domain: &DomainName,
-    purpose: Option<&Purpose>,
-    operation: Operation,
-) -> Result<Problem, Problem> {
-    let problem = Problem::from(refused.denial);
-    let caller = refused.admitted.caller();
-    let refusal = Refusal {
-        domain: Some(domain),
-        purpose,
-        policy: Some(refused.policy),
-        ..refusal(operation, &problem, ticket.request, caller)
-    };
-    vault.engine.refuse(refusal).await?;
     Ok(problem)
 }
 

@@ -12,6 +12,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use ledger::Outcome;
 use serde::Serialize;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -40,8 +41,8 @@ pub(super) struct Problem {
     detail: String,
     item: Option<usize>,
     retry_after_seconds: Option<u32>,
-    /// An act that was permitted failed by itself, and no entry says so yet.
-    pub(super) unrecorded: bool,
+    /// How an act that was permitted ended that was not done, while no entry says so yet.
+    pub(super) unrecorded: Option<Outcome>,
 }
 
 impl Problem {
@@ -54,7 +55,7 @@ impl Problem {
             detail,
             item: None,
             retry_after_seconds: None,
-            unrecorded: false,
+            unrecorded: None,
         }
     }
 
@@ -158,6 +159,12 @@ impl Problem {
 
     pub(super) fn at(mut self, item: usize) -> Self {
         self.item = Some(item);
+        self
+    }
+
+    /// Its entry is still to be written, with this outcome.
+    pub(super) fn entered_as(mut self, outcome: Outcome) -> Self {
+        self.unrecorded = Some(outcome);
         self
     }
 
@@ -326,14 +333,13 @@ impl From<InvalidIdempotencyKey> for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let unfit = |code| {
-            let mut problem = Self::new(
+            let problem = Self::new(
                 code,
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::InvalidArgument,
                 error.to_string(),
             );
-            problem.unrecorded = true;
-            problem
+            problem.entered_as(Outcome::Error)
         };
         match &error {
             EngineError::Value { item, reason, .. } => unfit(value_code(reason)).at(*item),
@@ -353,11 +359,12 @@ impl From<EngineError> for Problem {
             }
             EngineError::Held => {
                 let (status, grpc) = (StatusCode::CONFLICT, Code::FailedPrecondition);
-                Self::new("held", status, grpc, error.to_string())
+                Self::new("held", status, grpc, error.to_string()).entered_as(Outcome::Error)
             }
             EngineError::NotWhole => {
                 let (status, grpc) = (StatusCode::FORBIDDEN, Code::PermissionDenied);
                 Self::new("not-permitted", status, grpc, error.to_string())
+                    .entered_as(Outcome::Denied)
             }
             EngineError::SubjectTooLarge { .. } => unfit("subject-too-large"),
             EngineError::ShredLate => {
@@ -382,7 +389,8 @@ impl From<EngineError> for Problem {
             EngineError::Delivery(fault) => Self::from(*fault),
             EngineError::Key(fault) => Self::from(fault.clone()),
             EngineError::Tokens(fault) => Self::from(fault),
-            EngineError::Guard(fault) => Self::from(fault.clone()),
+            EngineError::Guard(fault) => Self::from(fault.clone()).entered_as(Outcome::Denied),
+            EngineError::HeldBack(fault) => Self::from(fault.clone()),
         }
     }
 }

@@ -23,7 +23,7 @@ pub use row::{
     VersionRow,
 };
 pub use shreds::{ShredError, ShredFiles, Shreds};
-pub use sqlite::{Applied, Database, Expiry, Held, Reader, Writer};
+pub use sqlite::{Applied, Database, Held, Past, Reader, Writer};
 pub use ticket::{TicketHash, TicketRow, TicketWrite};
 
 /// Why the store could not do what was asked. The text never holds a column's content.

@@ -5,6 +5,7 @@ mod guard;
 mod idempotency;
 mod keys;
 mod snapshot;
+mod past;
 mod ticket;
 mod token_writes;
 mod tokens;
@@ -22,7 +23,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use super::StoreError;
 use super::row::{Change, StoredEntry};
 
-pub use idempotency::Expiry;
+pub use past::Past;
 
 use snapshot::Snapshots;
 

@@ -23,6 +23,8 @@ pub(super) enum Act {
     Tokenize,
     Detokenize {
         purpose: String,
+        /// What the values are taken from, where it is not the unit's budgets.
+        grant: Option<String>,
         /// A token whose value is not available stays, and its row with it.
         keep_unavailable: bool,
     },
@@ -125,7 +127,12 @@ impl Desk {
             }
             let hope = refusal.passes() && self.reached.load(Ordering::Relaxed);
             if !hope || started.elapsed() + pause > self.patience {
-                return Err(refused(error));
+                let remedy = refusal.remedy();
+                let error = refused(error);
+                return Err(match remedy {
+                    Some(remedy) => anyhow::anyhow!("{error:#}; {remedy}"),
+                    None => error,
+                });
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
@@ -152,11 +159,12 @@ impl Desk {
                 let answer = self.client.tokenize(request, proof).await?;
                 Ok(Answer::Cells(answer.tokens.into_iter().map(Ok).collect()))
             }
-            Act::Detokenize { purpose, .. } => {
+            Act::Detokenize { purpose, grant, .. } => {
                 let request = DetokenizeRequest {
                     domain,
                     purpose: purpose.clone(),
                     tokens: cells.iter().map(value).collect(),
+                    grant: grant.clone().unwrap_or_default(),
                     ..DetokenizeRequest::default()
                 };
                 let items = self.client.detokenize(request, proof).await?.items;
@@ -257,6 +265,20 @@ impl Refusal {
         }
         let too_much = matches!(code.as_str(), "batch-too-long" | "body-too-large");
         too_much.then(|| Answer::TooMuch(RowFault::new(code, self.message.clone())))
+    }
+
+    /// What a person at this command does about it, where the vault's words don't say: it knows of no command.
+    fn remedy(&self) -> Option<&'static str> {
+        match self.code.as_deref()? {
+            "grant-needed" | "budget-exceeded" => Some(
+                "`jinku grant request` asks for a grant and `jinku grant approve` approves one: \
+                 name it with --grant",
+            ),
+            "grant-unknown" | "grant-state" | "grant-spent" | "grant-class" => Some(
+                "`jinku grant show` says what a grant covers and has left: name one that does with --grant",
+            ),
+            _ => None,
+        }
     }
 
     /// Whether the same request may be answered later. What has no code did not come from the vault.

@@ -52,7 +52,7 @@ use progress::{Progress, Standing};
 use rows::Reading;
 
 use crate::cli::screen;
-use crate::model::TokenText;
+use crate::model::{GrantId, TokenText};
 use crate::token::VALUE_BYTES_MAX;
 
 pub(super) use options::{Detokenize, Tokenize};
@@ -87,12 +87,15 @@ pub(super) fn detokenize(options: Detokenize) -> anyhow::Result<ExitCode> {
     let Detokenize {
         work,
         purpose,
+        grant,
         keep_unavailable,
     } = options;
     // The vault would say so too, but only once the file was read.
     crate::model::Purpose::parse(&purpose)?;
+    grant.as_deref().map(GrantId::parse).transpose()?;
     let act = Act::Detokenize {
         purpose,
+        grant,
         keep_unavailable,
     };
     start(&work, act)

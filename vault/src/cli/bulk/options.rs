@@ -37,6 +37,10 @@ pub(in crate::cli) struct Detokenize {
     /// Why: policies decide on it, and the ledger keeps it.
     #[arg(long)]
     pub(super) purpose: String,
+    /// A grant that others approved: the values are taken from it, and no budget of the unit's binds them. A batch that is
+    /// asked for again after a stop spends its values again, and --resume may name another grant.
+    #[arg(long, value_name = "ID")]
+    pub(super) grant: Option<String>,
     /// A token whose value is not available stays in its place; otherwise its row is set aside.
     #[arg(long)]
     pub(super) keep_unavailable: bool,
@@ -44,7 +48,8 @@ pub(in crate::cli) struct Detokenize {
 
 const DETOKENIZE_EXAMPLES: &str = "Examples, with a development installation:
   export JINKU_INSTALLATION=DIR JINKU_UNIT=tax-bureau
-  jinku detokenize persons.tokenized.csv --map persons-csv.toml --purpose tax-assessment";
+  jinku detokenize persons.tokenized.csv --map persons-csv.toml --purpose tax-assessment
+  jinku detokenize register.tokenized.csv --map persons-csv.toml --purpose tax-assessment --grant ID";
 
 #[derive(clap::Args)]
 pub(super) struct Work {
@@ -109,7 +114,8 @@ impl Work {
         }
     }
 
-    /// What decides, beside the map, what is sent in which batch and what is written.
+    /// What decides, beside the map, what is sent in which batch and what is written. A grant does not: one that is over
+    /// or spent in the middle of a run gives way to another.
     pub(super) fn setting(&self, act: &Act, layout: Layout) -> String {
         let (items, bytes) = (self.batch_items, self.batch_bytes);
         let encoding = self.encoding.as_str();
@@ -118,6 +124,7 @@ impl Work {
             Act::Detokenize {
                 purpose,
                 keep_unavailable,
+                ..
             } => format!("detokenize {purpose} {keep_unavailable}"),
         };
         format!("{act} {layout:?} {encoding} {items} {bytes}")

@@ -13,7 +13,8 @@ use serde_json::json;
 
 use super::connection::{Form, Session, refused};
 use super::show;
-use super::words::{Consent, Pair, pair, pairs, period};
+use super::words::{Pair, pair, pairs, period};
+use crate::cli::consent::Consent;
 use crate::cli::screen;
 
 /// Keys of a page, so that a long list begins at once.
@@ -160,7 +161,7 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
             consent,
         } => {
             let act = format!("Version {version} will be destroyed for good.");
-            consent.given(&name, &act)?;
+            consent.given(("key", &name), &act)?;
             let request = KeyVersionRequest { key: name, version };
             let destroyed = client.destroy_key_version(request, proof).await;
             (destroyed, "the version is destroyed")
@@ -171,7 +172,7 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
             consent,
         } => {
             let act = "The key stops working now, and will be destroyed for good.";
-            consent.given(&name, act)?;
+            consent.given(("key", &name), act)?;
             let request = ScheduleKeyDeletionRequest {
                 key: name,
                 waiting_seconds: waiting,

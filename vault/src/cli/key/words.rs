@@ -47,33 +47,6 @@ pub(super) fn period(text: &str) -> Result<u64, String> {
     number.checked_mul(seconds).ok_or_else(wrong)
 }
 
-/// What ends a key is confirmed.
-#[derive(clap::Args)]
-pub(super) struct Consent {
-    /// Do not ask: for scripts.
-    #[arg(long)]
-    yes: bool,
-}
-
-impl Consent {
-    /// Whoever is at the terminal types the key's name; a script has said `--yes`.
-    pub(super) fn given(&self, name: &str, act: &str) -> anyhow::Result<()> {
-        if self.yes {
-            return Ok(());
-        }
-        if !std::io::stdin().is_terminal() {
-            bail!("nobody is at a terminal to confirm this: say --yes if it is meant");
-        }
-        screen::ask(&format!("{act} Type the key's name, {name}, to go on"));
-        let mut typed = String::new();
-        std::io::stdin().read_line(&mut typed)?;
-        if typed.trim_end_matches(['\r', '\n']) != name {
-            bail!("that is not the key's name: nothing was done");
-        }
-        Ok(())
-    }
-}
-
 /// A file's bytes, or those of standard input.
 pub(in crate::cli) fn read(file: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     if let Some(file) = file.filter(|file| *file != Path::new("-")) {

@@ -1,16 +1,15 @@
 //! `jinku token erase`. Tokens and subjects are read from files: none stands on the command line.
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use api::v1::{EraseTokensRequest, EraseTokensResponse, ErasedItem};
 use serde_json::json;
 
-use super::session::Session;
+use super::session::{Session, Tokens, one_line};
 use crate::cli::connection::refused;
-use crate::cli::key::words::{read, vacant, write_new};
+use crate::cli::consent::Consent;
+use crate::cli::key::words::{vacant, write_new};
 use crate::cli::screen;
 
 #[derive(clap::Args)]
@@ -24,9 +23,8 @@ pub(super) struct Erase {
     /// Put the certificate, which is the receipt of the entry, here: a new file.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
-    /// Do not ask: for scripts.
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 pub(super) async fn run(erase: Erase, session: &Session) -> anyhow::Result<ExitCode> {
@@ -52,46 +50,26 @@ pub(super) async fn run(erase: Erase, session: &Session) -> anyhow::Result<ExitC
 
 impl Erase {
     fn request(&self, session: &Session) -> anyhow::Result<EraseTokensRequest> {
-        let text = |file: &Path| {
-            String::from_utf8(read(Some(file))?)
-                .with_context(|| format!("`{}` is not UTF-8", file.display()))
-        };
-        let tokens = self.tokens_file.as_deref().map(text).transpose()?;
-        let tokens = tokens.as_deref().unwrap_or_default().lines();
-        let subject = self.subject_file.as_deref().map(text).transpose()?;
+        let tokens = self.tokens_file.clone().map(Tokens::of);
+        let subject = self.subject_file.as_deref();
         Ok(EraseTokensRequest {
             domain: session.domain.clone(),
             purpose: session.purpose.clone(),
-            tokens: tokens
-                .map(|line| line.trim_end_matches('\r').to_owned())
-                .filter(|line| !line.is_empty())
-                .collect(),
-            subject: subject.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
+            tokens: match tokens {
+                Some(tokens) => tokens.read()?,
+                None => Vec::new(),
+            },
+            subject: subject.map(|file| one_line(Some(file))).transpose()?,
         })
     }
 
-    /// Whoever is at the terminal types a word; a script has said `--yes`.
     fn consented(&self, request: &EraseTokensRequest) -> anyhow::Result<()> {
-        if self.yes {
-            return Ok(());
-        }
-        let from_stdin = self.tokens_file.as_deref() == Some(Path::new("-"));
-        if from_stdin || !std::io::stdin().is_terminal() {
-            bail!("nobody is at a terminal to confirm this: say --yes if it is meant");
-        }
         let what = match &request.subject {
-            Some(_) => "all tokens about this subject".to_owned(),
+            Some(_) => "All tokens about this subject".to_owned(),
             None => format!("{} tokens", request.tokens.len()),
         };
-        screen::ask(&format!(
-            "{what} and their values will be gone for good. Type `erase` to go on"
-        ));
-        let mut typed = String::new();
-        std::io::stdin().read_line(&mut typed)?;
-        if typed.trim_end_matches(['\r', '\n']) != "erase" {
-            bail!("that is not `erase`: nothing was done");
-        }
-        Ok(())
+        let act = format!("{what} and their values will be gone for good.");
+        self.consent.given(("domain", &request.domain), &act)
     }
 }
 

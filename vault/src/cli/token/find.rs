@@ -9,8 +9,9 @@ use api::v1::{PurgeTokensRequest, ReindexTokensRequest, SearchRequest};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::session::{Consent, Session, instant_us, one_line};
+use super::session::{Session, instant_us, one_line};
 use crate::cli::connection::refused;
+use crate::cli::consent::Consent;
 use crate::cli::screen;
 
 #[derive(Subcommand)]
@@ -97,7 +98,7 @@ impl Purge {
         if !self.dry_run {
             let act =
                 "These tokens and their values will be gone for good: no backup brings them back.";
-            self.consent.given(&session.domain, act)?;
+            self.consent.given(("domain", &session.domain), act)?;
         }
         let (mut place, mut steps) = (0, 0_u64);
         let (mut matching, mut held, mut purged) = (0, 0, 0);

@@ -14,8 +14,9 @@ use api::v1::{
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::session::{Consent, Session, Tokens, instant, one_line};
+use super::session::{Session, Tokens, instant, one_line};
 use crate::cli::connection::refused;
+use crate::cli::consent::Consent;
 use crate::cli::screen;
 
 #[derive(Subcommand)]
@@ -228,7 +229,7 @@ impl Replace {
             "{} tokens get others in their place and stop for good.",
             tokens.len()
         );
-        self.consent.given(&session.domain, &act)?;
+        self.consent.given(("domain", &session.domain), &act)?;
         let mut out = new_file(&self.out)?;
         let request = ReplaceTokensRequest {
             domain: session.domain.clone(),

@@ -1,6 +1,5 @@
 //! The client with its proof, where tokens and values come from, and how answers are shown.
 
-use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +9,9 @@ use api::{TokensClient, UnitProof};
 use serde_json::{Value, json};
 
 use super::Options;
+use crate::cli::key::words::read;
 use crate::cli::screen;
+use crate::model::Timestamp;
 
 /// A client with its proof, and what each of its requests says.
 pub(super) struct Session {
@@ -105,6 +106,10 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
+    pub(super) fn of(file: PathBuf) -> Self {
+        Self { file: Some(file) }
+    }
+
     /// The tokens. An empty line is none.
     pub(super) fn read(&self) -> anyhow::Result<Vec<String>> {
         let text = text(self.file.as_deref())?;
@@ -121,15 +126,9 @@ impl Tokens {
 }
 
 /// A file's text, or that of standard input.
-pub(super) fn text(file: Option<&Path>) -> anyhow::Result<String> {
-    if let Some(file) = file.filter(|file| *file != Path::new("-")) {
-        return std::fs::read_to_string(file)
-            .with_context(|| format!("`{}` can't be read as text", file.display()));
-    }
-    let mut text = String::new();
-    let read = std::io::stdin().read_to_string(&mut text);
-    read.context("standard input can't be read as text")?;
-    Ok(text)
+fn text(file: Option<&Path>) -> anyhow::Result<String> {
+    let text = String::from_utf8(read(file)?);
+    text.context("what was read is not UTF-8: tokens, values and subjects are text")
 }
 
 /// One line of a file: a value or a subject, without the end of the line.
@@ -143,57 +142,21 @@ pub(super) fn one_line(file: Option<&Path>) -> anyhow::Result<String> {
     Ok(line.to_owned())
 }
 
-/// What ends tokens is confirmed.
-#[derive(clap::Args)]
-pub(super) struct Consent {
-    /// Do not ask: for scripts.
-    #[arg(long)]
-    yes: bool,
-}
-
-impl Consent {
-    /// Whoever is at the terminal types the domain's name; a script has said `--yes`.
-    pub(super) fn given(&self, domain: &str, act: &str) -> anyhow::Result<()> {
-        if self.yes {
-            return Ok(());
-        }
-        if !std::io::stdin().is_terminal() {
-            bail!("nobody is at a terminal to confirm this: say --yes if it is meant");
-        }
-        screen::ask(&format!("{act} Type the domain's name, {domain}, to go on"));
-        let mut typed = String::new();
-        std::io::stdin().read_line(&mut typed)?;
-        if typed.trim_end_matches(['\r', '\n']) != domain {
-            bail!("that is not the domain's name: nothing was done");
-        }
-        Ok(())
-    }
-}
-
 /// RFC 3339, in UTC.
 pub(super) fn instant(us: u64) -> String {
-    let us = i64::try_from(us).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |time| time.to_string())
+    Timestamp(us).rfc3339()
 }
 
 /// Reads an instant of RFC 3339, in microseconds.
 pub(super) fn instant_us(text: &str) -> Result<u64, String> {
-    let wrong =
-        || "write an instant as in 2026-01-31T00:00:00Z (RFC 3339), from 1970 on".to_owned();
-    let time: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
-    u64::try_from(time.as_microsecond()).map_err(|_| wrong())
+    let wrong = "write an instant as in 2026-01-31T00:00:00Z (RFC 3339), from 1970 on";
+    let time = Timestamp::from_rfc3339(text).ok_or_else(|| wrong.to_owned())?;
+    Ok(time.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_instant_is_read_as_it_is_shown() {
-        assert_eq!(instant_us("1970-01-01T00:00:01Z"), Ok(1_000_000));
-        assert_eq!(instant(1_000_000), "1970-01-01T00:00:01Z");
-        assert!(instant_us("yesterday").is_err() && instant_us("1969-12-31T23:59:59Z").is_err());
-    }
 
     #[test]
     fn a_value_is_one_line() {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kms::Binding;
-use ledger::Outcome;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use ring::digest::{SHA256, digest};
@@ -43,10 +42,7 @@ impl Engine {
         ttl: Duration,
         request: RequestId,
     ) -> Result<(Grant, Sequenced), EngineError> {
-        let terms = match self.terms(&proof, values_max, ttl) {
-            Ok(terms) => terms,
-            Err(fault) => return Err(self.refused_act(&proof, fault, None, request).await),
-        };
+        let terms = self.terms(&proof, values_max, ttl)?;
         let grant = Grant {
             id: commitment(&terms)?,
             terms,
@@ -60,10 +56,7 @@ impl Engine {
         let writes = vec![GuardWrite::AddGrant(Box::new(grant.clone()))];
         match self.recorded(&proof, &grant, writes, request).await {
             Ok(entry) => Ok((grant, entry)),
-            Err(NotDurable::Conflict) => {
-                let fault = GuardFault::TooManyGrants;
-                Err(self.refused_act(&proof, fault, None, request).await)
-            }
+            Err(NotDurable::Conflict) => Err(GuardFault::TooManyGrants.into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -105,16 +98,7 @@ impl Engine {
         let _turn = self.guard.approving.lock().await;
         let id = proof.grant().grant().id;
         let grant = self.find_grant(id).await?;
-        let checked = grant
-            .ok_or(GuardFault::NoGrant)
-            .and_then(|grant| self.approvable(&proof, grant));
-        let grant = match checked {
-            Ok(grant) => grant,
-            Err(fault) => {
-                let id = Some(id);
-                return Err(self.refused_act(&proof, fault, id, request).await);
-            }
-        };
+        let grant = self.approvable(&proof, grant.ok_or(GuardFault::NoGrant)?)?;
         let unit = proof.admitted().caller().unit().name.clone();
         let at = self.clock.now();
         let mut writes = vec![GuardWrite::ApproveGrant { id, unit, at }];
@@ -160,12 +144,7 @@ impl Engine {
         let writes = vec![GuardWrite::RevokeGrant(grant.id)];
         match self.recorded(&proof, &grant, writes, request).await {
             Ok(entry) => self.after(grant.id, entry).await,
-            Err(NotDurable::Conflict) => {
-                let fault = GuardFault::GrantState(GrantState::Revoked);
-                Err(self
-                    .refused_act(&proof, fault, Some(grant.id), request)
-                    .await)
-            }
+            Err(NotDurable::Conflict) => Err(GuardFault::GrantState(GrantState::Revoked).into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -199,29 +178,10 @@ impl Engine {
         self.guard.outbox.announce();
         Ok(entry)
     }
-
-    /// Records that the guard refused an act that policy permits.
-    pub(in crate::engine) async fn refused_act<P: GuardOperation>(
-        &self,
-        proof: &Authorized<P>,
-        fault: GuardFault,
-        grant: Option<GrantId>,
-        request: RequestId,
-    ) -> EngineError {
-        let mut facts = caller_facts(P::OPERATION, proof, request);
-        facts.outcome = Outcome::Denied;
-        facts.commitment = grant.map(|id| id.0);
-        facts.reason = Some(fault.code().to_owned());
-        let record = Record::single(Change::none(), facts);
-        match self.committer.record(record, Withheld::nothing()).await {
-            Ok(_) => fault.into(),
-            Err(error) => error.into(),
-        }
-    }
 }
 
 /// What the entry of a granted act says was done.
-pub(in crate::engine) trait GuardOperation {
+trait GuardOperation {
     const OPERATION: ledger::Operation;
 }
 

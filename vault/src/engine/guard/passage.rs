@@ -219,18 +219,18 @@ impl Engine {
         recorded
     }
 
-    /// Records that the guard held a detokenize back. Until this returns, the caller gets no answer.
+    /// Records that the guard held back a detokenize, or the redeeming of a ticket. Until this returns, the caller gets no answer.
     pub(in crate::engine) async fn held_back(
         &self,
         proof: &Authorized<Detokenize>,
         held: Held,
-        grant: Option<GrantId>,
+        (operation, grant): (Operation, Option<GrantId>),
         request: RequestId,
     ) -> EngineError {
         let Held { fault, caught } = held;
         let unit = &proof.admitted().caller().unit().name;
         let domain = proof.grant().domain();
-        let mut facts: Facts = caller_facts(Operation::Detokenize, proof, request);
+        let mut facts: Facts = caller_facts(operation, proof, request);
         facts.outcome = Outcome::Denied;
         facts.domain = Some(domain.to_string());
         facts.purpose = Some(proof.grant().purpose().to_string());
@@ -259,7 +259,7 @@ impl Engine {
         {
             Ok(_) => {
                 self.guard.outbox.announce();
-                fault.into()
+                EngineError::HeldBack(fault)
             }
             Err(error) => error.into(),
         }

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use kms::{AeadKeyring, ShredKey};
-use ledger::ItemView;
+use ledger::{Facts, ItemView};
 
-use super::shred::Shredding;
+use super::shred::{Removed, Shredding};
 use super::{TokenActFault, TokenFault};
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
 use crate::engine::detokenize::{NO_CLASS, none_too_long};
@@ -58,10 +58,13 @@ pub(super) struct Seen<'a> {
     pub(super) again: bool,
 }
 
-struct Draft<T> {
-    record: Record,
-    outcomes: Withheld<Vec<Result<T, TokenFault>>>,
-    shredding: Shredding,
+/// An act before it is written.
+pub(super) struct Draft<T> {
+    pub(super) record: Record,
+    /// What is told when the entry stands.
+    pub(super) outcome: Withheld<T>,
+    /// Keys of rows that it removes.
+    pub(super) shredding: Shredding,
 }
 
 impl Engine {
@@ -78,24 +81,45 @@ impl Engine {
         T: Send + 'static,
         F: Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError> + Send + Sync + 'static,
     {
+        let removed = self.removed_on_tokens(proof, tokens, request, step).await?;
+        let (items, entry) = (removed.given, removed.entry);
+        Ok(Acted { items, entry })
+    }
+
+    /// The same, and whether the keys of the rows that it removed are destroyed.
+    pub(super) async fn removed_on_tokens<A, T, F>(
+        self: &Arc<Self>,
+        proof: Authorized<OnTokens<A>>,
+        tokens: Vec<TokenText>,
+        request: RequestId,
+        step: F,
+    ) -> Result<Removed<Vec<Result<T, TokenFault>>>, EngineError>
+    where
+        A: TokenAct,
+        T: Send + 'static,
+        F: Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError> + Send + Sync + 'static,
+    {
         self.batch_size(tokens.len())?;
-        let shared = Arc::new((proof, tokens, step));
+        let draft = move |engine: &Self| engine.draft_on_tokens(&proof, &tokens, request, &step);
+        self.carried_out(draft).await
+    }
+
+    /// Drafts an act and writes it, and does so anew where another request changed what was seen meanwhile.
+    pub(super) async fn carried_out<T: Send + 'static>(
+        self: &Arc<Self>,
+        draft: impl Fn(&Self) -> Result<Draft<T>, EngineError> + Send + Sync + 'static,
+    ) -> Result<Removed<T>, EngineError> {
+        let draft = Arc::new(draft);
         for _ in 0..ATTEMPTS_MAX {
-            let held = Arc::clone(&shared);
-            let draft = self.blocking(move |engine| {
-                let (proof, tokens, step) = &*held;
-                engine.draft_on_tokens(proof, tokens, request, step)
-            });
-            let draft = draft.await?;
-            let removed = self.record_shredding(draft.record, draft.outcomes, draft.shredding);
-            match removed.await {
-                Ok(removed) => {
-                    let (items, entry) = (removed.given, removed.entry);
-                    return Ok(Acted { items, entry });
-                }
-                // Another request changed what was seen.
+            let drafting = Arc::clone(&draft);
+            let Draft {
+                record,
+                outcome,
+                shredding,
+            } = self.blocking(move |engine| drafting(engine)).await?;
+            match self.record_shredding(record, outcome, shredding).await {
                 Err(EngineError::NotDurable(NotDurable::Conflict)) => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
         Err(NotDurable::Conflict.into())
@@ -107,7 +131,7 @@ impl Engine {
         tokens: &[TokenText],
         request: RequestId,
         step: &impl Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError>,
-    ) -> Result<Draft<T>, EngineError> {
+    ) -> Result<Draft<Vec<Result<T, TokenFault>>>, EngineError> {
         none_too_long(tokens)?;
         let grant = proof.grant();
         let domain = grant.domain();
@@ -154,15 +178,13 @@ impl Engine {
             items.push((self.item(fingerprint, class, view(&outcome)), 1));
             outcomes.push(either(outcome));
         }
-        let mut facts = caller_facts(A::OPERATION, proof, request);
-        facts.domain = Some(domain.to_string());
-        facts.purpose = Some(grant.purpose().to_string());
+        let facts = act_facts(proof, request);
         let shredding = self.shredding(work.shreds);
         let mut change = work.change;
         change.token_writes.extend(shredding.write());
         Ok(Draft {
             record: Record::batch(change, facts, items)?,
-            outcomes: Withheld::gather(outcomes),
+            outcome: Withheld::gather(outcomes),
             shredding,
         })
     }
@@ -254,6 +276,15 @@ impl Work<'_> {
         self.shreds.truncate(shreds);
         Ok(Err(TokenFault::NotAvailable))
     }
+}
+
+/// What every act's entry says.
+pub(super) fn act_facts<A: TokenAct>(proof: &Authorized<OnTokens<A>>, request: RequestId) -> Facts {
+    let grant = proof.grant();
+    let mut facts = caller_facts(A::OPERATION, proof, request);
+    facts.domain = Some(grant.domain().to_string());
+    facts.purpose = Some(grant.purpose().to_string());
+    facts
 }
 
 /// A result that says nothing of a value.

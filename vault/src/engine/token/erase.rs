@@ -4,18 +4,19 @@
 //! write-ahead log is emptied; the slots are overwritten; and only then the answer. Whatever breaks off in
 //! between is finished at the next start, by the table `shred_due`.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use ledger::{Item, ItemView, Operation, Outcome};
+use ledger::{Item, ItemView};
 
-use super::shred::{Removed, Shredding};
-use crate::commit::{NotDurable, Record, Sequenced, Withheld};
-use crate::engine::detokenize::{NO_CLASS, none_too_long};
-use crate::engine::{ATTEMPTS_MAX, DomainKeys, Engine, EngineError, Refusal, caller_facts};
+use super::TokenFault;
+use super::act::{Draft, Outcome, Seen, Work, act_facts, told};
+use super::shred::Removed;
+use crate::commit::{Record, Sequenced};
+use crate::engine::{Engine, EngineError};
 use crate::model::{RequestId, Subject, TokenText};
-use crate::policy::{Authorized, OnTokens, token_act};
-use crate::store::{Change, Fingerprint, ShredSlot, SubjectHandle, TokenRow, TokenWrite};
+use crate::policy::token_act;
+use crate::policy::{Authorized, OnTokens};
+use crate::store::{Change, ShredSlot, SubjectHandle, TokenRow, TokenWrite};
 
 /// Most rows of one erasure by subject.
 pub const ERASED_ROWS_MAX: usize = 100_000;
@@ -68,15 +69,6 @@ pub struct Erasure {
     pub certificate: Option<String>,
 }
 
-/// An erasure before it is recorded.
-struct Draft {
-    record: Record,
-    shredding: Shredding,
-    items: Vec<ErasedItem>,
-    erased: u64,
-    unlinked: u64,
-}
-
 impl Engine {
     /// Erases for good. The proof names the classes that may be erased.
     pub async fn erase(
@@ -85,76 +77,65 @@ impl Engine {
         what: Erasing,
         request: RequestId,
     ) -> Result<Erasure, EngineError> {
-        match &what {
-            Erasing::Tokens(tokens) => self.batch_size(tokens.len())?,
-            Erasing::Subject(_) if proof.grant().covers_all() => {}
-            // A certificate must not leave something behind in silence.
-            Erasing::Subject(_) => {
-                let reason = ("not-permitted", Outcome::Denied);
-                return self
-                    .not_erased(&proof, EngineError::NotWhole, reason, request)
-                    .await;
-            }
+        match what {
+            Erasing::Tokens(tokens) => self.erase_tokens(proof, tokens, request).await,
+            Erasing::Subject(subject) => self.erase_subject(proof, &subject, request).await,
         }
-        let (proof, what) = (Arc::new(proof), Arc::new(what));
-        for _ in 0..ATTEMPTS_MAX {
-            let (engine, held, what) = (Arc::clone(self), Arc::clone(&proof), Arc::clone(&what));
-            let drafting =
-                tokio::task::spawn_blocking(move || engine.draft_erasure(&held, &what, request));
-            let draft = match drafting.await.map_err(|_| EngineError::Keys)? {
-                Err(EngineError::Held) => {
-                    let reason = ("held", Outcome::Error);
-                    return self
-                        .not_erased(&proof, EngineError::Held, reason, request)
-                        .await;
-                }
-                draft => draft?,
-            };
-            let removed = self.record_shredding(draft.record, Withheld::nothing(), draft.shredding);
-            match removed.await {
-                // A hold, a link or another erasure came between: look again.
-                Err(EngineError::NotDurable(NotDurable::Conflict)) => {}
-                Err(error) => return Err(error),
-                // The rows are gone and the entry stands; what their values were sealed under does too.
-                Ok(removed) if !removed.destroyed => return Err(EngineError::ShredLate),
-                Ok(Removed { entry, .. }) => {
-                    let certificate = self.certificate(entry).await;
-                    return Ok(Erasure {
-                        items: draft.items,
-                        erased: draft.erased,
-                        unlinked: draft.unlinked,
-                        entry,
-                        certificate,
-                    });
-                }
-            }
-        }
-        Err(NotDurable::Conflict.into())
     }
 
-    /// Records what was refused, before it is answered.
-    async fn not_erased(
-        &self,
-        proof: &Proof,
-        error: EngineError,
-        (reason, outcome): (&'static str, Outcome),
+    async fn erase_tokens(
+        self: &Arc<Self>,
+        proof: Proof,
+        tokens: Vec<TokenText>,
         request: RequestId,
     ) -> Result<Erasure, EngineError> {
-        let caller = proof.admitted().caller();
-        self.refuse(Refusal {
-            operation: Operation::Erase,
-            reason,
-            request,
-            unit: Some(&caller.unit().name),
-            gateway: caller.gateway().map(|gateway| &gateway.name),
-            domain: Some(proof.grant().domain()),
-            purpose: Some(proof.grant().purpose()),
-            policy: Some(proof.policy()),
-            key: None,
-            outcome,
+        let removed = self.removed_on_tokens(proof, tokens, request, erased);
+        let Removed {
+            given,
+            entry,
+            destroyed,
+        } = removed.await?;
+        if !destroyed {
+            return Err(EngineError::ShredLate);
+        }
+        let first = |item: &&Result<Removal, TokenFault>| **item == Ok(Removal::First);
+        Ok(Erasure {
+            erased: given.iter().filter(first).count() as u64,
+            items: given.into_iter().map(item).collect(),
+            unlinked: 0,
+            entry,
+            certificate: self.certificate(entry).await,
         })
-        .await?;
-        Err(error)
+    }
+
+    async fn erase_subject(
+        self: &Arc<Self>,
+        proof: Proof,
+        subject: &Subject,
+        request: RequestId,
+    ) -> Result<Erasure, EngineError> {
+        // A certificate must not leave something behind in silence.
+        if !proof.grant().covers_all() {
+            return Err(EngineError::NotWhole);
+        }
+        let handle = self.domain_keys(proof.grant().domain())?.subject(subject);
+        let draft = move |engine: &Self| engine.draft_of_subject(&proof, handle, request);
+        let Removed {
+            given: (erased, unlinked),
+            entry,
+            destroyed,
+        } = self.carried_out(draft).await?;
+        // The rows are gone and the entry stands; what their values were sealed under does too.
+        if !destroyed {
+            return Err(EngineError::ShredLate);
+        }
+        Ok(Erasure {
+            items: Vec::new(),
+            erased,
+            unlinked,
+            entry,
+            certificate: self.certificate(entry).await,
+        })
     }
 
     /// The receipt of a durable entry, if a checkpoint covers it in time. What is erased stays erased.
@@ -169,25 +150,16 @@ impl Engine {
         }
     }
 
-    fn draft_erasure(
+    fn draft_of_subject(
         &self,
         proof: &Proof,
-        what: &Erasing,
+        handle: SubjectHandle,
         request: RequestId,
-    ) -> Result<Draft, EngineError> {
-        let keys = self.domain_keys(proof.grant().domain())?;
-        let mut facts = caller_facts(Operation::Erase, proof, request);
-        facts.domain = Some(proof.grant().domain().to_string());
-        facts.purpose = Some(proof.grant().purpose().to_string());
+    ) -> Result<Draft<(u64, u64)>, EngineError> {
+        let mut facts = act_facts(proof, request);
+        facts.commitment = Some(self.keys.subject_commitment(handle));
         let mut plan = Plan::default();
-        match what {
-            Erasing::Tokens(tokens) => self.plan_tokens(proof, keys, tokens, &mut plan)?,
-            Erasing::Subject(subject) => {
-                let handle = keys.subject(subject);
-                facts.commitment = Some(self.keys.subject_commitment(handle));
-                self.plan_subject(handle, &mut plan)?;
-            }
-        }
+        self.plan_subject(handle, &mut plan)?;
         let (erased, unlinked) = (plan.slots.len() as u64, plan.unlinked);
         let mut writes = plan.writes;
         let shredding = self.shredding(plan.slots);
@@ -197,46 +169,10 @@ impl Engine {
             ..Change::none()
         };
         Ok(Draft {
-            record: Record::batch(change, facts, plan.entry_items)?,
+            record: Record::batch(change, facts, plan.items)?,
+            outcome: told((erased, unlinked)),
             shredding,
-            items: plan.items,
-            erased,
-            unlinked,
         })
-    }
-
-    fn plan_tokens(
-        &self,
-        proof: &Proof,
-        keys: &DomainKeys,
-        tokens: &[TokenText],
-        plan: &mut Plan,
-    ) -> Result<(), EngineError> {
-        none_too_long(tokens)?;
-        let rows: Vec<Fingerprint> = tokens.iter().map(|token| keys.fingerprint(token)).collect();
-        let found = self.rows(proof.grant().domain(), tokens, &rows)?;
-        let mut seen = HashSet::new();
-        for (fingerprint, row) in rows.into_iter().zip(found) {
-            let class = row.as_ref().map_or(NO_CLASS, |row| row.class.as_str());
-            let row = row.as_ref().filter(|row| proof.grant().covers(&row.class));
-            let (outcome, view) = match row {
-                None => (ErasedItem::NotAvailable, ItemView::NotAvailable),
-                Some(_) if self.reader.is_held(fingerprint)? => {
-                    (ErasedItem::Held, ItemView::Refused)
-                }
-                Some(row) => {
-                    // The same token twice is one row.
-                    if seen.insert(fingerprint) {
-                        plan.remove(row, TokenWrite::Remove(fingerprint));
-                    }
-                    (ErasedItem::Erased, ItemView::Done)
-                }
-            };
-            plan.items.push(outcome);
-            plan.entry_items
-                .push((self.item(fingerprint, class, view), 1));
-        }
-        Ok(())
     }
 
     fn plan_subject(&self, handle: SubjectHandle, plan: &mut Plan) -> Result<(), EngineError> {
@@ -282,19 +218,48 @@ impl Engine {
         } else {
             plan.remove(row, TokenWrite::RemoveOf(handle, token));
             let item = self.item(token, row.class.as_str(), ItemView::Done);
-            plan.entry_items.push((item, 1));
+            plan.items.push((item, 1));
         }
         Ok(())
     }
 }
 
-/// What an erasure comes to.
+/// Whether a token's row goes for this item of the batch, or went for an earlier one.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Removal {
+    First,
+    Again,
+}
+
+fn erased(work: &mut Work<'_>, seen: &Seen<'_>) -> Result<Outcome<Removal>, EngineError> {
+    // Asked for the decoy too: by the token's own fingerprint.
+    if work.engine.reader.is_held(seen.fingerprint)? {
+        return Ok(Err(TokenFault::Held));
+    }
+    // The same token twice is one row.
+    if seen.again {
+        return Ok(Ok(told(Removal::Again)));
+    }
+    work.write(TokenWrite::Remove(seen.fingerprint));
+    work.shreds.push(seen.row.shred);
+    Ok(Ok(told(Removal::First)))
+}
+
+fn item(outcome: Result<Removal, TokenFault>) -> ErasedItem {
+    match outcome {
+        Ok(Removal::First | Removal::Again) => ErasedItem::Erased,
+        Err(TokenFault::Held) => ErasedItem::Held,
+        // The step answers with none of the others.
+        Err(_) => ErasedItem::NotAvailable,
+    }
+}
+
+/// What a subject's erasure comes to.
 #[derive(Default)]
 struct Plan {
     writes: Vec<TokenWrite>,
     slots: Vec<ShredSlot>,
-    items: Vec<ErasedItem>,
-    entry_items: Vec<(Item, usize)>,
+    items: Vec<(Item, usize)>,
     unlinked: u64,
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use ledger::ItemView;
 
-use super::act::{Acted, Outcome, Seen, Work, told};
+use super::act::{Acted, Draft, Outcome, Seen, Work, act_facts, told};
+use super::shred::Shredding;
 use super::{TokenActFault, TokenFault};
-use crate::commit::{NotDurable, Record, Sequenced};
-use crate::engine::{ATTEMPTS_MAX, Engine, EngineError, caller_facts};
+use crate::commit::{Record, Sequenced};
+use crate::engine::{Engine, EngineError};
 use crate::model::{Matter, RequestId, Subject, TokenText};
 use crate::policy::token_act::{Hold as Place, ListHolds, Release, TokenAct};
 use crate::policy::{Authorized, OnTokens};
@@ -119,21 +120,12 @@ impl Engine {
         request: RequestId,
         step: Step,
     ) -> Result<(Vec<Hold>, Sequenced), EngineError> {
-        let proof = Arc::new(proof);
         let handle = self.domain_keys(proof.grant().domain())?.subject(&subject);
-        for _ in 0..ATTEMPTS_MAX {
-            let (held, matter) = (Arc::clone(&proof), matter.clone());
-            let draft = self.blocking(move |engine| {
-                engine.draft_on_subject(&held, (handle, matter.as_ref()), request, step)
-            });
-            let (record, holds) = draft.await?;
-            match self.committer.record(record, told(holds)).await {
-                Ok(done) => return Ok(done),
-                Err(NotDurable::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(NotDurable::Conflict.into())
+        let draft = move |engine: &Self| {
+            engine.draft_on_subject(&proof, (handle, matter.as_ref()), request, step)
+        };
+        let held = self.carried_out(draft).await?;
+        Ok((held.given, held.entry))
     }
 
     // A subject's hold needs no token: whether there are any is not told.
@@ -143,7 +135,7 @@ impl Engine {
         (handle, matter): (SubjectHandle, Option<&Matter>),
         request: RequestId,
         step: Step,
-    ) -> Result<(Record, Vec<Hold>), EngineError> {
+    ) -> Result<Draft<Vec<Hold>>, EngineError> {
         let grant = proof.grant();
         let holds = self.reader.holds(handle.0)?;
         let mut change = Change::none();
@@ -158,14 +150,16 @@ impl Engine {
                 .token_writes
                 .extend(step(&holds, &Stated { hold, matter })?);
         }
-        let mut facts = caller_facts(A::OPERATION, proof, request);
-        facts.domain = Some(grant.domain().to_string());
-        facts.purpose = Some(grant.purpose().to_string());
+        let mut facts = act_facts(proof, request);
         // INVARIANT 13: the subject enters the ledger as a keyed pseudonym only. A restored backup gets the
         // hold back by the commitment.
         facts.commitment = Some(self.keys.subject_commitment(handle));
         let item = self.item(Fingerprint(handle.0), SUBJECT, ItemView::Done);
-        Ok((Record::batch(change, facts, [(item, 1)])?, holds))
+        Ok(Draft {
+            record: Record::batch(change, facts, [(item, 1)])?,
+            outcome: told(holds),
+            shredding: Shredding::default(),
+        })
     }
 }
 

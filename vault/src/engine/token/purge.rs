@@ -5,12 +5,12 @@ use std::sync::Arc;
 use ledger::{Item, ItemView};
 
 use super::TokenActFault;
-use super::act::{step_rows, told};
+use super::act::{Draft, act_facts, step_rows, told};
 use super::shred::Shredding;
-use crate::commit::{NotDurable, Record, Sequenced};
-use crate::engine::{ATTEMPTS_MAX, Engine, EngineError, caller_facts};
+use crate::commit::{Record, Sequenced};
+use crate::engine::{Engine, EngineError};
 use crate::model::{ClassName, RequestId};
-use crate::policy::token_act::{Purge, TokenAct};
+use crate::policy::token_act::Purge;
 use crate::policy::{Authorized, OnTokens};
 use crate::store::{Age, Aged, Change, TokenWrite};
 
@@ -45,12 +45,6 @@ pub struct Purged {
     pub next: Option<i64>,
 }
 
-struct Draft {
-    record: Record,
-    purged: Purged,
-    shredding: Shredding,
-}
-
 impl Engine {
     /// Removes old tokens and destroys their values' keys. Those under a legal hold stay.
     pub async fn purge_tokens(
@@ -67,21 +61,13 @@ impl Engine {
         if before > self.clock.now() {
             return Err(TokenActFault::Future { name }.into());
         }
-        let shared = Arc::new((proof, step));
-        for _ in 0..ATTEMPTS_MAX {
-            let held = Arc::clone(&shared);
-            let draft = self.blocking(move |engine| engine.draft_purge(&held.0, &held.1, request));
-            let draft = draft.await?;
-            let removed = self.record_shredding(draft.record, told(draft.purged), draft.shredding);
-            match removed.await {
-                Ok(removed) if !removed.destroyed => return Err(TokenActFault::NotDestroyed.into()),
-                Ok(removed) => return Ok((removed.given, removed.entry)),
-                // One of them was held, used for longer, or removed a moment ago.
-                Err(EngineError::NotDurable(NotDurable::Conflict)) => {}
-                Err(error) => return Err(error),
-            }
+        // One of them may be held, used for longer, or removed meanwhile: then it is drafted anew.
+        let draft = move |engine: &Self| engine.draft_purge(&proof, &step, request);
+        let removed = self.carried_out(draft).await?;
+        if !removed.destroyed {
+            return Err(TokenActFault::NotDestroyed.into());
         }
-        Err(NotDurable::Conflict.into())
+        Ok((removed.given, removed.entry))
     }
 
     fn draft_purge(
@@ -89,7 +75,7 @@ impl Engine {
         proof: &Authorized<OnTokens<Purge>>,
         step: &PurgeStep,
         request: RequestId,
-    ) -> Result<Draft, EngineError> {
+    ) -> Result<Draft<Purged>, EngineError> {
         let grant = proof.grant();
         let classes: Vec<ClassName> = match &step.class {
             Some(class) => vec![class.clone()],
@@ -107,16 +93,14 @@ impl Engine {
             purged: if step.dry_run { 0 } else { count(&free) },
             next,
         };
-        let mut facts = caller_facts(Purge::OPERATION, proof, request);
-        facts.domain = Some(grant.domain().to_string());
-        facts.purpose = Some(grant.purpose().to_string());
+        let mut facts = act_facts(proof, request);
         if step.dry_run {
             facts.reason = Some(DRY_RUN.to_owned());
         }
         if step.dry_run || purged.matching == 0 {
             return Ok(Draft {
                 record: Record::single(Change::none(), facts),
-                purged,
+                outcome: told(purged),
                 shredding: Shredding::default(),
             });
         }
@@ -137,7 +121,7 @@ impl Engine {
         let items = items.chain(self.aged_items(&held, ItemView::Refused));
         Ok(Draft {
             record: Record::batch(change, facts, items)?,
-            purged,
+            outcome: told(purged),
             shredding,
         })
     }

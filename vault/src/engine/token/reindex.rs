@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use super::act::{Firsts, step_rows, told};
-use crate::commit::{NotDurable, Record, Sequenced};
+use super::act::{Draft, Firsts, act_facts, step_rows, told};
+use super::shred::Shredding;
+use crate::commit::{Record, Sequenced};
 use crate::engine::tokenize::fresh::own_number;
-use crate::engine::{ATTEMPTS_MAX, DomainKeys, Engine, EngineError, caller_facts};
+use crate::engine::{DomainKeys, Engine, EngineError};
 use crate::model::{ClassName, DataClass, RequestId, TokenText};
-use crate::policy::token_act::{Reindex, TokenAct};
+use crate::policy::token_act::Reindex;
 use crate::policy::{Authorized, OnTokens};
 use crate::seal::{self, Shares};
 use crate::store::{BlindIndex, Change, Indexed, TokenRow, TokenWrite};
@@ -44,20 +45,10 @@ impl Engine {
         request: RequestId,
     ) -> Result<(Reindexing, Sequenced), EngineError> {
         step_rows(limit)?;
-        let shared = Arc::new((proof, class));
-        for _ in 0..ATTEMPTS_MAX {
-            let held = Arc::clone(&shared);
-            let draft = self.blocking(move |engine| {
-                engine.draft_reindex(&held.0, &held.1, (place, limit), request)
-            });
-            let (record, progress) = draft.await?;
-            match self.committer.record(record, told(progress)).await {
-                Ok(done) => return Ok(done),
-                Err(NotDurable::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(NotDurable::Conflict.into())
+        let draft =
+            move |engine: &Self| engine.draft_reindex(&proof, &class, (place, limit), request);
+        let moved = self.carried_out(draft).await?;
+        Ok((moved.given, moved.entry))
     }
 
     fn draft_reindex(
@@ -66,7 +57,7 @@ impl Engine {
         class: &ClassName,
         place: (i64, u32),
         request: RequestId,
-    ) -> Result<(Record, Reindexing), EngineError> {
+    ) -> Result<Draft<Reindexing>, EngineError> {
         let domain = proof.grant().domain();
         let class = self.catalogue.class(class).ok_or(EngineError::Keys)?;
         let form = class.normal_form;
@@ -92,9 +83,6 @@ impl Engine {
         } else {
             None
         };
-        let mut facts = caller_facts(Reindex::OPERATION, proof, request);
-        facts.domain = Some(domain.to_string());
-        facts.purpose = Some(proof.grant().purpose().to_string());
         let change = Change {
             token_writes: writes,
             ..Change::none()
@@ -104,7 +92,11 @@ impl Engine {
             remaining,
             next,
         };
-        Ok((Record::single(change, facts), progress))
+        Ok(Draft {
+            record: Record::single(change, act_facts(proof, request)),
+            outcome: told(progress),
+            shredding: Shredding::default(),
+        })
     }
 }
 

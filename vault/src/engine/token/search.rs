@@ -9,12 +9,13 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use ledger::ItemView;
 
 use super::TokenActFault;
+use super::act::act_facts;
 use crate::commit::{Record, Sequenced, Withheld};
-use crate::engine::{Engine, EngineError, caller_facts};
+use crate::engine::{Engine, EngineError};
 use crate::model::{
     ClassName, DataClass, NormalForm, Plaintext, Repeatability, RequestId, TokenText, UnitName,
 };
-use crate::policy::token_act::{Search, TokenAct};
+use crate::policy::token_act::Search;
 use crate::policy::{Authorized, OnTokens};
 use crate::seal::{self, SealError, Shares};
 use crate::store::{BlindIndex, Change, TokenRow};
@@ -135,9 +136,7 @@ impl Engine {
         } else {
             rows.iter().map(open).collect::<Result<_, _>>()?
         };
-        let mut facts = caller_facts(Search::OPERATION, proof, request);
-        facts.domain = Some(domain.to_string());
-        facts.purpose = Some(proof.grant().purpose().to_string());
+        let mut facts = act_facts(proof, request);
         // INVARIANT 13: a keyed commitment to what was searched for, no value.
         facts.commitment = Some(self.keys.search_commitment(index));
         let record = if items.is_empty() {

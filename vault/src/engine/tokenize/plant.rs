@@ -40,12 +40,7 @@ impl Engine {
             let (engine, held) = (Arc::clone(self), Arc::clone(&proof));
             let drafting =
                 tokio::task::spawn_blocking(move || engine.planting(&held, count, alarm, request));
-            let planting = match drafting.await.map_err(|_| EngineError::Keys)? {
-                Err(EngineError::Guard(fault)) => {
-                    return Err(self.refused_act(&proof, fault, None, request).await);
-                }
-                planting => planting?,
-            };
+            let planting = drafting.await.map_err(|_| EngineError::Keys)??;
             match self
                 .committer
                 .record(planting.record, planting.tokens)

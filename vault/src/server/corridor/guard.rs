@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Ticket, refusal};
-use crate::engine::Refusal;
+use super::Ticket;
+use super::act::{Asked, decided};
 use crate::model::{ClassName, DomainName, GrantId, Purpose, UnitName};
 use crate::policy::guard_act::GuardAct;
-use crate::policy::{Authorized, Denied, OnClasses, OnGrant, OnUnit, Refused};
+use crate::policy::{Authorized, Denied, OnClasses, OnGrant, OnUnit};
 use crate::server::Vault;
 use crate::server::problem::Problem;
 
@@ -18,11 +18,11 @@ pub(in crate::server) async fn on_unit<A: GuardAct>(
     unit: &UnitName,
 ) -> Result<Authorized<OnUnit<A>>, Problem> {
     let admitted = ticket.take()?;
-    let decided = match vault.identity.registry().unit(unit) {
+    let decision = match vault.identity.registry().unit(unit) {
         Some(unit) => vault.policies.authorize_on_unit(admitted, Arc::clone(unit)),
         None => Err(vault.policies.refuse_unknown(admitted, Denied::UnknownUnit)),
     };
-    proven::<A, _>(vault, ticket, decided, (None, None)).await
+    decided(vault, ticket, Asked::new(A::OPERATION), decision).await
 }
 
 /// May the caller do `A` to these classes of a domain?
@@ -34,11 +34,12 @@ pub(in crate::server) async fn on_classes<A: GuardAct>(
     purpose: Option<&Purpose>,
 ) -> Result<Authorized<OnClasses<A>>, Problem> {
     let admitted = ticket.take()?;
-    let decided =
+    let decision =
         vault
             .policies
             .authorize_on_classes(admitted, domain.clone(), classes, purpose.cloned());
-    proven::<A, _>(vault, ticket, decided, (Some(domain), purpose)).await
+    let asked = Asked::new(A::OPERATION).in_domain(domain);
+    decided(vault, ticket, asked.for_purpose(purpose), decision).await
 }
 
 /// May the caller do `A` to the grant of this id?
@@ -49,37 +50,12 @@ pub(in crate::server) async fn on_grant<A: GuardAct>(
 ) -> Result<Authorized<OnGrant<A>>, Problem> {
     let grant = vault.engine.find_grant(id).await?;
     let admitted = ticket.take()?;
-    let decided = match grant {
+    let decision = match grant {
         Some(grant) => vault.policies.authorize_on_grant(admitted, Arc::new(grant)),
         None => Err(vault
             .policies
             .refuse_unknown(admitted, Denied::UnknownGrant)),
     };
-    proven::<A, _>(vault, ticket, decided, (None, None)).await
-}
-
-async fn proven<A: GuardAct, P>(
-    vault: &Vault,
-    ticket: &Ticket,
-    decided: Result<P, Box<Refused>>,
-    (domain, purpose): (Option<&DomainName>, Option<&Purpose>),
-) -> Result<P, Problem> {
-    let refused = match decided {
-        Ok(proof) => return Ok(proof),
-        Err(refused) => refused,
-    };
-    let problem = Problem::from(refused.denial);
-    let refusal = Refusal {
-        domain,
-        purpose,
-        policy: Some(refused.policy),
-        ..refusal(
-            A::OPERATION,
-            &problem,
-            ticket.request,
-            refused.admitted.caller(),
-        )
-    };
-    vault.engine.refuse(refusal).await?;
-    Err(problem)
+    let asked = Asked::new(A::OPERATION).on_grant(id);
+    decided(vault, ticket, asked, decision).await
 }

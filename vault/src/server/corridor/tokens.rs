@@ -3,9 +3,8 @@
 
 use ledger::Outcome;
 
-use super::keys::ActBy;
-use super::{Ticket, denied, refusal};
-use crate::engine::Refusal;
+use super::Ticket;
+use super::act::{Asked, decided};
 use crate::model::{ClassName, DomainName, Purpose};
 use crate::policy::token_act::TokenAct;
 use crate::policy::{Authorized, Denied, OnTokens, TokensScope};
@@ -25,20 +24,11 @@ pub(in crate::server) async fn on_tokens<A: TokenAct>(
     scope: &Scope,
 ) -> Result<Authorized<OnTokens<A>>, Problem> {
     let admitted = ticket.take()?;
-    let mut act = ActBy::new(A::OPERATION, &admitted);
-    act.domain = Some(scope.domain.clone());
-    act.purpose = Some(scope.purpose.clone());
-    // A ticket serves once: nobody has written here before.
-    let _ = ticket.act.set(act);
     let Scope { domain, purpose } = scope;
-    let asked = TokensScope { domain, purpose };
-    match vault.policies.authorize_on_tokens(admitted, asked) {
-        Ok(proof) => Ok(proof),
-        Err(refused) => {
-            let purpose = Some(purpose);
-            Err(denied(vault, ticket, &refused, domain, purpose, A::OPERATION).await?)
-        }
-    }
+    let scope = TokensScope { domain, purpose };
+    let decision = vault.policies.authorize_on_tokens(admitted, scope);
+    let asked = Asked::new(A::OPERATION).in_domain(domain);
+    decided(vault, ticket, asked.for_purpose(Some(purpose)), decision).await
 }
 
 /// The same, for an act on one class: it must be among those that the proof covers.
@@ -52,7 +42,7 @@ pub(in crate::server) async fn on_class<A: TokenAct>(
     if proof.grant().covers(class) {
         return Ok(proof);
     }
-    Err(not_covered(vault, ticket, scope, &proof).await?)
+    Err(not_covered())
 }
 
 /// The same, for an act on whatever classes there are: the proof must cover every class of the domain.
@@ -65,25 +55,10 @@ pub(in crate::server) async fn on_all<A: TokenAct>(
     if proof.grant().covers_all() {
         return Ok(proof);
     }
-    Err(not_covered(vault, ticket, scope, &proof).await?)
+    Err(not_covered())
 }
 
 /// A class that is not there is refused as one that is not permitted: which there are is no caller's to probe.
-async fn not_covered<A: TokenAct>(
-    vault: &Vault,
-    ticket: &Ticket,
-    scope: &Scope,
-    proof: &Authorized<OnTokens<A>>,
-) -> Result<Problem, Problem> {
-    let problem = Problem::from(Denied::NotPermitted);
-    let caller = proof.admitted().caller();
-    let refusal = Refusal {
-        domain: Some(&scope.domain),
-        purpose: Some(&scope.purpose),
-        policy: Some(proof.policy()),
-        outcome: Outcome::Denied,
-        ..refusal(A::OPERATION, &problem, ticket.request(), caller)
-    };
-    vault.engine.refuse(refusal).await?;
-    Ok(problem)
+fn not_covered() -> Problem {
+    Problem::from(Denied::NotPermitted).entered_as(Outcome::Denied)
 }

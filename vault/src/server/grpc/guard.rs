@@ -164,7 +164,7 @@ impl GrpcGuard {
     }
 }
 
-/// Each call of the contract, and the method that answers it.
+/// Each call of the contract, and the method that answers it. What was permitted and was not done is an entry first.
 macro_rules! contract {
     ($($call:ident($request:ident) -> $response:ident = $act:ident;)+) => {
         #[tonic::async_trait]
@@ -175,7 +175,8 @@ macro_rules! contract {
             ) -> Result<Response<$response>, Status> {
                 let ticket = ticket(&request)?;
                 let answer = self.$act(&ticket, request.into_inner()).await;
-                answer
+                let closed = corridor::closed(&self.vault, &ticket, answer).await;
+                closed
                     .map(Response::new)
                     .map_err(|problem| problem.status())
             })+

@@ -7,7 +7,6 @@ use super::Problem;
 use crate::engine::guard::GuardFault;
 use crate::model::InvalidGrantId;
 
-/// What the guard refuses is an entry already.
 impl From<GuardFault> for Problem {
     fn from(fault: GuardFault) -> Self {
         let forbidden = (StatusCode::FORBIDDEN, Code::PermissionDenied);

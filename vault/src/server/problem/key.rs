@@ -1,6 +1,7 @@
 //! What keeps an act on a key, or an item of it, from being done, as answers.
 
 use http::StatusCode;
+use ledger::Outcome;
 use tonic::Code;
 
 use super::Problem;
@@ -32,8 +33,7 @@ impl From<KeyFault> for Problem {
             KeyFault::Hsm(_) => ("hsm-refused", away),
             KeyFault::Broken => ("key-broken", away),
         };
-        let mut problem = Self::new(code, status, grpc, fault.to_string());
-        problem.unrecorded = true;
+        let problem = Self::new(code, status, grpc, fault.to_string()).entered_as(Outcome::Error);
         match fault {
             KeyFault::Unavailable => problem.retry(1),
             KeyFault::TooFresh { seconds } => problem.retry(u32::try_from(seconds).unwrap_or(1)),

@@ -1,6 +1,7 @@
 //! What keeps an act on tokens that stand, or a delivery, from being done, as answers.
 
 use http::StatusCode;
+use ledger::Outcome;
 use tonic::Code;
 
 use super::Problem;
@@ -26,8 +27,7 @@ impl From<&TokenActFault> for Problem {
                 (StatusCode::CONFLICT, Code::FailedPrecondition),
             ),
         };
-        let mut problem = Self::new(code, status, grpc, fault.to_string());
-        problem.unrecorded = true;
+        let problem = Self::new(code, status, grpc, fault.to_string()).entered_as(Outcome::Error);
         if *fault == TokenActFault::SearchRate {
             return problem.retry(1);
         }
@@ -49,6 +49,12 @@ impl From<DeliveryFault> for Problem {
                 ("ticket-unknown", (StatusCode::NOT_FOUND, Code::NotFound))
             }
         };
-        Self::new(code, status, grpc, fault.to_string())
+        let outcome = match fault {
+            DeliveryFault::TicketUnknown => Outcome::Denied,
+            DeliveryFault::KeyMissing
+            | DeliveryFault::TicketUnit
+            | DeliveryFault::TicketSeconds { .. } => Outcome::Error,
+        };
+        Self::new(code, status, grpc, fault.to_string()).entered_as(outcome)
     }
 }

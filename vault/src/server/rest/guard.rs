@@ -34,7 +34,8 @@ pub(in crate::server) async fn unit(
     request: Request,
 ) -> Response {
     let done = unit_act(&vault, &ticket, (&unit, &act), request).await;
-    answer(ticket.request(), done)
+    let closed = corridor::closed(&vault, &ticket, done).await;
+    answer(ticket.request(), closed)
 }
 
 async fn unit_act(
@@ -88,7 +89,9 @@ pub(in crate::server) async fn plant(
     Extension(ticket): Extension<Ticket>,
     request: Request,
 ) -> Response {
-    answer(ticket.request(), planted(&vault, &ticket, request).await)
+    let planted = planted(&vault, &ticket, request).await;
+    let closed = corridor::closed(&vault, &ticket, planted).await;
+    answer(ticket.request(), closed)
 }
 
 async fn planted(vault: &Vault, ticket: &Ticket, request: Request) -> Result<Response, Problem> {
@@ -166,7 +169,9 @@ pub(in crate::server) async fn ask(
     Extension(ticket): Extension<Ticket>,
     request: Request,
 ) -> Response {
-    answer(ticket.request(), asked(&vault, &ticket, request).await)
+    let asked = asked(&vault, &ticket, request).await;
+    let closed = corridor::closed(&vault, &ticket, asked).await;
+    answer(ticket.request(), closed)
 }
 
 async fn asked(vault: &Vault, ticket: &Ticket, request: Request) -> Result<Response, Problem> {
@@ -222,5 +227,6 @@ pub(in crate::server) async fn grant_act(
         };
         one_grant(&vault, &grant, Some(entry.seq()))
     };
-    answer(ticket.request(), done.await)
+    let closed = corridor::closed(&vault, &ticket, done.await).await;
+    answer(ticket.request(), closed)
 }

@@ -109,8 +109,7 @@ impl KeyBody {
 
 /// RFC 3339, in UTC.
 pub(in crate::server) fn instant(time: Timestamp) -> String {
-    let us = i64::try_from(time.0).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |time| time.to_string())
+    time.rfc3339()
 }
 
 pub(super) fn one_key((detail, entry): (KeyDetail, Sequenced)) -> Result<Response, Problem> {

@@ -30,11 +30,9 @@ struct Facts<'a> {
 
 /// The body, as it is signed and sent.
 pub(super) fn body(alert: &AlertRow, origin: &Origin) -> Vec<u8> {
-    let raised = i64::try_from(alert.raised.0).unwrap_or(i64::MAX);
-    let raised = jiff::Timestamp::from_microsecond(raised);
     let message = Message {
         kind: alert.kind.event_type(),
-        timestamp: raised.map_or_else(|_| String::new(), |time| time.to_string()),
+        timestamp: alert.raised.rfc3339(),
         data: Facts {
             vault: origin.as_str(),
             entry: alert.seq,

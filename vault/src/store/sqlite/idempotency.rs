@@ -1,11 +1,9 @@
 //! Answers that are given again, in the embedded store: kept with their tokens, removed when they expire.
 
-use std::path::PathBuf;
-
 use rusqlite::{OptionalExtension, params};
 
 use super::keys::VERSION_AT;
-use super::{Database, Reader, Writer, connect};
+use super::{Reader, Writer};
 use crate::model::{DomainName, Timestamp};
 use crate::store::StoreError;
 use crate::store::answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
@@ -26,6 +24,15 @@ impl Reader {
                 })
             });
             Ok(answer.optional()?)
+        })
+    }
+
+    /// Whether an answer stands that is given no longer at this time.
+    pub fn has_expired_answer(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.query(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM idempotency WHERE expires_us <= ?1)";
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row([now.0], |row| row.get(0))?)
         })
     }
 
@@ -67,27 +74,14 @@ impl Writer {
             ],
         )
     }
-}
 
-/// Removes answers that have expired. They are neither tokens nor keys: no entry says so.
-pub struct Expiry {
-    path: PathBuf,
-}
-
-impl Database {
-    /// What removes answers that have expired.
-    pub fn expiry(&self) -> Expiry {
-        Expiry {
-            path: self.path.clone(),
-        }
-    }
-}
-
-impl Expiry {
-    /// Removes up to `rows_max` answers, and says how many. Waits for the writer as others do.
-    pub fn remove(&self, now: Timestamp, rows_max: u32) -> Result<usize, StoreError> {
+    /// Removes up to `rows_max` answers that are given no longer at this time, in the open transaction. There is no
+    /// entry: they are neither tokens nor keys.
+    pub fn expire_answers(&self, now: Timestamp, rows_max: u32) -> Result<(), StoreError> {
         let sql = "DELETE FROM idempotency WHERE rowid IN \
             (SELECT rowid FROM idempotency WHERE expires_us <= ?1 ORDER BY expires_us LIMIT ?2)";
-        Ok(connect(&self.path)?.execute(sql, params![now.0, rows_max])?)
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.execute(params![now.0, rows_max])?;
+        Ok(())
     }
 }
