@@ -2,7 +2,7 @@
 //!
 //! [`v1`] holds the messages and the service stubs that `proto/jinku/v1/*.proto` describe;
 //! [`Client`] (values and tokens), [`TokensClient`] (tokens that stand), [`KeysClient`] (the key service) and
-//! [`GuardClient`] (locks, honeytokens, grants) are small clients over mutual TLS. None knows anything of the
+//! [`GuardClient`] (locks, honeytokens, grants), and [`UnitsClient`] (registered units) are small clients over mutual TLS. None knows anything of the
 //! vault's inside.
 //!
 //! | module | holds |
@@ -14,6 +14,7 @@
 //! | `guard` | [`GuardClient`] |
 //! | `keys` | [`KeysClient`] |
 //! | `tokens` | [`TokensClient`] |
+//! | `units` | [`UnitsClient`] |
 
 mod calls;
 mod channel;
@@ -21,12 +22,14 @@ mod client;
 mod guard;
 mod keys;
 mod tokens;
+mod units;
 
 pub use channel::{ClientError, ClientSettings, UnitProof};
 pub use client::Client;
 pub use guard::GuardClient;
 pub use keys::KeysClient;
 pub use tokens::TokensClient;
+pub use units::UnitsClient;
 
 /// Generated from `proto/jinku/v1/*.proto`.
 pub mod v1 {

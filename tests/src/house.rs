@@ -6,7 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use api::v1::{DetokenizeRequest, Revealed, TokenizeItem, TokenizeRequest};
-use api::{Client, ClientError, ClientSettings, GuardClient, KeysClient, TokensClient, UnitProof};
+use api::{
+    Client, ClientError, ClientSettings, GuardClient, KeysClient, TokensClient, UnitProof,
+    UnitsClient,
+};
 
 use crate::programs::{Program, binary, free_port, hsm_server};
 
@@ -288,6 +291,11 @@ impl House {
     /// A gRPC client of the guard, with the certificate of a unit or gateway, or with none.
     pub fn guard(&self, name: Option<&str>) -> GuardClient {
         GuardClient::new(&self.client_settings(name)).unwrap()
+    }
+
+    /// A gRPC client of registered units, with the certificate of a unit or gateway, or with none.
+    pub fn units(&self, name: Option<&str>) -> UnitsClient {
+        UnitsClient::new(&self.client_settings(name)).unwrap()
     }
 
     fn client_settings(&self, name: Option<&str>) -> ClientSettings {

@@ -5,6 +5,7 @@
 mod alert;
 mod keys;
 mod limits;
+mod units;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use ledger::Origin;
 use serde::Deserialize;
 
 use crate::engine::guard::GuardLimits;
+use crate::engine::units::UnitLimits;
 use crate::model::HookName;
 use crate::server::{Limits, ListenConfig, WebhookError};
 use crate::store::ShredFiles;
@@ -25,6 +27,7 @@ pub use keys::KeysConfig;
 use alert::RawAlert;
 use keys::RawKeys;
 use limits::RawLimits;
+use units::RawUnits;
 
 /// Largest configuration file, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
@@ -93,6 +96,8 @@ pub struct RawConfig {
     keys: RawKeys,
     #[serde(default)]
     limits: RawLimits,
+    #[serde(default)]
+    units: RawUnits,
     #[serde(default)]
     alert: Vec<RawAlert>,
 }
@@ -261,6 +266,8 @@ pub struct Config {
     pub limits: Limits,
     /// How much may be asked for beside policy.
     pub guard: GuardLimits,
+    /// How units are registered.
+    pub units: UnitLimits,
     /// Where people are told at once.
     pub alerts: Vec<AlertConfig>,
 }
@@ -394,6 +401,7 @@ impl RawConfig {
             keys: self.keys.checked()?,
             guard: self.limits.guard()?,
             limits: self.limits.checked()?,
+            units: self.units.checked()?,
             alerts: alert::checked(self.alert, folder)?,
         })
     }

@@ -43,7 +43,7 @@ fn door(lines: &str, in_flight_max: usize) -> Door {
     let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
     Door {
         identity: Identity::new(Arc::clone(&registry), Vec::new(), Arc::new(June)),
-        admission: Admission::new(&registry, in_flight_max, Arc::new(June)),
+        admission: Admission::new(in_flight_max, Arc::new(June)),
         certificate: certificate.der().to_vec(),
     }
 }

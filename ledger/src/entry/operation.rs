@@ -155,6 +155,26 @@ coded! {
         UnitLock = 53 "unit-lock",
         /// A locked unit was let in again.
         UnitUnlock = 54 "unit-unlock",
+        /// A new unit was proposed, or a change that widens one.
+        UnitPropose = 63 "unit-propose",
+        /// That was approved. With the last approval it is in force.
+        UnitApprove = 64 "unit-approve",
+        /// That was turned down.
+        UnitRefuse = 65 "unit-refuse",
+        /// That was taken back by who proposed it.
+        UnitWithdraw = 66 "unit-withdraw",
+        /// A unit was changed, in ways that widen nothing.
+        UnitChange = 67 "unit-change",
+        /// A unit was suspended.
+        UnitSuspend = 68 "unit-suspend",
+        /// That a suspended unit acts again was proposed.
+        UnitResume = 69 "unit-resume",
+        /// A unit was retired, for good.
+        UnitRetire = 70 "unit-retire",
+        /// Units' registrations, or proposals, were read.
+        UnitRead = 71 "unit-read",
+        /// The file of units was read anew, and is in force.
+        UnitsReload = 72 "units-reload",
     }
 }
 

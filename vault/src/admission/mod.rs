@@ -3,18 +3,19 @@
 //! Yields [`Admitted`], which gives its slot back when it is dropped.
 
 mod locks;
+mod rates;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::identity::Caller;
-use crate::model::{Clock, Registry, Unit, UnitName};
+use crate::model::{Clock, Unit};
 
 pub use locks::{Latch, Locks};
+
+use rates::Rates;
 
 /// Proof that a caller may speak now. Only this room can make one.
 pub struct Admitted {
@@ -60,22 +61,17 @@ pub enum Inadmissible {
 
 /// Knows every unit's limits.
 pub struct Admission {
-    rates: BTreeMap<UnitName, DefaultDirectRateLimiter>,
+    rates: Rates,
     slots: Arc<Semaphore>,
     clock: Arc<dyn Clock>,
     locks: Arc<Locks>,
 }
 
 impl Admission {
-    /// From the registry and the number of requests that may be in flight at once.
-    pub fn new(registry: &Registry, in_flight_max: usize, clock: Arc<dyn Clock>) -> Self {
-        let rate = |unit: &Arc<Unit>| {
-            let quota = Quota::per_second(unit.requests_per_second);
-            (unit.name.clone(), RateLimiter::direct(quota))
-        };
-        let rates = registry.units().map(rate).collect();
+    /// From the number of requests that may be in flight at once. Units' limits come with their callers.
+    pub fn new(in_flight_max: usize, clock: Arc<dyn Clock>) -> Self {
         Self {
-            rates,
+            rates: Rates::default(),
             slots: Arc::new(Semaphore::new(in_flight_max)),
             clock,
             locks: Arc::default(),
@@ -111,11 +107,7 @@ impl Admission {
         if !begun || unit.valid_until.is_some_and(|until| until <= now) {
             return Err(Inadmissible::Validity);
         }
-        let within = self
-            .rates
-            .get(&unit.name)
-            .is_some_and(|rate| rate.check().is_ok());
-        if !within {
+        if !self.rates.allow(unit) {
             return Err(Inadmissible::Rate);
         }
         Arc::clone(&self.slots)

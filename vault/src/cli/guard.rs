@@ -1,4 +1,4 @@
-//! `jinku unit`, `jinku honeytoken`, `jinku grant`: a guard officer's tools, for a running vault.
+//! `jinku unit lock`, `jinku honeytoken`, `jinku grant`: a guard officer's tools, for a running vault.
 
 use std::process::ExitCode;
 
@@ -16,15 +16,15 @@ use super::screen;
 #[derive(clap::Args)]
 pub(super) struct Options<V: clap::Subcommand> {
     #[command(flatten)]
-    connection: Connection,
+    pub(super) connection: Connection,
     /// Answer in JSON, for scripts.
     #[arg(long, global = true)]
-    json: bool,
+    pub(super) json: bool,
     #[command(subcommand)]
-    verb: V,
+    pub(super) verb: V,
 }
 
-/// Subcommands of `jinku unit`.
+/// Those subcommands of `jinku unit` that are a guard officer's.
 #[derive(clap::Subcommand)]
 pub(super) enum UnitVerb {
     /// Lock a unit out: from now on its requests are refused.
@@ -125,12 +125,15 @@ impl Session {
     }
 }
 
-pub(super) fn unit(options: &Options<UnitVerb>) -> anyhow::Result<ExitCode> {
+pub(super) fn unit<V: clap::Subcommand>(
+    options: &Options<V>,
+    verb: &UnitVerb,
+) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         let session = Session::open(options)?;
         let (client, proof) = (&session.client, session.proof.as_ref());
         let request = |unit: &String| UnitRequest { unit: unit.clone() };
-        let (name, answer) = match &options.verb {
+        let (name, answer) = match verb {
             UnitVerb::Lock { name } => (name, client.lock_unit(request(name), proof).await),
             UnitVerb::Unlock { name } => (name, client.unlock_unit(request(name), proof).await),
         };

@@ -16,7 +16,7 @@ use super::wallet::{AUDIENCE, ISSUER, Wallet};
 use crate::model::{Catalogue, Registry};
 
 /// What ships with the program: the sample policies, classes, units, routes and records.
-const POLICY_FILES: [(&str, &str); 15] = [
+const POLICY_FILES: [(&str, &str); 17] = [
     (
         "schema.cedarschema",
         include_str!("../../../policies/schema.cedarschema"),
@@ -70,6 +70,14 @@ const POLICY_FILES: [(&str, &str); 15] = [
     (
         "budgets.toml",
         include_str!("../../../policies/budgets.toml"),
+    ),
+    (
+        "tests/units.toml",
+        include_str!("../../../policies/tests/units.toml"),
+    ),
+    (
+        "policies/70-units.cedar",
+        include_str!("../../../policies/policies/70-units.cedar"),
     ),
 ];
 

@@ -24,6 +24,8 @@ mod screen;
 mod serve;
 mod stage;
 mod token;
+mod unit;
+mod units_file;
 mod unseal;
 mod upstream;
 mod wallet;
@@ -55,6 +57,7 @@ const EXAMPLES: &str = "Examples:
   jinku key list --installation DIR --unit key-office
   jinku token describe tokens.txt --installation DIR --unit privacy-office --purpose token-care
   jinku unit lock tax-bureau --installation DIR --unit guard-office
+  jinku unit import units.toml --dry-run --installation DIR --unit registry-office
   jinku key ceremony --config DIR/jinku.toml --shares 5 --threshold 3
   jinku open-sealed --key unit-key.pem MESSAGE
   jinku bench                         rates, as ratios to the raw store";
@@ -95,8 +98,8 @@ enum Command {
     Grant(guard::Options<guard::GrantVerb>),
     /// Plant tokens that nobody has a reason to present.
     Honeytoken(guard::Options<guard::HoneytokenVerb>),
-    /// Lock a unit out, or let it in again.
-    Unit(guard::Options<guard::UnitVerb>),
+    /// Register units, change, suspend and retire them, approve what others propose; lock them out.
+    Unit(Box<unit::Options>),
     /// Print the vault's rates as ratios to what the raw store can do, in one run.
     Bench(bench::Options),
     /// Mint a development access token for a unit of a development installation.
@@ -128,7 +131,7 @@ pub fn run() -> ExitCode {
         Command::Token(options) => token::run(*options),
         Command::Grant(options) => guard::grant(&options),
         Command::Honeytoken(options) => guard::honeytoken(&options),
-        Command::Unit(options) => guard::unit(&options),
+        Command::Unit(options) => unit::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Mint { directory, unit } => mint(&directory, &unit),
     };

@@ -15,6 +15,7 @@ use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThrea
 use crate::config::{self, Config, HsmConfig};
 use crate::engine::guard::Guard;
 use crate::engine::key::{KeyShelf, ShelfSettings};
+use crate::engine::units::Registrar;
 use crate::engine::{Bounds, Engine, Keys};
 use crate::identity::{Identity, Issuer};
 use crate::model::{Budgets, Catalogue, Clock, Registry, SystemClock};
@@ -62,12 +63,23 @@ pub(super) enum Age {
     Standing,
 }
 
-/// What policies stand on, and its text.
+/// What policies stand on, and its text. Units are beside it: they change.
 struct Ground {
     catalogue: Arc<Catalogue>,
+    /// Of the file.
     registry: Arc<Registry>,
-    budgets: Budgets,
+    budgets: Option<String>,
     texts: Vec<String>,
+}
+
+impl Ground {
+    /// The budgets, where these units are in force.
+    fn budgets(&self, registry: &Registry) -> anyhow::Result<Budgets> {
+        Ok(match &self.budgets {
+            Some(text) => Budgets::parse(text, &self.catalogue, registry)?,
+            None => Budgets::none(),
+        })
+    }
 }
 
 fn ground(config: &Config) -> anyhow::Result<Ground> {
@@ -77,32 +89,27 @@ fn ground(config: &Config) -> anyhow::Result<Ground> {
     token::fit(&catalogue)?;
     let registry = Arc::new(Registry::parse(&units, &catalogue)?);
     let text = config.policy.budgets.as_deref().map(config::read);
-    let text = text.transpose()?;
-    let budgets = match &text {
-        Some(text) => Budgets::parse(text, &catalogue, &registry)?,
-        None => Budgets::none(),
-    };
+    let budgets = text.transpose()?;
     Ok(Ground {
         catalogue,
         registry,
+        texts: [classes].into_iter().chain(budgets.clone()).collect(),
         budgets,
-        texts: [classes, units].into_iter().chain(text).collect(),
     })
 }
 
 /// Opens every room.
 pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let Ground {
-        catalogue,
-        registry,
-        budgets,
-        texts,
-    } = ground(config)?;
-    let identity = Identity::new(Arc::clone(&registry), issuers(config)?, Arc::clone(&clock));
+    let ground = ground(config)?;
+    let catalogue = Arc::clone(&ground.catalogue);
+    let registry = Arc::clone(&ground.registry);
+    let identity = Identity::new(registry, issuers(config)?, Arc::clone(&clock));
+    let units = Arc::clone(identity.units());
     let in_flight = config.limits.requests_in_flight_max;
-    let admission = Admission::new(&registry, in_flight, Arc::clone(&clock));
-    let policies = Policies::load(&config.policy.directory, Arc::clone(&catalogue), texts)?;
+    let admission = Admission::new(in_flight, Arc::clone(&clock));
+    let (set, texts) = (&config.policy.directory, ground.texts.clone());
+    let policies = Policies::load(set, Arc::clone(&catalogue), texts)?.over(Arc::clone(&units));
 
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("`{}` can't be made", config.data.display()))?;
@@ -129,6 +136,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let keys = Keys::open(&catalogue, &envelope, stores, &committer, &clock).await?;
     let watch_clock = Arc::clone(&clock);
     let shelf = KeyShelf::new(envelope, Arc::clone(&hsm), shelf_settings(config));
+    let registrar = Registrar::open(&units, &keys, &database, &catalogue, config.units)?;
+    let budgets = ground.budgets(&units.now())?;
     let guard = guard(config, &budgets, admission.locks(), (&reader, &clock))?;
     let engine = Engine::new(
         catalogue,
@@ -138,7 +147,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         clock,
         bounds(config),
     );
-    let engine = Arc::new(engine.guarded(guard));
+    let engine = Arc::new(engine.guarded(guard).registering(registrar));
     engine.started(policies.digest()).await?;
     // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
     publisher.publish()?;

@@ -230,6 +230,10 @@ fn told(manifest: &Manifest, done: &Aftermath, aside: Option<&Path>) {
             "tokens that were issued since are lost: no backup has them",
         ),
         (
+            done.units,
+            "acts on registered units since: their units are suspended or retired, until two people look",
+        ),
+        (
             done.key_acts_lost,
             "other acts on keys since are lost: look for them with `jinku-ledger show`",
         ),

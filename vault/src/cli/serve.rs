@@ -11,7 +11,7 @@ use ledger::Origin;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
-use super::{open, screen};
+use super::{open, screen, units_file};
 use crate::config::{AlertConfig, Config};
 use crate::engine::key::Upkeep;
 use crate::server::{Listener, Vault, deliver};
@@ -77,7 +77,12 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     let log = config.ledger.origin.as_str();
     tracing::info!(%address, log, key = %running.key, "the vault is ready");
     screen::line(&format!("listening on https://{address}"));
-    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&running.vault), hangups));
+    let units_file = config.policy.units.clone();
+    let reloading = tokio::spawn(reload_on_hangup(
+        Arc::clone(&running.vault),
+        units_file,
+        hangups,
+    ));
     let interval = config.keys.upkeep_interval;
     let upkeep = tokio::spawn(keep_up(Arc::clone(&running.vault), interval));
     let mut alerts = deliver_alerts(&running.vault, config.alerts, &config.ledger.origin).await;
@@ -98,9 +103,10 @@ async fn stopped(mut interrupt: Signal, mut terminate: Signal) {
     }
 }
 
-/// Each hang-up reads the policy files again. A set that does not validate changes nothing.
-async fn reload_on_hangup(vault: Arc<Vault>, mut hangups: Signal) {
+/// Each hang-up reads the file of units and the policy files again. What can't be used changes nothing.
+async fn reload_on_hangup(vault: Arc<Vault>, units: PathBuf, mut hangups: Signal) {
     while hangups.recv().await.is_some() {
+        units_file::reread(&vault, &units).await;
         match vault.policies.reload() {
             Err(error) => tracing::error!(%error, "the policies stay as they were"),
             Ok(digest) => match vault.engine.policy_set(digest).await {

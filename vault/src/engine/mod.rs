@@ -15,6 +15,7 @@ mod restore;
 mod ticket;
 pub mod token;
 mod tokenize;
+pub mod units;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::token::{SpaceWatch, TokenError};
 use guard::{Guard, GuardFault};
 use key::{KeyFault, KeyShelf};
 use token::{SearchRates, Shredded, TokenActFault};
+use units::{Registrar, UnitFault, UnitLimits};
 
 pub use delivery::DeliveryFault;
 pub use detokenize::{Disclosure, Revealed, Revelation};
@@ -146,6 +148,9 @@ pub enum EngineError {
     /// The same, and its entry stands: it tells of honeytokens and alerts too.
     #[error(transparent)]
     HeldBack(GuardFault),
+    /// An act on registered units was not done.
+    #[error(transparent)]
+    Unit(#[from] UnitFault),
 }
 
 impl From<StoreError> for EngineError {
@@ -181,6 +186,7 @@ pub struct Engine {
     shredded: Shredded,
     search_rates: SearchRates,
     guard: Guard,
+    registrar: Registrar,
 }
 
 /// What bounds the requests that the engine serves.
@@ -218,7 +224,14 @@ impl Engine {
             shredded,
             search_rates: SearchRates::new(bounds.searches_per_minute),
             guard,
+            registrar: Registrar::of_file(Arc::default(), UnitLimits::default()),
         }
+    }
+
+    /// With this registrar, in place of one that knows nobody.
+    #[must_use]
+    pub fn registering(self, registrar: Registrar) -> Self {
+        Self { registrar, ..self }
     }
 
     /// With this guard, in place of one that holds nothing back.

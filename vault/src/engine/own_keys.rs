@@ -7,6 +7,7 @@ use kms::{AeadKeyring, Binding, Envelope, KeyId, KeyKind, LockState, MacKey, Wra
 use ledger::{Facts, Operation, Outcome};
 
 use super::TokenizeItem;
+use super::units::{REGISTRY_KEY, RegistryKey};
 use crate::commit::{Committer, NotDurable, Record, Withheld};
 use crate::model::{
     Catalogue, Clock, DataClass, Domain, DomainName, IdempotencyKey, KeyRecord, Life, NormalForm,
@@ -54,6 +55,11 @@ pub enum KeyError {
         "key `{0}` is missing, and tokens need it: restore the database from its newest backup"
     )]
     Lost(String),
+    /// The key of the registry is gone, and units are registered.
+    #[error(
+        "key `{REGISTRY_KEY}` is missing, and registered units need it: restore the database from its newest backup"
+    )]
+    LostRegistry,
 }
 
 /// One domain's keys. One purpose each.
@@ -204,6 +210,7 @@ impl Values {
 pub struct Keys {
     domains: BTreeMap<DomainName, DomainKeys>,
     pseudonyms: Pseudonyms,
+    registry: RegistryKey,
 }
 
 /// What stands in the ledger for tokens and for those they are about.
@@ -212,11 +219,10 @@ pub(super) struct Pseudonyms(MacKey);
 impl Pseudonyms {
     /// Opens the key of a database that stands.
     pub(super) fn open(envelope: &Envelope, reader: &Reader) -> Result<Self, KeyError> {
-        let lost = || KeyError::Lost(PSEUDONYM_KEY.to_owned());
-        let id = KeyId::parse(PSEUDONYM_KEY).map_err(|cause| failed(PSEUDONYM_KEY, cause))?;
-        let wrapped = standing(reader, &id, KeyKind::HmacSha256)?;
-        let opened = envelope.open_mac(wrapped.last().ok_or_else(lost)?);
-        Ok(Self(opened.map_err(|cause| failed(PSEUDONYM_KEY, cause))?))
+        let opened = opened_mac(envelope, reader, PSEUDONYM_KEY)?;
+        opened
+            .map(Self)
+            .ok_or_else(|| KeyError::Lost(PSEUDONYM_KEY.to_owned()))
     }
 
     pub(super) fn of_token(&self, row: Fingerprint) -> [u8; 16] {
@@ -254,10 +260,17 @@ impl Keys {
             domains.insert(domain.name.clone(), opening.domain(domain).await?);
         }
         let pseudonyms = Pseudonyms(opening.mac(PSEUDONYM_KEY).await?);
+        let registry = RegistryKey::new(opening.mac(REGISTRY_KEY).await?);
         Ok(Self {
             domains,
             pseudonyms,
+            registry,
         })
+    }
+
+    /// What rows of units are authenticated with.
+    pub(super) fn registry(&self) -> &RegistryKey {
+        &self.registry
     }
 
     pub(super) fn domain(&self, name: &DomainName) -> Option<&DomainKeys> {
@@ -344,6 +357,7 @@ impl Opening<'_> {
         match self.records.iter().find(|record| record.id == key_id) {
             Some(record) if record.kind != kind => Err(KeyError::Kind(id.to_owned())),
             Some(_) => standing(self.reader, &key_id, kind),
+            None if self.is_needed(id)? && id == REGISTRY_KEY => Err(KeyError::LostRegistry),
             None if self.is_needed(id)? => Err(KeyError::Lost(id.to_owned())),
             None => Ok(vec![self.make(&key_id, kind).await?]),
         }
@@ -356,6 +370,7 @@ impl Opening<'_> {
             .split_once('.')
             .and_then(|(_, name)| DomainName::parse(name).ok());
         match domain {
+            _ if id == REGISTRY_KEY => self.reader.any_registered_unit(),
             Some(domain) if id != PSEUDONYM_KEY => self.reader.has_tokens(&domain),
             _ => self.reader.any_token(),
         }
@@ -388,6 +403,18 @@ impl Opening<'_> {
             .await?;
         Ok(wrapped)
     }
+}
+
+/// The newest version of one of the vault's own HMAC keys, in a database that stands; none where it has no such key.
+pub(super) fn opened_mac(
+    envelope: &Envelope,
+    reader: &Reader,
+    id: &str,
+) -> Result<Option<MacKey>, KeyError> {
+    let key_id = KeyId::parse(id).map_err(|cause| failed(id, cause))?;
+    let wrapped = standing(reader, &key_id, KeyKind::HmacSha256)?;
+    let opened = wrapped.last().map(|newest| envelope.open_mac(newest));
+    opened.transpose().map_err(|cause| failed(id, cause))
 }
 
 /// The versions of a key that are not destroyed, in ascending order.

@@ -9,6 +9,7 @@ use ledger::{Facts, Item, ItemView, Operation, Outcome};
 
 use super::guard::LOCKED_BY_HONEYTOKEN;
 use super::own_keys::{KeyError, Pseudonyms};
+use super::units::Restored;
 use crate::commit::{Replay, ReplayError, Replayed};
 use crate::model::{DomainName, KeyRef, KeyState, Matter, Timestamp, UnitName, VersionState};
 use crate::store::{
@@ -34,6 +35,8 @@ pub struct Aftermath {
     pub lost: u64,
     /// Keys that are destroyed or switched off again.
     pub keys: u64,
+    /// Acts on units after the backup: what the unit may is no longer known, and it is suspended or retired.
+    pub units: u64,
     /// Acts on keys after the backup that can't be done again: versions and records that are in no backup.
     pub key_acts_lost: u64,
 }
@@ -79,6 +82,7 @@ pub fn make_good(
     };
     let mut amends = Amends {
         reader: &reader,
+        units: Restored::open(envelope, &reader)?,
         rows: HashMap::new(),
         limited: HashMap::new(),
         subjects: HashMap::new(),
@@ -94,6 +98,9 @@ pub fn make_good(
     let stands = |id: &Pseudonym| amends.rows.contains_key(id) || told.removed.contains(id);
     amends.done.lost = told.issued.iter().filter(|id| !stands(id)).count() as u64;
     replay.apply(database, |replayed| amends.change(replayed))?;
+    if let Some(units) = &amends.units {
+        units.close(database, &reader, replay.first() + replay.count())?;
+    }
     Ok(amends.done)
 }
 
@@ -154,6 +161,7 @@ impl Told {
 /// What stands of all that, and what is done to it.
 struct Amends<'a> {
     reader: &'a Reader,
+    units: Option<Restored>,
     rows: HashMap<Pseudonym, Fingerprint>,
     /// Rows whose uses are counted.
     limited: HashMap<Pseudonym, Fingerprint>,
@@ -200,6 +208,12 @@ impl Amends<'_> {
         let (facts, items) = (&replayed.entry.facts, &replayed.items);
         let mut change = Change::none();
         change.guard.extend(lock(replayed));
+        let at = Timestamp(replayed.entry.time_us);
+        let unit = self.units.as_mut();
+        if let Some(write) = unit.and_then(|units| units.change(facts, at)) {
+            change.units.push(write);
+            self.done.units += 1;
+        }
         if facts.outcome != Outcome::Ok {
             return Ok(change);
         }

@@ -8,7 +8,7 @@ mod verified;
 
 use std::sync::Arc;
 
-use crate::model::{Clock, Gateway, GatewayName, Registry, Standing, Unit, UnitName};
+use crate::model::{Clock, Gateway, GatewayName, Registry, Standing, Unit, UnitName, Units};
 
 pub use jwt::{Issuer, IssuerError};
 
@@ -125,22 +125,27 @@ impl Unidentified {
 
 /// Knows units, gateways and issuers.
 pub struct Identity {
-    registry: Arc<Registry>,
+    units: Arc<Units>,
     issuers: Vec<Issuer>,
     verified: Verified,
     clock: Arc<dyn Clock>,
 }
 
 impl Identity {
-    /// Who is registered.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// Who is registered now.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.units.now()
     }
 
-    /// From the registry and the issuers whose access tokens count.
+    /// Where another registry can be put in force.
+    pub fn units(&self) -> &Arc<Units> {
+        &self.units
+    }
+
+    /// From the first registry and the issuers whose access tokens count.
     pub fn new(registry: Arc<Registry>, issuers: Vec<Issuer>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            registry,
+            units: Arc::new(Units::new(registry)),
             issuers,
             verified: Verified::default(),
             clock,
@@ -149,18 +154,20 @@ impl Identity {
 
     /// Whether a unit has this name.
     pub fn knows_unit(&self, name: &UnitName) -> bool {
-        self.registry.unit(name).is_some()
+        self.units.now().unit(name).is_some()
     }
 
     /// Who speaks.
     pub fn identify(&self, presented: &Presented<'_>) -> Result<Caller, Unidentified> {
+        // One state of the registry for all that a request says of itself.
+        let registry = self.units.now();
         let certificate = presented
             .certificate
-            .map(|der| self.holder(der))
+            .map(|der| holder(&registry, der))
             .transpose();
         let certificate = certificate.map_err(Unidentified::nobody)?;
         let known = Unidentified::holder(certificate.as_ref());
-        let caller = self.caller(certificate, presented.authorization);
+        let caller = self.caller(&registry, certificate, presented.authorization);
         let caller = caller.map_err(|reason| Unidentified { reason, ..known })?;
         match standing(&caller) {
             Ok(()) => Ok(caller),
@@ -174,11 +181,12 @@ impl Identity {
 
     fn caller(
         &self,
+        registry: &Registry,
         certificate: Option<Holder>,
         authorization: Option<&str>,
     ) -> Result<Caller, Unproven> {
         let token = authorization
-            .map(|header| self.token_unit(header))
+            .map(|header| self.token_unit(registry, header))
             .transpose()?;
         Ok(match (certificate, token) {
             (None, None) => return Err(Unproven::Nothing),
@@ -205,22 +213,7 @@ impl Identity {
         })
     }
 
-    fn holder(&self, certificate: &[u8]) -> Result<Holder, Unproven> {
-        let uris = mtls::uris(certificate).ok_or(Unproven::UnknownCertificate)?;
-        // One URI, one holder: a certificate with two names would be two callers at once.
-        let [uri] = uris.as_slice() else {
-            return Err(Unproven::UnknownCertificate);
-        };
-        let unit = self.registry.unit_by_uri(uri).cloned().map(Holder::Unit);
-        let gateway = self
-            .registry
-            .gateway_by_uri(uri)
-            .cloned()
-            .map(Holder::Gateway);
-        unit.or(gateway).ok_or(Unproven::UnknownCertificate)
-    }
-
-    fn token_unit(&self, header: &str) -> Result<Arc<Unit>, Unproven> {
+    fn token_unit(&self, registry: &Registry, header: &str) -> Result<Arc<Unit>, Unproven> {
         let token = bearer(header).ok_or(Unproven::InvalidToken)?;
         let now = self.clock.now();
         let claimed = match self.verified.find(token) {
@@ -232,7 +225,7 @@ impl Identity {
             }
         };
         jwt::in_time(&claimed, now)?;
-        self.registry
+        registry
             .unit_by_subject(&claimed.subject)
             .cloned()
             .ok_or(Unproven::InvalidToken)
@@ -242,6 +235,17 @@ impl Identity {
 enum Holder {
     Unit(Arc<Unit>),
     Gateway(Arc<Gateway>),
+}
+
+fn holder(registry: &Registry, certificate: &[u8]) -> Result<Holder, Unproven> {
+    let uris = mtls::uris(certificate).ok_or(Unproven::UnknownCertificate)?;
+    // One URI, one holder: a certificate with two names would be two callers at once.
+    let [uri] = uris.as_slice() else {
+        return Err(Unproven::UnknownCertificate);
+    };
+    let unit = registry.unit_by_uri(uri).cloned().map(Holder::Unit);
+    let gateway = registry.gateway_by_uri(uri).cloned().map(Holder::Gateway);
+    unit.or(gateway).ok_or(Unproven::UnknownCertificate)
 }
 
 fn standing(caller: &Caller) -> Result<(), Unproven> {

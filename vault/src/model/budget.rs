@@ -1,13 +1,14 @@
 //! Budgets: how many distinct values a unit may be shown in a stretch of time, as `budgets.toml` has them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::class::Catalogue;
 use super::name::{BudgetName, ClassName, UnitName};
-use super::unit::Registry;
+use super::unit::{Registry, Unit};
 
 /// How a rule counts when it is about several units.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -25,8 +26,10 @@ pub enum Share {
 pub struct BudgetRule {
     /// Its name, for logs and alerts.
     pub name: BudgetName,
-    /// Whom it is about.
+    /// Whom it is about, as it was read.
     pub units: BTreeSet<UnitName>,
+    /// Whom the file names; where it names neither units nor groups, everybody.
+    named: Option<(BTreeSet<UnitName>, BTreeSet<String>)>,
     /// How it counts among them.
     pub share: Share,
     /// Values of which classes; `None` is every class. They are counted together.
@@ -180,6 +183,18 @@ impl Budgets {
 }
 
 impl BudgetRule {
+    /// Whom it is about where this registry is in force.
+    pub fn units_of(&self, registry: &Registry) -> BTreeSet<UnitName> {
+        let named = |unit: &&Arc<Unit>| match &self.named {
+            None => true,
+            Some((units, groups)) => {
+                units.contains(&unit.name) || !groups.is_disjoint(&unit.groups)
+            }
+        };
+        let units = registry.units().filter(named);
+        units.map(|unit| unit.name.clone()).collect()
+    }
+
     /// Values that its counters hold at most.
     fn places(&self) -> usize {
         match self.share {
@@ -192,6 +207,13 @@ impl BudgetRule {
 impl RawBudget {
     fn meant(self, catalogue: &Catalogue, registry: &Registry) -> Result<BudgetRule, BudgetsError> {
         let units = self.units(registry)?;
+        let named = match (&self.units, &self.groups) {
+            (None, None) => None,
+            (units, groups) => Some((
+                units.clone().unwrap_or_default(),
+                groups.clone().unwrap_or_default(),
+            )),
+        };
         let name = self.name;
         if let Some(classes) = &self.classes {
             if classes.is_empty() {
@@ -215,6 +237,7 @@ impl RawBudget {
         Ok(BudgetRule {
             name,
             units,
+            named,
             share: self.share,
             classes: self.classes,
             window: Duration::from_secs(self.window_seconds),
@@ -229,7 +252,9 @@ impl RawBudget {
             return Ok(all().collect());
         }
         let mut units = self.units.clone().unwrap_or_default();
-        if units.iter().any(|unit| registry.unit(unit).is_none()) {
+        // Where units come and go, a rule may be about somebody who is not there now.
+        let fixed = registry.registered().next().is_none();
+        if fixed && units.iter().any(|unit| registry.unit(unit).is_none()) {
             return Err(BudgetsError::UnknownUnit(self.name.clone()));
         }
         for group in self.groups.iter().flatten() {
@@ -238,12 +263,12 @@ impl RawBudget {
                 .filter(|unit| unit.groups.contains(group))
                 .map(|unit| unit.name.clone());
             let mut of_group = of_group.peekable();
-            if of_group.peek().is_none() {
+            if fixed && of_group.peek().is_none() {
                 return Err(BudgetsError::EmptyGroup(self.name.clone()));
             }
             units.extend(of_group);
         }
-        if units.is_empty() {
+        if fixed && units.is_empty() {
             return Err(BudgetsError::Empty(self.name.clone()));
         }
         Ok(units)

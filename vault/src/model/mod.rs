@@ -14,6 +14,7 @@ mod kind;
 mod life;
 mod name;
 mod once;
+mod proposal;
 mod secret;
 mod unit;
 mod view;
@@ -41,6 +42,10 @@ pub use name::{
     Matter, Purpose, RequestId, UnitName,
 };
 pub use once::{IdempotencyKey, InvalidIdempotencyKey, Once};
+pub use proposal::{InvalidProposalId, Proposal, ProposalId, ProposedAct};
 pub use secret::{Plaintext, TicketText, TokenText};
-pub use unit::{Gateway, Registry, RegistryError, Standing, Unit};
+pub use unit::{
+    DocumentFault, Gateway, Need, Registration, Registry, RegistryError, Standing, Unit,
+    UnitDocument, UnitKey, UnitText, Units,
+};
 pub use view::View;

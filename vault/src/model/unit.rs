@@ -1,19 +1,30 @@
 //! Units and gateways as they are registered: who they are, how far they are cleared.
 
+mod change;
+mod document;
+mod swap;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use kms::jwe::{JwkError, RecipientKey};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::class::{Catalogue, Level};
 use super::clock::Timestamp;
 use super::name::{Compartment, GatewayName, UnitName};
 
+pub use change::{Need, UnitKey};
+pub use document::{DocumentFault, Registration, UnitDocument, UnitText};
+pub use swap::Units;
+
+use document::{DOCUMENT_BYTES_MAX, TEXT_BYTES_MAX};
+
 /// Whether a unit or gateway may act at all.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// It may.
@@ -21,6 +32,8 @@ pub enum Standing {
     Active,
     /// It may not, until someone says otherwise.
     Suspended,
+    /// It never will again. Its name stays taken, its credentials are free for another one.
+    Retired,
 }
 
 /// An organisation's system that acts.
@@ -32,6 +45,12 @@ pub struct Unit {
     pub title_zh: String,
     /// Its name in English, for people.
     pub title_en: String,
+    /// Whom to ask about it.
+    pub contact: Option<String>,
+    /// Where its registration comes from.
+    pub registration: Registration,
+    /// All of it, in its one spelling.
+    pub document: UnitDocument,
     /// The highest level it may see.
     pub clearance: Level,
     /// The compartments it holds.
@@ -67,9 +86,10 @@ pub struct Gateway {
     pub standing: Standing,
 }
 
-/// All units and gateways, as `units.toml` has them.
-#[derive(Clone, Debug)]
+/// All units and gateways, as `units.toml` and the database have them.
+#[derive(Clone, Debug, Default)]
 pub struct Registry {
+    digest: [u8; 32],
     units: BTreeMap<UnitName, Arc<Unit>>,
     gateways: BTreeMap<GatewayName, Arc<Gateway>>,
     unit_by_uri: BTreeMap<String, UnitName>,
@@ -90,6 +110,25 @@ pub enum RegistryError {
     /// Two entries share a name or a credential.
     #[error("`{0}` is claimed twice in the unit registry")]
     Twice(String),
+    /// A unit stands in the file and is registered too.
+    #[error("unit `{0}` stands in units.toml and is registered too: take it out of the file")]
+    InBoth(UnitName),
+    /// A text of a unit is too long, or can't be shown.
+    #[error(
+        "`{key}` of unit `{unit}` must be at most {TEXT_BYTES_MAX} bytes without control characters"
+    )]
+    Text {
+        /// The unit.
+        unit: UnitName,
+        /// Which text.
+        key: UnitText,
+    },
+    /// A document is not of the shape of a unit.
+    #[error("a registration is not of the shape of a unit")]
+    Document,
+    /// A unit's document is too long.
+    #[error("the registration of unit `{0}` is longer than {DOCUMENT_BYTES_MAX} bytes")]
+    TooLong(UnitName),
     /// A unit has neither a certificate URI nor a token subject: nobody could ever be it.
     #[error("unit `{0}` has no credential: give it `certificate_uri` or `token_subject`")]
     NoCredential(UnitName),
@@ -117,32 +156,41 @@ struct RawRegistry {
     gateway: Vec<RawGateway>,
 }
 
-#[derive(Deserialize)]
+/// A unit as it is written: the one shape of `units.toml`, of the database, and of what is asked for. A key that
+/// is not written is not there: so a document stays as it is when keys are added here.
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct RawUnit {
     name: UnitName,
     title_zh: String,
     title_en: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<String>,
     clearance: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     compartments: BTreeSet<Compartment>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     groups: BTreeSet<String>,
     #[serde(default)]
     standing: Standing,
+    #[serde(skip_serializing_if = "Option::is_none")]
     certificate_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token_subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<RawKey>,
     #[serde(default = "requests_per_second_default")]
     requests_per_second: NonZeroU32,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     networks: Vec<IpNet>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     valid_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<String>,
 }
 
 /// A JWK, as a table or as its JSON text.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum RawKey {
     Text(String),
@@ -166,44 +214,69 @@ impl Registry {
     /// Reads `units.toml`; clearances are labels of `catalogue`.
     pub fn parse(text: &str, catalogue: &Catalogue) -> Result<Self, RegistryError> {
         let raw: RawRegistry = toml::from_str(text)?;
-        let mut registry = Self {
-            units: BTreeMap::new(),
-            gateways: BTreeMap::new(),
-            unit_by_uri: BTreeMap::new(),
-            unit_by_subject: BTreeMap::new(),
-            gateway_by_uri: BTreeMap::new(),
-        };
+        let mut registry = Self::default();
         for unit in raw.unit {
-            registry.add_unit(unit, catalogue)?;
+            let unit = Unit::meant(unit, Registration::File, catalogue)?;
+            registry.add_unit(unit.into())?;
         }
         for gateway in raw.gateway {
             registry.add_gateway(gateway)?;
         }
+        registry.sum_up();
         Ok(registry)
     }
 
-    fn add_unit(&mut self, raw: RawUnit, catalogue: &Catalogue) -> Result<(), RegistryError> {
+    fn add_unit(&mut self, unit: Arc<Unit>) -> Result<(), RegistryError> {
+        match self.units.get(&unit.name) {
+            None => {}
+            Some(other)
+                if (other.registration == Registration::File)
+                    == (unit.registration == Registration::File) =>
+            {
+                return Err(RegistryError::Twice(unit.name.to_string()));
+            }
+            Some(_) => return Err(RegistryError::InBoth(unit.name.clone())),
+        }
+        if unit.standing != Standing::Retired {
+            let (uri, subject) = (&unit.certificate_uri, &unit.token_subject);
+            if let Some(uri) = uri
+                && self.gateway_by_uri.contains_key(uri)
+            {
+                return Err(RegistryError::Twice(uri.clone()));
+            }
+            claim(&mut self.unit_by_uri, uri.as_ref(), &unit.name)?;
+            claim(&mut self.unit_by_subject, subject.as_ref(), &unit.name)?;
+        }
+        self.units.insert(unit.name.clone(), unit);
+        Ok(())
+    }
+}
+
+impl Unit {
+    fn meant(
+        raw: RawUnit,
+        registration: Registration,
+        catalogue: &Catalogue,
+    ) -> Result<Self, RegistryError> {
         let clearance = catalogue
             .level(&raw.clearance)
             .ok_or_else(|| RegistryError::UnknownLevel(raw.name.clone()))?;
         if raw.certificate_uri.is_none() && raw.token_subject.is_none() {
             return Err(RegistryError::NoCredential(raw.name));
         }
-        claim(
-            &mut self.unit_by_uri,
-            raw.certificate_uri.as_ref(),
-            &raw.name,
-        )?;
-        claim(
-            &mut self.unit_by_subject,
-            raw.token_subject.as_ref(),
-            &raw.name,
-        )?;
+        raw.texts()?;
+        let document = UnitDocument::of(&raw);
+        if document.as_str().len() > DOCUMENT_BYTES_MAX {
+            return Err(RegistryError::TooLong(raw.name));
+        }
         let public_key = recipient(raw.public_key.as_ref(), &raw.name)?;
-        let unit = Unit {
+        Ok(Self {
+            registration,
+            document,
             name: raw.name.clone(),
             title_zh: raw.title_zh,
             title_en: raw.title_en,
+            contact: raw.contact,
             clearance,
             compartments: raw.compartments,
             groups: raw.groups,
@@ -215,13 +288,11 @@ impl Registry {
             networks: raw.networks,
             valid_from: instant(raw.valid_from.as_deref(), &raw.name)?,
             valid_until: instant(raw.valid_until.as_deref(), &raw.name)?,
-        };
-        match self.units.insert(raw.name, unit.into()) {
-            None => Ok(()),
-            Some(twice) => Err(RegistryError::Twice(twice.name.to_string())),
-        }
+        })
     }
+}
 
+impl Registry {
     fn add_gateway(&mut self, raw: RawGateway) -> Result<(), RegistryError> {
         if self.unit_by_uri.contains_key(&raw.certificate_uri) {
             return Err(RegistryError::Twice(raw.certificate_uri));
@@ -250,6 +321,13 @@ impl Registry {
     /// All units, by name.
     pub fn units(&self) -> impl Iterator<Item = &Arc<Unit>> {
         self.units.values()
+    }
+
+    /// The units after this name, by name; all of them where there is none.
+    pub fn units_after(&self, after: Option<&UnitName>) -> impl Iterator<Item = &Arc<Unit>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = self.units.range::<UnitName, _>((from, Bound::Unbounded));
+        found.map(|(_, unit)| unit)
     }
 
     /// The gateway with this name.

@@ -63,6 +63,11 @@ impl<A> Authorized<A> {
         &self.admitted
     }
 
+    /// The one who may, without the proof.
+    pub(super) fn into_admitted(self) -> Admitted {
+        self.admitted
+    }
+
     /// Digest of the policy set that said so.
     pub fn policy(&self) -> Digest {
         self.policy
@@ -100,6 +105,9 @@ pub enum Denied {
     /// There is no such unit.
     #[error("there is no such unit")]
     UnknownUnit,
+    /// There is no such proposal. Only who may list units is told so.
+    #[error("there is no such proposal")]
+    UnknownProposal,
     /// There is no such grant, or it is another unit's.
     #[error("there is no such grant")]
     UnknownGrant,

@@ -1,7 +1,8 @@
 //! Decisions, kept as long as their policy set lives. Every fact a decision depends on is in its key.
 //!
-//! Units, gateways and classes do not change while the vault runs; a new policy set comes with an
-//! empty cache. What changes by the minute (time, address, rate) is for `admission`, not for Cedar.
+//! A unit's facts are there as the digest of its document: a changed unit is decided anew, at once and alone. Of a
+//! gateway Cedar sees the name only, classes do not change while the vault runs, and a new policy set comes with
+//! an empty cache. What changes by the minute (time, address, rate) is for `admission`, not for Cedar.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +21,8 @@ const ENTRIES_MAX: usize = 4_096;
 pub(super) struct Key {
     verb: Verb,
     unit: UnitName,
+    /// What of it decides.
+    registered: [u8; 32],
     gateway: Option<GatewayName>,
     proof: Proof,
     resource: Resource,
@@ -71,6 +74,7 @@ impl Key {
         Self {
             verb,
             unit: asker.unit.name.clone(),
+            registered: asker.unit.document.digest(),
             gateway: asker.gateway.map(|gateway| gateway.name.clone()),
             proof: asker.proof,
             resource,
@@ -136,6 +140,7 @@ mod tests {
         Key {
             verb: Verb::Detokenize,
             unit: UnitName::parse("unit").unwrap(),
+            registered: [0; 32],
             gateway: None,
             proof: Proof::MutualTls,
             resource: Resource::Domain(DomainName::parse("domain").unwrap()),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::load::{files, text};
 use super::{
     Asker, Denied, DetokenizeScope, Policies, PolicyError, TICKET, TokenizeScope, guard_act,
-    key_act, token_act,
+    key_act, token_act, unit_act,
 };
 use crate::identity::Proof;
 use crate::model::{
@@ -229,6 +229,12 @@ fn acted(
     if let Some(action) = token_act::ACTIONS.iter().find(|known| **known == action) {
         return acted_on_tokens(policies, asker, case, action);
     }
+    if let Some(action) = unit_act::ACTIONS.iter().find(|known| **known == action) {
+        let target = case.target.as_ref().map(|name| registry.unit(name));
+        let target = target.map_or(Some(None), |found| found.map(Some))?;
+        let granted = policies.permits_unit_act(action, asker, target)?;
+        return Some(granted.map_or_else(word, |()| "permitted".to_owned()));
+    }
     if let Some(action) = guard_act::ACTIONS.iter().find(|known| **known == action) {
         return guarded(policies, registry, asker, case, action);
     }
@@ -281,6 +287,7 @@ fn word(denied: Denied) -> String {
         Denied::UnknownClass => "unknown-class",
         Denied::UnknownKey => "unknown-key",
         Denied::UnknownUnit => "unknown-unit",
+        Denied::UnknownProposal => "unknown-proposal",
         Denied::UnknownGrant => "unknown-grant",
     }
     .to_owned()

@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 
 use super::Asker;
-use crate::model::{DataClass, Domain, Grant, KeyRecord, Unit};
+use crate::model::{DataClass, Domain, Grant, KeyRecord, Proposal, Unit};
 
 /// A request and the entities it speaks of.
 pub(super) struct Question {
@@ -66,6 +66,33 @@ impl Question {
     ) -> Option<Self> {
         let resource = uid("Jinku::Grant", &grant.id.to_string())?;
         Self::new(action, asker, resource, grant_attributes(grant)?, schema)
+    }
+
+    /// May the asker do this to the proposal, which would make a unit what `wished` is?
+    pub(super) fn of_proposal(
+        action: &str,
+        asker: Asker<'_>,
+        proposal: &Proposal,
+        wished: &Unit,
+        schema: &Schema,
+    ) -> Option<Self> {
+        let resource = uid("Jinku::UnitProposal", &proposal.id.to_string())?;
+        let owner = uid("Jinku::Unit", proposal.by.as_str())?;
+        let mut attributes = unit(wished);
+        for (name, value) in [
+            ("act", string(proposal.act.as_str())),
+            ("name", string(proposal.unit.as_str())),
+            ("owner", RestrictedExpression::new_entity_uid(owner)),
+        ] {
+            attributes.insert(name.to_owned(), value);
+        }
+        Self::new(action, asker, resource, attributes, schema)
+    }
+
+    /// May the asker do this to the registry of units?
+    pub(super) fn of_registry(action: &str, asker: Asker<'_>, schema: &Schema) -> Option<Self> {
+        let resource = uid("Jinku::UnitRegistry", "units")?;
+        Self::new(action, asker, resource, Attributes::new(), schema)
     }
 
     fn new(

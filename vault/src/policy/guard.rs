@@ -100,7 +100,11 @@ impl Live {
         )
     }
 
-    fn permitted(&self, action: &'static str, question: Option<Question>) -> Result<(), Denied> {
+    pub(super) fn permitted(
+        &self,
+        action: &'static str,
+        question: Option<Question>,
+    ) -> Result<(), Denied> {
         let Some(question) = question else {
             tracing::error!(action, "a request does not fit the policy schema");
             return Err(Denied::NotPermitted);

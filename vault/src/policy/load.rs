@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use ring::digest::{Context, SHA256};
 
 use super::Digest;
@@ -66,8 +67,10 @@ pub enum PolicyError {
 
 /// A validated set.
 pub(super) struct PolicySetAtRest {
-    schema: Schema,
-    policies: PolicySet,
+    schema: Arc<Schema>,
+    policies: Arc<PolicySet>,
+    /// Of its files, and what they stand on.
+    files: Digest,
     digest: Digest,
 }
 
@@ -101,10 +104,33 @@ impl PolicySetAtRest {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest.finish().as_ref());
         Ok(Self {
-            schema,
-            policies,
+            schema: schema.into(),
+            policies: policies.into(),
+            files: bytes,
             digest: bytes,
         })
+    }
+
+    /// The same set over a registry of units: its digest covers both.
+    pub(super) fn over(&self, units: Digest) -> Self {
+        let mut both = Context::new(&SHA256);
+        enter(&mut both, &self.files);
+        enter(&mut both, &units);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(both.finish().as_ref());
+        Self {
+            schema: Arc::clone(&self.schema),
+            policies: Arc::clone(&self.policies),
+            files: self.files,
+            digest,
+        }
+    }
+
+    /// Whether a policy that forbids has this word in it. One that can't be looked through might.
+    pub(super) fn forbids_by(&self, word: &str) -> bool {
+        let forbids = |policy: &&Policy| policy.effect() == Effect::Forbid;
+        let mut forbids = self.policies.policies().filter(forbids);
+        forbids.any(|policy| policy.to_json().map_or(true, |tree| has(&tree, word)))
     }
 
     pub(super) fn schema(&self) -> &Schema {
@@ -147,6 +173,16 @@ fn add(policies: &mut PolicySet, text: &str, path: &Path) -> Result<(), PolicyEr
             .map_err(|_| missing())?;
     }
     Ok(())
+}
+
+/// Whether a text of a policy's tree is this word, however it was spelled in the file.
+fn has(tree: &serde_json::Value, word: &str) -> bool {
+    match tree {
+        serde_json::Value::String(text) => text == word,
+        serde_json::Value::Array(all) => all.iter().any(|one| has(one, word)),
+        serde_json::Value::Object(all) => all.values().any(|one| has(one, word)),
+        _ => false,
+    }
 }
 
 /// The files of a folder with this extension, by name.

@@ -13,6 +13,7 @@
 //! | `key_act`, `keys` | acts on keys, and whether they are permitted |
 //! | `token_act` | acts on tokens, and on which classes they are permitted |
 //! | `guard_act`, `guard` | acts of the guard, and whether they are permitted |
+//! | `unit_act`, `units` | acts on registered units, and whether they are permitted |
 //! | `check` | policy tests: a request and the expected view |
 
 /// Acts, each a type of its own, with its word in Cedar and its word in the ledger.
@@ -41,6 +42,8 @@ pub mod key_act;
 mod keys;
 mod load;
 pub mod token_act;
+pub mod unit_act;
+mod units;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -50,7 +53,7 @@ use cedar_policy::{Authorizer, Decision};
 use crate::admission::Admitted;
 use crate::identity::{Caller, Proof};
 use crate::model::{
-    Catalogue, ClassName, DataClass, Domain, DomainName, Gateway, Purpose, Unit, View,
+    Catalogue, ClassName, DataClass, Domain, DomainName, Gateway, Purpose, Unit, Units, View,
 };
 
 pub use action::{Detokenize, DetokenizeScope, IssueTicket, TicketScope, Tokenize, TokenizeScope};
@@ -60,6 +63,7 @@ pub use guard_act::{OnClasses, OnGrant, OnUnit};
 pub use key_act::{OnKey, OnKeys};
 pub use load::PolicyError;
 pub use token_act::{OnTokens, TokensScope};
+pub use unit_act::{OnProposal, OnRegistered, OnRegistry};
 
 use cache::{Cache, Key};
 use entities::Question;
@@ -73,13 +77,17 @@ pub struct Policies {
     directory: PathBuf,
     catalogue: Arc<Catalogue>,
     ground: Vec<String>,
+    /// Where the registry in force is, if there is one that changes.
+    units: Option<Arc<Units>>,
     live: RwLock<Arc<Live>>,
 }
 
 /// One set, as validated, with the decisions made under it.
 struct Live {
     set: PolicySetAtRest,
-    cache: Cache,
+    cache: Arc<Cache>,
+    /// Digest of the registry that its digest covers.
+    units: Digest,
 }
 
 /// Who asks, for what purpose: the facts a decision depends on.
@@ -117,8 +125,7 @@ impl<'a> Asker<'a> {
 impl Policies {
     /// Reads `schema.cedarschema` and `policies/*.cedar` below `directory`, and validates them.
     ///
-    /// `ground` is what the policies stand on, as text: the catalogue and the registry. It enters the
-    /// digest, so that a raised clearance shows in every entry as a changed policy does.
+    /// `ground` is what the policies stand on, as text: the catalogue, the budgets. It enters the digest.
     pub fn load(
         directory: &Path,
         catalogue: Arc<Catalogue>,
@@ -128,27 +135,39 @@ impl Policies {
         let set = PolicySetAtRest::read(directory, &ground)?;
         let live = RwLock::new(Arc::new(Live {
             set,
-            cache: Cache::default(),
+            cache: Arc::default(),
+            units: Digest::default(),
         }));
         Ok(Self {
             directory: directory.to_owned(),
             catalogue,
             ground,
+            units: None,
             live,
         })
+    }
+
+    /// Over these units, however they change: what is registered enters the digest, so that a raised clearance
+    /// shows in every entry as a changed policy does.
+    #[must_use]
+    pub fn over(self, units: Arc<Units>) -> Self {
+        Self {
+            units: Some(units),
+            ..self
+        }
     }
 
     /// Reads the files again. On any error the last good set stays.
     // INVARIANT 9: an unreadable or invalid set is refused whole, and the last good one decides on.
     pub fn reload(&self) -> Result<Digest, PolicyError> {
         let set = PolicySetAtRest::read(&self.directory, &self.ground)?;
-        let digest = set.digest();
         let fresh = Arc::new(Live {
             set,
-            cache: Cache::default(),
+            cache: Arc::default(),
+            units: Digest::default(),
         });
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(digest)
+        Ok(self.digest())
     }
 
     /// Digest of the set that decides now.
@@ -271,8 +290,25 @@ impl Policies {
         self.catalogue.domain(name).ok_or(Denied::UnknownDomain)
     }
 
+    /// The set that decides now, named together with the units that are registered now. Decisions made before
+    /// are kept: each knows of its own unit.
     fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+        let live = Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner));
+        let Some(units) = &self.units else {
+            return live;
+        };
+        let digest = units.now().digest();
+        if live.units == digest {
+            return live;
+        }
+        let mut current = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        let following = Arc::new(Live {
+            set: current.set.over(digest),
+            cache: Arc::clone(&current.cache),
+            units: digest,
+        });
+        *current = Arc::clone(&following);
+        following
     }
 }
 

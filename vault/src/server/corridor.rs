@@ -8,6 +8,7 @@ mod delivery;
 mod guard;
 mod keys;
 pub(super) mod tokens;
+pub(super) mod units;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

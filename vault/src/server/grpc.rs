@@ -7,6 +7,7 @@ mod keys;
 mod token_erase;
 mod token_find;
 mod tokens;
+mod units;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::model::{
 pub(super) use guard::GrpcGuard;
 pub(super) use keys::GrpcKeys;
 pub(super) use tokens::GrpcTokens;
+pub(super) use units::GrpcUnits;
 
 /// The contract's service of tokens.
 pub(super) struct Grpc {

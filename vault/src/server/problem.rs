@@ -5,6 +5,7 @@
 mod guard;
 mod key;
 mod tokens;
+mod units;
 
 use std::time::Duration;
 
@@ -294,6 +295,7 @@ impl From<Denied> for Problem {
             ),
             Denied::UnknownKey => ("key-unknown", StatusCode::NOT_FOUND, Code::NotFound),
             Denied::UnknownUnit => ("unit-unknown", StatusCode::NOT_FOUND, Code::NotFound),
+            Denied::UnknownProposal => ("proposal-unknown", StatusCode::NOT_FOUND, Code::NotFound),
             Denied::UnknownGrant => ("grant-unknown", StatusCode::NOT_FOUND, Code::NotFound),
             Denied::NotPermitted => (
                 "not-permitted",
@@ -391,6 +393,7 @@ impl From<EngineError> for Problem {
             EngineError::Tokens(fault) => Self::from(fault),
             EngineError::Guard(fault) => Self::from(fault.clone()).entered_as(Outcome::Denied),
             EngineError::HeldBack(fault) => Self::from(fault.clone()),
+            EngineError::Unit(fault) => Self::from(fault.clone()),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(super) mod keys;
 pub(super) mod receipt;
 mod token_find;
 pub(super) mod tokens;
+pub(super) mod units;
 
 use std::sync::Arc;
 

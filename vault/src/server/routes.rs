@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::v1::guard_server::GuardServer;
 use api::v1::keys_server::KeysServer;
 use api::v1::tokens_server::TokensServer;
+use api::v1::units_server::UnitsServer;
 use api::v1::vault_server::VaultServer;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -19,6 +20,7 @@ pub(super) fn router(vault: &Arc<Vault>) -> Router {
     let inside = tokens()
         .merge(keys())
         .merge(guard())
+        .merge(units())
         .merge(contracts(vault))
         .layer(from_fn_with_state(Arc::clone(vault), corridor::enter));
     Router::new()
@@ -65,6 +67,20 @@ fn guard() -> Routes {
         .route("/v1/grants/{id}/{act}", only(post(rest::guard::grant_act)))
 }
 
+fn units() -> Routes {
+    let all = post(rest::units::set).get(rest::units::list);
+    let proposals = || only(get(rest::units::proposals));
+    Router::new()
+        .route("/v1/units", only(all))
+        .route("/v1/units/{unit}", only(get(rest::units::describe)))
+        .route("/v1/unit-proposals", proposals())
+        .route("/v1/unit-proposals/{id}", only(get(rest::units::proposal)))
+        .route(
+            "/v1/unit-proposals/{id}/{act}",
+            only(post(rest::units::decide)),
+        )
+}
+
 /// The gRPC services.
 fn contracts(vault: &Arc<Vault>) -> Routes {
     let bytes_max = vault.limits.body_bytes_max;
@@ -72,6 +88,7 @@ fn contracts(vault: &Arc<Vault>) -> Routes {
     let keys = KeysServer::new(grpc::GrpcKeys::new(Arc::clone(vault)));
     let standing = TokensServer::new(grpc::GrpcTokens::new(Arc::clone(vault)));
     let guard = GuardServer::new(grpc::GrpcGuard::new(Arc::clone(vault)));
+    let units = UnitsServer::new(grpc::GrpcUnits::new(Arc::clone(vault)));
     Router::new()
         .route_service(
             "/jinku.v1.Vault/{*call}",
@@ -88,5 +105,9 @@ fn contracts(vault: &Arc<Vault>) -> Routes {
         .route_service(
             "/jinku.v1.Guard/{*call}",
             guard.max_decoding_message_size(bytes_max),
+        )
+        .route_service(
+            "/jinku.v1.Units/{*call}",
+            units.max_decoding_message_size(bytes_max),
         )
 }

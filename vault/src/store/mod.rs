@@ -12,6 +12,7 @@ mod row;
 mod shreds;
 mod sqlite;
 mod ticket;
+mod units;
 
 pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use copy::copy_out;
@@ -25,6 +26,7 @@ pub use row::{
 pub use shreds::{ShredError, ShredFiles, Shreds};
 pub use sqlite::{Applied, Database, Held, Past, Reader, Writer};
 pub use ticket::{TicketHash, TicketRow, TicketWrite};
+pub use units::{ProposalRow, RegistryRow, UnitRow, UnitWrite};
 
 /// Why the store could not do what was asked. The text never holds a column's content.
 #[derive(Debug, thiserror::Error)]

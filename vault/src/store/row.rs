@@ -5,6 +5,7 @@ use kms::{KeyId, KeyKind};
 use super::answer::AnswerRow;
 use super::guard::GuardWrite;
 use super::ticket::TicketWrite;
+use super::units::UnitWrite;
 use crate::model::{
     ClassName, DomainName, KeyRecord, Life, Matter, NormalForm, Timestamp, VersionState,
 };
@@ -285,6 +286,8 @@ pub struct Change {
     pub tickets: Vec<TicketWrite>,
     /// What the guard remembers.
     pub guard: Vec<GuardWrite>,
+    /// Units that are registered or changed, and what is proposed of them.
+    pub units: Vec<UnitWrite>,
 }
 
 impl Change {
@@ -302,5 +305,6 @@ impl Change {
             && self.answer.is_none()
             && self.tickets.is_empty()
             && self.guard.is_empty()
+            && self.units.is_empty()
     }
 }

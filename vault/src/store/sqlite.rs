@@ -9,6 +9,7 @@ mod past;
 mod ticket;
 mod token_writes;
 mod tokens;
+mod units;
 mod walk;
 
 use std::cell::Cell;
@@ -28,13 +29,14 @@ pub use past::Past;
 use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 6] = [
+const MIGRATIONS: [(u32, &str); 7] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
     (4, include_str!("migrations/0004_guard.sql")),
     (5, include_str!("migrations/0005_tickets.sql")),
     (6, include_str!("migrations/0006_idempotency.sql")),
+    (9, include_str!("migrations/0009_units.sql")),
 ];
 
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";
@@ -391,6 +393,9 @@ impl Writer {
         }
         for write in &change.guard {
             self.write_guard(write, entry)?;
+        }
+        for write in &change.units {
+            self.write_unit(write)?;
         }
         Ok(())
     }

@@ -10,10 +10,10 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::model::{BudgetName, BudgetRule, Budgets, Clock, Share, Timestamp, UnitName};
+use crate::model::{BudgetName, BudgetRule, Budgets, Clock, Registry, Share, Timestamp, UnitName};
 
 /// A token's pseudonym: what stands for a value, here as in the ledger.
 pub(super) type ValueId = [u8; 16];
@@ -33,6 +33,8 @@ pub struct OverBudget {
 /// Counts for all budgets. Times are microseconds of a clock that never steps.
 pub(in crate::engine) struct Budget {
     rules: Vec<BudgetRule>,
+    /// Whom each rule is about now.
+    about: RwLock<Vec<BTreeSet<UnitName>>>,
     approvals: usize,
     windows: Mutex<HashMap<Counter, Window>>,
     /// Who went over which budget, and when that was last told.
@@ -69,12 +71,29 @@ impl Budget {
         let monotonic_us = micros(clock.monotonic());
         Self {
             rules: budgets.rules().to_vec(),
+            about: RwLock::new(
+                budgets
+                    .rules()
+                    .iter()
+                    .map(|rule| rule.units.clone())
+                    .collect(),
+            ),
             approvals: budgets.approvals(),
             windows: Mutex::default(),
             told: Mutex::default(),
             zero_us: clock.now().0.saturating_sub(monotonic_us),
             clock,
         }
+    }
+
+    /// Rules about groups, or about all, are about these units from now on. What was counted stays.
+    pub(in crate::engine) fn follow(&self, registry: &Registry) {
+        let about = self
+            .rules
+            .iter()
+            .map(|rule| rule.units_of(registry))
+            .collect();
+        *self.about.write().unwrap_or_else(PoisonError::into_inner) = about;
     }
 
     /// How many others must approve a grant that goes beyond a budget.
@@ -168,7 +187,9 @@ impl Budget {
 
     /// The rules about a unit, and where each counts.
     fn counters(&self, unit: &UnitName) -> impl Iterator<Item = (Counter, &BudgetRule)> {
-        let about = |(_, rule): &(usize, &BudgetRule)| rule.units.contains(unit);
+        let all = self.about.read().unwrap_or_else(PoisonError::into_inner);
+        let bound: Vec<bool> = all.iter().map(|units| units.contains(unit)).collect();
+        let about = move |(place, _): &(usize, &BudgetRule)| bound.get(*place) == Some(&true);
         let counter = |(place, rule): (usize, &BudgetRule)| {
             match rule.share {
                 Share::Each => Some(unit.clone()),

@@ -24,7 +24,7 @@ impl Way {
         let registry: Registry = room.registry.clone();
         let clock = Arc::new(SystemClock::new());
         Self {
-            admission: Admission::new(&registry, NonZeroUsize::MIN.get(), clock.clone()),
+            admission: Admission::new(NonZeroUsize::MIN.get(), clock.clone()),
             identity: Identity::new(Arc::new(registry), Vec::new(), clock),
         }
     }

@@ -20,7 +20,10 @@ pub(in crate::server) async fn on_unit<A: GuardAct>(
     let admitted = ticket.take()?;
     let decision = match vault.identity.registry().unit(unit) {
         Some(unit) => vault.policies.authorize_on_unit(admitted, Arc::clone(unit)),
-        None => Err(vault.policies.refuse_unknown(admitted, Denied::UnknownUnit)),
+        // Who may not list units learns from no lock which there are.
+        None => Err(vault
+            .policies
+            .refuse_unlisted(admitted, Denied::UnknownUnit)),
     };
     decided(vault, ticket, Asked::new(A::OPERATION), decision).await
 }

@@ -8,7 +8,7 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::{answer, decode, keys, purpose, to_json};
+use super::{answer, decode, keys, purpose, to_json, units};
 use crate::model::{ClassName, DomainName, Grant, GrantId, TokenText, UnitName};
 use crate::policy::guard_act;
 use crate::server::Vault;
@@ -26,7 +26,7 @@ struct UnitBody {
     entry: u64,
 }
 
-/// `POST /v1/units/{unit}/lock` and `…/unlock`
+/// `POST /v1/units/{unit}/lock` and `…/unlock`, and the acts on registered units
 pub(in crate::server) async fn unit(
     State(vault): State<Arc<Vault>>,
     Extension(ticket): Extension<Ticket>,
@@ -58,7 +58,7 @@ async fn unit_act(
                 vault.engine.unlock_unit(proof, ticket.request()).await?,
             )
         }
-        _ => return Err(Problem::no_such_path()),
+        _ => return units::act(vault, ticket, (&unit, act)).await,
     };
     to_json(&UnitBody {
         unit: unit.to_string(),
