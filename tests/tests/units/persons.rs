@@ -176,7 +176,7 @@ async fn over_grpc_as_over_rest() {
     let own = registrar.approve_unit(id.clone(), None).await.unwrap_err();
     assert_eq!(refusal(&own).1, "proposal-own");
     let all = guard.list_proposals(ListProposalsRequest {}, None).await;
-    assert_eq!(all.unwrap().proposals, [proposal.clone()]);
+    assert_eq!(all.unwrap().proposals, std::slice::from_ref(&proposal));
     let one = guard.describe_proposal(id.clone(), None).await.unwrap();
     assert_eq!(one.proposal, Some(proposal));
     let approved = guard.approve_unit(id, None).await.unwrap();
