@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::v1::TokenizeRequest;
+use api::v1::{ReplaceTokensRequest, TokenizeRequest};
 use serde_json::{Value, json};
 use tests::{House, Reply, refusal, tokenize};
 
@@ -250,4 +250,100 @@ async fn an_answer_is_bound_to_its_name_and_keeps_its_key() {
     wait(&house, "select count(*) from idempotency", "0");
     let destroyed = act("destroy-version", &json!({ "version": 1 }));
     assert_eq!(destroyed.status, 200, "{}", destroyed.body);
+}
+
+fn replacing(key: &str, tokens: &[String]) -> ReplaceTokensRequest {
+    ReplaceTokensRequest {
+        domain: "city".to_owned(),
+        purpose: "token-care".to_owned(),
+        tokens: tokens.to_vec(),
+        idempotency_key: key.to_owned(),
+        ..ReplaceTokensRequest::default()
+    }
+}
+
+// The old tokens are gone with the first answer: whoever lost it gets the new ones again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replacement_is_done_once_and_its_answer_outlasts_a_power_cut() {
+    let mut house = House::open();
+    let bureau = house.client(Some("tax-bureau"));
+    let mut old = bureau
+        .tokenize(tokenize("name", &["王小明", "陳"]), None)
+        .await
+        .unwrap()
+        .tokens;
+    // One that is not there fails by itself, and does so again.
+    old.insert(1, "nothing".to_owned());
+    let office = house.tokens(Some("privacy-office"));
+    let first = office
+        .replace_tokens(replacing("r", &old), None)
+        .await
+        .unwrap();
+    let code = |at: usize| first.items[at].error.clone().unwrap_or_default().code;
+    assert_eq!((code(0).as_str(), code(1).as_str()), ("", "not-available"));
+    let rows = house.rows();
+    house.kill();
+    house.serve();
+    let office = house.tokens(Some("privacy-office"));
+    let again = office
+        .replace_tokens(replacing("r", &old), None)
+        .await
+        .unwrap();
+    assert_eq!(again, first);
+    assert_eq!(house.rows(), rows);
+    let bureau = house.client(Some("tax-bureau"));
+    let new = [first.items[0].token.clone(), first.items[2].token.clone()];
+    let seen = bureau
+        .detokenize(tests::detokenize("tax-assessment", &new), None)
+        .await
+        .unwrap();
+    assert_eq!(tests::values(&seen.items), ["王小明", "陳"]);
+    // Without the key it would have been lost; under it nothing else is done.
+    let unnamed = office
+        .replace_tokens(replacing("", &old[..1]), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        unnamed.items[0].error.clone().unwrap().code,
+        "not-available"
+    );
+    let mut wished = replacing("r", &old);
+    wished.ttl_seconds = Some(60);
+    for other in [replacing("r", &old[..1]), replacing("r", &new), wished] {
+        let refused = office.replace_tokens(other, None).await.unwrap_err();
+        assert_eq!(refusal(&refused).1, "idempotency-mismatch");
+    }
+    let refused = office
+        .replace_tokens(replacing("a b", &old), None)
+        .await
+        .unwrap_err();
+    assert_eq!(refusal(&refused).1, "idempotency-key-invalid");
+    // On REST the name is in the header.
+    let body = json!({ "domain": "city", "purpose": "token-care", "tokens": new });
+    let over_rest = || {
+        let headers = [
+            "--header",
+            "content-type: application/json",
+            "--header",
+            "idempotency-key: s",
+        ];
+        house.post(
+            Some("privacy-office"),
+            "/v1/tokens/replace",
+            &headers,
+            body.to_string().as_bytes(),
+        )
+    };
+    let (first, again) = (over_rest(), over_rest());
+    assert_eq!(
+        (first.status, first.json()),
+        (200, again.json()),
+        "{}",
+        first.body
+    );
+    let entries = house.audited();
+    let repeats = entries.iter().filter(|entry| {
+        entry["operation"] == "token-replace" && entry["reason"] == "idempotent-repeat"
+    });
+    assert_eq!(repeats.count(), 2);
 }

@@ -1,6 +1,6 @@
 //! A class whose format's space is nearly used up: a warning, then a clear error, and nothing half written.
 
-use tests::{House, refusal, tokenize};
+use tests::{House, free_port, refusal, tokenize};
 
 /// Its tokens keep the first six and last four digits: 900 are left of 13 digits.
 const CARD: &str = "4222222222222";
@@ -15,6 +15,9 @@ async fn a_nearly_full_space_warns_then_refuses_and_writes_nothing_of_the_refuse
         "mask = { keep_first = 0, keep_last = 4 }\ntokens = \"repeatable\"",
         "mask = { keep_first = 0, keep_last = 4 }\nspace = { warn_percent = 30, full_percent = 60 }",
     );
+    let address = format!("127.0.0.1:{}", free_port());
+    let settings = format!("\n[metrics]\naddress = \"{address}\"\n\n[ledger]\n");
+    house.edit("jinku.toml", "\n[ledger]\n", &settings);
     house.serve();
     let client = house.client(Some("tax-bureau"));
     let mut issued = std::collections::BTreeSet::new();
@@ -36,4 +39,13 @@ async fn a_nearly_full_space_warns_then_refuses_and_writes_nothing_of_the_refuse
         1,
         "{said}"
     );
+    let page = House::curl_plain(&format!("http://{address}/metrics"), &[]).body;
+    assert!(
+        page.contains("jinku_token_space_warnings_total 1\n"),
+        "{page}"
+    );
+    let gauge = "jinku_token_space_used_percent{domain=\"city\",class=\"pan\"} ";
+    let percent = page.lines().find_map(|line| line.strip_prefix(gauge));
+    let percent: u64 = percent.unwrap().parse().unwrap();
+    assert!((30..=85).contains(&percent), "{page}");
 }

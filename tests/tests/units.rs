@@ -12,6 +12,8 @@ mod command;
 mod file;
 #[path = "units/life.rs"]
 mod life;
+#[path = "units/limits.rs"]
+mod limits;
 #[path = "units/persons.rs"]
 mod persons;
 #[path = "units/restored.rs"]

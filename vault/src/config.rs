@@ -5,6 +5,7 @@
 mod alert;
 mod keys;
 mod limits;
+mod metrics;
 mod units;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ pub use keys::KeysConfig;
 use alert::RawAlert;
 use keys::RawKeys;
 use limits::RawLimits;
+use metrics::RawMetrics;
 use units::RawUnits;
 
 /// Largest configuration file, in bytes.
@@ -100,6 +102,8 @@ pub struct RawConfig {
     units: RawUnits,
     #[serde(default)]
     alert: Vec<RawAlert>,
+    #[serde(default)]
+    metrics: RawMetrics,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +179,7 @@ struct RawPolicy {
     classes: PathBuf,
     units: PathBuf,
     budgets: Option<PathBuf>,
+    calendars: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -270,6 +275,8 @@ pub struct Config {
     pub units: UnitLimits,
     /// Where people are told at once.
     pub alerts: Vec<AlertConfig>,
+    /// Where monitoring reads, if it does.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// How the HSM is reached.
@@ -312,6 +319,8 @@ pub struct PolicyConfig {
     pub units: PathBuf,
     /// Budgets of distinct values, where there are any.
     pub budgets: Option<PathBuf>,
+    /// Calendars of holidays, where there are any.
+    pub calendars: Option<PathBuf>,
 }
 
 /// One OAuth2 issuer.
@@ -388,6 +397,7 @@ impl RawConfig {
                 classes: at(self.policy.classes),
                 units: at(self.policy.units),
                 budgets: self.policy.budgets.map(at),
+                calendars: self.policy.calendars.map(at),
             },
             issuers: self.issuer.into_iter().map(issuer).collect(),
             ledger: LedgerConfig {
@@ -403,6 +413,7 @@ impl RawConfig {
             limits: self.limits.checked()?,
             units: self.units.checked()?,
             alerts: alert::checked(self.alert, folder)?,
+            metrics: self.metrics.checked()?,
         })
     }
 }

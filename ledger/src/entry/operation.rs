@@ -175,6 +175,8 @@ coded! {
         UnitRead = 71 "unit-read",
         /// The file of units was read anew, and is in force.
         UnitsReload = 72 "units-reload",
+        /// More refusals of one kind within a minute, counted.
+        AdmissionTally = 80 "admission-tally",
     }
 }
 

@@ -198,6 +198,8 @@ fn inv_14_a_limit_out_of_its_range_is_refused_by_name() {
         ("limits", "header_bytes_max", ["8191", "1048577"]),
         ("limits", "batch_items_max", ["0", "1000001"]),
         ("limits", "requests_in_flight_max", ["0", "1000001"]),
+        ("limits", "requests_waiting_max", ["1000001", "2000000"]),
+        ("limits", "queue_wait_ms", ["0", "3600001"]),
         ("limits", "connections_max", ["0", "1000001"]),
         ("limits", "request_timeout_ms", ["0", "3600001"]),
         ("limits", "header_timeout_ms", ["0", "3600001"]),

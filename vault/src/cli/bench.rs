@@ -1,8 +1,11 @@
 //! `jinku bench`: rates of every layer as ratios to the raw store, all in one run.
 
 mod calls;
+mod corridor;
 mod keys;
+mod kolmogorov;
 mod rows;
+mod timing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -16,10 +19,11 @@ use rustls_pki_types::pem::PemObject;
 
 use super::stage::Stage;
 use super::{open, screen};
+use crate::admission::Arrival;
 use crate::config::Config;
 use crate::engine::{TokenizeItem, Wish};
 use crate::identity::Presented;
-use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, TokenText};
+use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, RouteGroup, TokenText};
 use crate::policy::{DetokenizeScope, TokenizeScope};
 use crate::server::Vault;
 use crate::store::raw_insert_rate;
@@ -48,6 +52,10 @@ pub(super) struct Options {
     rows: Option<u64>,
     #[command(flatten)]
     calls: calls::Options,
+    #[command(flatten)]
+    corridor: corridor::Options,
+    #[command(flatten)]
+    timing: timing::Options,
 }
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -57,6 +65,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             (Some(directory), rows) => inside(directory, rows, time).await?,
             (None, Some(rows)) => large(rows, time).await?,
             (None, None) if options.calls.measured(time).await? => {}
+            (None, None) if options.corridor.measured(time).await? => {}
+            (None, None) if options.timing.measured().await? => {}
             (None, None) => all(time).await?,
         }
         Ok(ExitCode::SUCCESS)
@@ -279,7 +289,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn admitted(&self) -> anyhow::Result<crate::admission::Admitted> {
+    async fn admitted(&self) -> anyhow::Result<crate::admission::Admitted> {
         let presented = Presented {
             certificate: Some(&self.certificate),
             authorization: None,
@@ -289,11 +299,13 @@ impl Desk {
             .identity
             .identify(&presented)
             .map_err(|unidentified| anyhow::Error::from(unidentified.reason))?;
-        let source = std::net::Ipv4Addr::LOCALHOST.into();
-        self.vault
-            .admission
-            .admit(caller, source)
-            .map_err(|refused| refused.reason.into())
+        let arrival = Arrival {
+            source: std::net::Ipv4Addr::LOCALHOST.into(),
+            group: RouteGroup::Detokenize,
+            patience: None,
+        };
+        let admitting = self.vault.admission.admit(caller, arrival);
+        admitting.await.map_err(|refused| refused.reason.into())
     }
 
     async fn tokenize(&self) -> anyhow::Result<Vec<String>> {
@@ -311,7 +323,7 @@ impl Desk {
         let proof = self
             .vault
             .policies
-            .authorize_tokenize(self.admitted()?, scope)
+            .authorize_tokenize(self.admitted().await?, scope)
             .map_err(|refused| anyhow::Error::from(refused.denial))?;
         let item = |n: u32| TokenizeItem {
             class: class.clone(),
@@ -342,7 +354,7 @@ impl Desk {
         let proof = self
             .vault
             .policies
-            .authorize_detokenize(self.admitted()?, scope)
+            .authorize_detokenize(self.admitted().await?, scope)
             .map_err(|refused| anyhow::Error::from(refused.denial))?;
         let tokens = tokens
             .iter()

@@ -16,7 +16,7 @@ use super::wallet::{AUDIENCE, ISSUER, Wallet};
 use crate::model::{Catalogue, Registry};
 
 /// What ships with the program: the sample policies, classes, units, routes and records.
-const POLICY_FILES: [(&str, &str); 17] = [
+const POLICY_FILES: [(&str, &str); 18] = [
     (
         "schema.cedarschema",
         include_str!("../../../policies/schema.cedarschema"),
@@ -78,6 +78,10 @@ const POLICY_FILES: [(&str, &str); 17] = [
     (
         "policies/70-units.cedar",
         include_str!("../../../policies/policies/70-units.cedar"),
+    ),
+    (
+        "calendars.toml",
+        include_str!("../../../policies/calendars.toml"),
     ),
 ];
 
@@ -239,6 +243,7 @@ directory = "policies"
 classes = "policies/classes.toml"
 units = "policies/units.toml"
 budgets = "policies/budgets.toml"
+calendars = "policies/calendars.toml"
 
 [[issuer]]
 issuer = "{ISSUER}"

@@ -10,17 +10,17 @@ use ledger::VerifierKey;
 use rand::TryRng;
 
 use super::pin;
-use crate::admission::{Admission, Locks};
-use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread};
+use crate::admission::{self, Admission, Locks};
+use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread, quota_book};
 use crate::config::{self, Config, HsmConfig};
 use crate::engine::guard::Guard;
 use crate::engine::key::{KeyShelf, ShelfSettings};
 use crate::engine::units::Registrar;
 use crate::engine::{Bounds, Engine, Keys};
 use crate::identity::{Identity, Issuer};
-use crate::model::{Budgets, Catalogue, Clock, Registry, SystemClock};
+use crate::model::{Budgets, Calendars, Catalogue, Clock, Registry, SystemClock};
 use crate::policy::Policies;
-use crate::server::{HsmWatch, Vault};
+use crate::server::{HsmWatch, Metrics, Vault};
 use crate::store::{Database, Reader, Shreds};
 use crate::token;
 
@@ -69,6 +69,7 @@ struct Ground {
     /// Of the file.
     registry: Arc<Registry>,
     budgets: Option<String>,
+    calendars: Calendars,
     texts: Vec<String>,
 }
 
@@ -90,12 +91,27 @@ fn ground(config: &Config) -> anyhow::Result<Ground> {
     let registry = Arc::new(Registry::parse(&units, &catalogue)?);
     let text = config.policy.budgets.as_deref().map(config::read);
     let budgets = text.transpose()?;
+    let days = config.policy.calendars.as_deref().map(config::read);
+    let days = days.transpose()?;
+    let calendars = calendars(days.as_deref(), &registry)?;
     Ok(Ground {
         catalogue,
         registry,
-        texts: [classes].into_iter().chain(budgets.clone()).collect(),
+        texts: [classes]
+            .into_iter()
+            .chain(budgets.clone())
+            .chain(days)
+            .collect(),
         budgets,
+        calendars,
     })
+}
+
+/// Each calendar that a unit's hours name must be there.
+fn calendars(text: Option<&str>, registry: &Registry) -> anyhow::Result<Calendars> {
+    let calendars = text.map_or(Ok(Calendars::default()), Calendars::parse)?;
+    calendars.serve_all(registry)?;
+    Ok(calendars)
 }
 
 /// Opens every room.
@@ -106,8 +122,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let registry = Arc::clone(&ground.registry);
     let identity = Identity::new(registry, issuers(config)?, Arc::clone(&clock));
     let units = Arc::clone(identity.units());
-    let in_flight = config.limits.requests_in_flight_max;
-    let admission = Admission::new(in_flight, Arc::clone(&clock));
+    let admission = admission(config, ground.calendars.clone(), &clock);
     let (set, texts) = (&config.policy.directory, ground.texts.clone());
     let policies = Policies::load(set, Arc::clone(&catalogue), texts)?.over(Arc::clone(&units));
 
@@ -132,11 +147,14 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let signer = checkpoint_signer(&hsm, signer, &key);
     let publisher = publisher(config, signer, database.reader(), &clock)?;
     let (committer, writer) = start_writer(config, &database, &reader, &clock)?;
+    let admission = admission.with_book(quota_book(database.reader(), committer.clone()));
     let stores = (&reader, &shreds);
     let keys = Keys::open(&catalogue, &envelope, stores, &committer, &clock).await?;
     let watch_clock = Arc::clone(&clock);
     let shelf = KeyShelf::new(envelope, Arc::clone(&hsm), shelf_settings(config));
-    let registrar = Registrar::open(&units, &keys, &database, &catalogue, config.units)?;
+    let registrar = Registrar::open(&units, &keys, &database, &catalogue, config.units)?
+        .with_calendars(ground.calendars.clone());
+    told_of_missing_calendars(&ground.calendars, &units.now());
     let budgets = ground.budgets(&units.now())?;
     let guard = guard(config, &budgets, admission.locks(), (&reader, &clock))?;
     let engine = Engine::new(
@@ -154,14 +172,14 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     write_key(&config.data.join("ledger-key"), &key)?;
     let alive = move || hsm.alive().map_err(|error| error.to_string());
     let hsm = HsmWatch::new(alive, config.keys.cache.grace, watch_clock);
-    let limits = config.limits;
     let vault = Arc::new(Vault {
         identity,
         admission,
         policies,
         engine,
         hsm,
-        limits,
+        limits: config.limits,
+        metrics: Metrics::default(),
     });
     Ok(Running {
         vault,
@@ -170,6 +188,22 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         writer,
         _database: database,
     })
+}
+
+/// A unit that was registered while its calendar was there is not served: whoever looks after it is told.
+fn told_of_missing_calendars(calendars: &Calendars, units: &Registry) {
+    if let Err(error) = calendars.serve_all(units) {
+        tracing::warn!(%error, "a registered unit is not served at any hour");
+    }
+}
+
+fn admission(config: &Config, calendars: Calendars, clock: &Arc<dyn Clock>) -> Admission {
+    let bounds = admission::Bounds {
+        in_flight_max: config.limits.requests_in_flight_max,
+        waiting_max: config.limits.requests_waiting_max,
+        wait_max: config.limits.queue_wait,
+    };
+    Admission::new(bounds, Arc::clone(clock)).with_calendars(calendars)
 }
 
 /// Opens the HSM. One that is away may be starting: machines and services start in any order.

@@ -1,6 +1,7 @@
 //! `jinku serve`: opens the vault, listens, reloads policies on `SIGHUP`, and ends in order.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,9 +13,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::{open, screen, units_file};
+use crate::admission::RefusalKind;
 use crate::config::{AlertConfig, Config};
 use crate::engine::key::Upkeep;
-use crate::server::{Listener, Vault, deliver};
+use crate::server::{Listener, Vault, deliver, serve_metrics};
+
+/// How often it is looked for refusals to be written down.
+const TALLY_ROUND: Duration = Duration::from_secs(5);
 
 /// Arguments of `jinku serve`.
 #[derive(clap::Args)]
@@ -85,9 +90,18 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     ));
     let interval = config.keys.upkeep_interval;
     let upkeep = tokio::spawn(keep_up(Arc::clone(&running.vault), interval));
+    let tallying = tokio::spawn(write_tallies(Arc::clone(&running.vault)));
+    let metrics = config
+        .metrics
+        .map(|address| tokio::spawn(show_metrics(Arc::clone(&running.vault), address)));
     let mut alerts = deliver_alerts(&running.vault, config.alerts, &config.ledger.origin).await;
     listener.serve(Arc::clone(&running.vault), stopped).await;
     alerts.shutdown().await;
+    tallying.abort();
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
+    leave_in_order(&running.vault).await;
     reloading.abort();
     upkeep.abort();
     running.close();
@@ -100,6 +114,39 @@ async fn stopped(mut interrupt: Signal, mut terminate: Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+/// Refusals that were counted become entries when their minute is over.
+async fn write_tallies(vault: Arc<Vault>) {
+    let mut rounds = tokio::time::interval(TALLY_ROUND);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        tallied(&vault, vault.admission.tally().over()).await;
+    }
+}
+
+async fn tallied(vault: &Vault, counts: Vec<(RefusalKind, u64)>) {
+    for (kind, more) in counts {
+        if let Err(error) = vault.engine.refusals_counted(&kind, more).await {
+            tracing::error!(%error, code = kind.code, more, "refusals that were counted have no entry");
+        }
+    }
+}
+
+/// Nobody is served any more: what is in memory only is written down.
+async fn leave_in_order(vault: &Vault) {
+    tallied(vault, vault.admission.tally().rest()).await;
+    let left = vault.admission.left_over();
+    if let Err(error) = vault.engine.quotas_left_over(left).await {
+        tracing::error!(%error, "parts of quotas that were not used are lost");
+    }
+}
+
+async fn show_metrics(vault: Arc<Vault>, address: SocketAddr) {
+    if let Err(error) = serve_metrics(vault, address).await {
+        tracing::error!(%error, %address, "metrics can't be served");
     }
 }
 

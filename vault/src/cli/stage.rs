@@ -94,6 +94,11 @@ impl Stage {
         Self::start(directory, unpaced).await
     }
 
+    /// The same, where one class is shown to nobody: for who measures whether that shows.
+    pub(super) async fn set_to_hide(directory: &Path) -> anyhow::Result<Self> {
+        Self::start(directory, hiding).await
+    }
+
     async fn start(
         directory: &Path,
         adapt: fn(&Path) -> anyhow::Result<()>,
@@ -180,6 +185,15 @@ fn unpaced(directory: &Path) -> anyhow::Result<()> {
         path,
         "# No budgets: a benchmark reads en masse.\n",
     )?)
+}
+
+fn hiding(directory: &Path) -> anyhow::Result<()> {
+    const NO_MAIL: &str = "@id(\"no-mail\")\nforbid (principal, action in [\
+        Jinku::Action::\"DetokenizePlain\", Jinku::Action::\"DetokenizeMasked\", \
+        Jinku::Action::\"DetokenizeToken\"], resource == Jinku::DataClass::\"email\");\n";
+    unpaced(directory)?;
+    let path = directory.join("policies/policies/90-no-mail.cedar");
+    Ok(std::fs::write(path, NO_MAIL)?)
 }
 
 /// The HSM simulator in processes of its own, at the installation's socket.

@@ -11,10 +11,12 @@
 //! | `writer` | the thread that writes groups |
 //! | `tiles` | entries to C2SP tiles on disk |
 //! | `publish` | the thread that integrates, signs and publishes checkpoints |
+//! | `quota` | the book in which units' quotas are counted |
 //! | `receipt` | [`Receipts`]: what proves an entry to whoever holds the log's key |
 //! | `replay` | [`Replay`]: published entries for a database that came from a backup |
 
 mod publish;
+mod quota;
 mod receipt;
 mod record;
 mod replay;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 pub use publish::{CheckpointSigner, PublishError, Published, Publisher, Sign};
+pub use quota::quota_book;
 pub use receipt::{NoReceipt, Receipts};
 pub use record::Record;
 pub use replay::{Replay, ReplayError, Replayed, standing_tree};
@@ -34,7 +37,7 @@ pub use withheld::{Spoiled, Withheld};
 pub use writer::{OpenLog, WriterThread};
 
 use crate::model::Timestamp;
-use crate::store::AlertSettled;
+use crate::store::{AlertSettled, QuotaWrite};
 use writer::{Submission, Work};
 
 /// Requests that may wait for the writer. More are refused at once.
@@ -134,6 +137,12 @@ impl Committer {
     pub async fn expire_answers(&self, now: Timestamp, rows_max: u32) -> Result<(), NotDurable> {
         let work = Work::ExpireAnswers(now, rows_max);
         self.submit(work).await.map(drop)
+    }
+
+    /// Writes what a unit takes of a quota, or gives back. A conflict: there is not so much of it.
+    pub async fn write_quota(&self, write: QuotaWrite) -> Result<(), NotDurable> {
+        let writing = self.submit(Work::Quota(write));
+        self.in_time(writing).await.map(drop)
     }
 
     async fn submit(&self, work: Work) -> Result<Sequenced, NotDurable> {

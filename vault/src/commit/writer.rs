@@ -9,7 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Committer, NotDurable, QUEUE_MAX, Record, Sequenced};
 use crate::model::{Clock, Timestamp};
-use crate::store::{AlertSettled, Applied, Change, Reader, StoreError, StoredEntry, Writer};
+use crate::store::{
+    AlertSettled, Applied, Change, QuotaWrite, Reader, StoreError, StoredEntry, Writer,
+};
 
 /// Most requests in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
@@ -28,6 +30,8 @@ pub(super) enum Work {
     Alerts(Vec<AlertSettled>),
     /// Answers to named requests that are given no longer at this time go, up to so many: the same.
     ExpireAnswers(Timestamp, u32),
+    /// What units take of their quotas: no entry, and no change of tokens or keys either.
+    Quota(QuotaWrite),
 }
 
 /// What the writer needs to go on with a log.
@@ -169,6 +173,11 @@ fn write_group(log: &OpenLog, head: Head, group: &mut Vec<Submission>) -> Head {
                     .expire_answers(now, rows_max)
                     .map(|()| next)
                     .map_err(Refusal::Group),
+                Work::Quota(write) => match log.writer.write_quota(&write) {
+                    Ok(true) => Ok(next),
+                    Ok(false) => Err(Refusal::Own(NotDurable::Conflict)),
+                    Err(error) => Err(Refusal::Group(error)),
+                },
             };
             match written {
                 Ok(after) => {

@@ -172,7 +172,7 @@ impl Engine {
         Ok(in_their_places(&sound, found))
     }
 
-    /// Every token walks these steps: a row (its own or the decoy), an opening, a mask, a choice.
+    /// Every token walks these steps: a row (its own or the decoy), an opening, a choice.
     // INVARIANT 8: absent, another domain's and not granted differ in the last step only.
     fn open_one(
         &self,
@@ -265,11 +265,12 @@ fn fit((value, fitting): (Plaintext, Fitting)) -> Revealed {
         masking,
         token,
     } = fitting;
-    let masked = token::masked(&value, masking.unwrap_or(Masking::ALL_HIDDEN));
+    // INVARIANT 8: no mask for what shows nothing. What it costs goes by class and value, and the decoy has others.
+    let masked = || token::masked(&value, masking.unwrap_or(Masking::ALL_HIDDEN));
     let shown = |view, value| Revealed::Shown(Disclosure { view, class, value });
     match view {
         Some(View::Plain) => shown(View::Plain, value),
-        Some(View::Masked) => shown(View::Masked, masked),
+        Some(View::Masked) => shown(View::Masked, masked()),
         Some(View::Token) => {
             token.map_or(Revealed::NotAvailable, |token| shown(View::Token, token))
         }

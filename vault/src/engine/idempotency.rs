@@ -8,23 +8,46 @@ use ledger::Operation;
 use super::tokenize::Draft;
 use super::{DomainKeys, Engine, EngineError, TokenizeItem, caller_facts};
 use crate::commit::{Record, Withheld};
-use crate::model::{DomainName, Once, RequestId, Timestamp, TokenText};
+use crate::model::{DomainName, Once, RequestId, Timestamp, TokenText, UnitName};
 use crate::policy::{Authorized, Tokenize};
 use crate::seal::answer;
-use crate::store::{AnswerId, AnswerRow, Change, RequestDigest};
+use crate::store::{AnswerId, AnswerRow, Change, RequestDigest, SealedValue};
 
 /// What the entry of a repeat says.
-const REPEAT: &str = "idempotent-repeat";
+pub(super) const REPEAT: &str = "idempotent-repeat";
 
 /// Most expired answers of one step, so that the writer's others wait for milliseconds.
 const EXPIRED_ROWS_MAX: u32 = 1_000;
 
 /// A request with a name, by what the store knows of it.
+#[derive(Clone, Copy)]
 pub(super) struct Asked {
     id: AnswerId,
     request: RequestDigest,
     created: Timestamp,
     expires: Timestamp,
+}
+
+/// The texts of an answer that was given, and the index of its entry.
+type Kept = (Withheld<Vec<TokenText>>, u64);
+
+impl Asked {
+    /// What its answer is kept under.
+    pub(super) fn id(&self) -> AnswerId {
+        self.id
+    }
+
+    /// The row that keeps its answer.
+    pub(super) fn row(&self, domain: &DomainName, sealed: SealedValue) -> AnswerRow {
+        AnswerRow {
+            id: self.id,
+            domain: domain.clone(),
+            request: self.request,
+            sealed,
+            created: self.created,
+            expires: self.expires,
+        }
+    }
 }
 
 impl Engine {
@@ -35,15 +58,44 @@ impl Engine {
         items: &[TokenizeItem],
         once: &Once,
     ) -> Result<Asked, EngineError> {
-        let keys = self.domain_keys(proof.grant().domain())?;
+        let domain = proof.grant().domain();
+        let request = self.domain_keys(domain)?.request_digest(items);
         let unit = &proof.admitted().caller().unit().name;
+        self.named((domain, unit), once, request)
+    }
+
+    /// The same, of a request that stands as a digest.
+    pub(super) fn named(
+        &self,
+        (domain, unit): (&DomainName, &UnitName),
+        once: &Once,
+        request: RequestDigest,
+    ) -> Result<Asked, EngineError> {
         let created = self.clock.now();
         Ok(Asked {
-            id: keys.answer_id(unit, &once.key),
-            request: keys.request_digest(items),
+            id: self.domain_keys(domain)?.answer_id(unit, &once.key),
+            request,
             created,
             expires: created.after(once.keep),
         })
+    }
+
+    /// The texts of the answer that the same request got before, and its entry. Another request's is refused.
+    pub(super) fn kept(
+        &self,
+        domain: &DomainName,
+        asked: &Asked,
+    ) -> Result<Option<Kept>, EngineError> {
+        let Some(kept) = self.reader.answer(asked.id, asked.created)? else {
+            return Ok(None);
+        };
+        if !constant_time_eq(&kept.request.0, &asked.request.0) {
+            return Err(EngineError::IdempotencyMismatch);
+        }
+        // After the row was read: it may be under a version that came a moment ago.
+        let values = self.domain_keys(domain)?.values();
+        let texts = answer::open(&values, domain, asked.id, &kept.sealed)?;
+        Ok(Some((texts, kept.entry)))
     }
 
     /// The answer that the same request got before. It leaves under an entry of its own.
@@ -54,23 +106,17 @@ impl Engine {
         asked: &Asked,
         request: RequestId,
     ) -> Result<Option<Draft>, EngineError> {
-        let Some(kept) = self.reader.answer(asked.id, asked.created)? else {
+        let domain = proof.grant().domain();
+        let Some((tokens, first)) = self.kept(domain, asked)? else {
             return Ok(None);
         };
-        if !constant_time_eq(&kept.request.0, &asked.request.0) {
-            return Err(EngineError::IdempotencyMismatch);
-        }
-        let domain = proof.grant().domain();
-        // After the row was read: it may be under a version that came a moment ago.
-        let values = self.domain_keys(domain)?.values();
-        let tokens = answer::open(&values, domain, asked.id, &kept.sealed)?;
         let mut facts = caller_facts(Operation::Tokenize, proof, request);
         facts.domain = Some(domain.to_string());
         facts.reason = Some(REPEAT.to_owned());
         Ok(Some(Draft {
             record: Record::single(Change::none(), facts),
             tokens,
-            first: Some(kept.entry),
+            first: Some(first),
         }))
     }
 
@@ -94,13 +140,6 @@ impl Engine {
     ) -> Result<AnswerRow, EngineError> {
         let values = self.domain_keys(domain).map(DomainKeys::values)?;
         let sealed = tokens.column(|tokens| answer::close(&values, domain, asked.id, tokens))?;
-        Ok(AnswerRow {
-            id: asked.id,
-            domain: domain.clone(),
-            request: asked.request,
-            sealed,
-            created: asked.created,
-            expires: asked.expires,
-        })
+        Ok(asked.row(domain, sealed))
     }
 }

@@ -3,6 +3,7 @@
 //! Each method takes the proof that `policy` made for it, and nothing leaves before
 //! `commit.record` gives it back. A batch is one change, one withheld list, one entry.
 
+mod admission;
 mod delivery;
 mod detokenize;
 pub mod guard;

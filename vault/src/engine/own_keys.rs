@@ -7,11 +7,12 @@ use kms::{AeadKeyring, Binding, Envelope, KeyId, KeyKind, LockState, MacKey, Wra
 use ledger::{Facts, Operation, Outcome};
 
 use super::TokenizeItem;
+use super::token::Replacement;
 use super::units::{REGISTRY_KEY, RegistryKey};
 use crate::commit::{Committer, NotDurable, Record, Withheld};
 use crate::model::{
-    Catalogue, Clock, DataClass, Domain, DomainName, IdempotencyKey, KeyRecord, Life, NormalForm,
-    Plaintext, Subject, TokenText, UnitName, VAULT, VersionState,
+    Catalogue, ClassName, Clock, DataClass, Domain, DomainName, IdempotencyKey, KeyRecord, Life,
+    NormalForm, Plaintext, Purpose, Subject, TokenText, UnitName, VAULT, VersionState,
 };
 use crate::seal::{self, Place, Shares};
 use crate::store::{
@@ -179,6 +180,27 @@ impl DomainKeys {
                 .field(subject.unwrap_or_default().as_bytes())
                 .number(number(wish.ttl_seconds))
                 .number(number(wish.uses.map(u64::from)));
+        }
+        RequestDigest(self.indexes.tag(&message))
+    }
+
+    /// What stands for a whole request to replace tokens.
+    pub(super) fn replacement_digest(
+        &self,
+        purpose: &Purpose,
+        tokens: &[TokenText],
+        wish: &Replacement,
+    ) -> RequestDigest {
+        let number = |wished: Option<u64>| wished.map_or(0, |number| number.saturating_add(1));
+        let class = wish.to_class.as_ref().map(ClassName::as_str);
+        let mut message = Binding::new("jinku/v1 idempotent replacement")
+            .field(purpose.as_str().as_bytes())
+            .number(class.is_some().into())
+            .field(class.unwrap_or_default().as_bytes())
+            .number(number(wish.ttl_seconds))
+            .number(number(wish.uses.map(u64::from)));
+        for token in tokens {
+            message = message.field(token.expose().as_bytes());
         }
         RequestDigest(self.indexes.tag(&message))
     }

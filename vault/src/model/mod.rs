@@ -3,12 +3,15 @@
 //! Parsing happens here, at the door; every other room works with valid words only.
 
 mod alert;
+mod allowance;
 mod budget;
+mod calendar;
 mod class;
 mod clock;
 mod delivery;
 mod format;
 mod grant;
+mod hours;
 mod key;
 mod kind;
 mod life;
@@ -19,9 +22,14 @@ mod secret;
 mod unit;
 mod view;
 mod written;
+mod zone;
 
 pub use alert::{Alarm, AlertKind, Hook};
+pub use allowance::{
+    Allowance, AllowanceFault, GroupAllowance, Pace, Priority, Quota, RawAllowance, RouteGroup,
+};
 pub use budget::{BudgetRule, Budgets, BudgetsError, Share};
+pub use calendar::{Calendar, CalendarError, Calendars};
 pub use class::{
     Catalogue, CatalogueError, DataClass, Demand, Domain, Level, Mask, NormalForm, SpaceShares,
 };
@@ -31,6 +39,7 @@ pub use format::{
     Format, InvalidFormat, Kept, LENGTH_MAX, LENGTH_MIN, Length, Slot, Template, UiForm, is_hidden,
 };
 pub use grant::{Grant, GrantId, GrantState, GrantTerms, InvalidGrantId};
+pub use hours::{Hours, HoursFault, RawHours};
 pub use key::{
     Description, EncryptionContext, InvalidKeyWord, KeyOrigin, KeyRecord, KeyRef, KeyState,
     KeyVersion, Tags, VAULT, VersionState,
@@ -49,3 +58,4 @@ pub use unit::{
     UnitDocument, UnitKey, UnitText, Units,
 };
 pub use view::View;
+pub use zone::{Period, UnknownZone, Zone};

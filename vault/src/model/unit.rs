@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use kms::jwe::{JwkError, RecipientKey};
 use serde::{Deserialize, Serialize};
 
+use super::allowance::{Allowance, AllowanceFault, RawAllowance, is_default};
 use super::class::{Catalogue, Level};
 use super::clock::Timestamp;
 use super::name::{Compartment, GatewayName, UnitName};
@@ -65,8 +66,10 @@ pub struct Unit {
     pub token_subject: Option<String>,
     /// What values are sealed to, where it asks for that.
     pub public_key: Option<RecipientKey>,
-    /// Requests a second it may make; the burst is as large.
+    /// Requests a second it may make.
     pub requests_per_second: NonZeroU32,
+    /// When, how fast, how much and where it may speak beside that.
+    pub allowance: Allowance,
     /// Networks it may call from (CIDR); empty means any.
     pub networks: Vec<IpNet>,
     /// First instant at which it may act.
@@ -140,6 +143,19 @@ pub enum RegistryError {
         /// Why.
         cause: JwkError,
     },
+    /// A unit's `limits` can't be meant.
+    #[error("`limits` of unit `{unit}`: {cause}")]
+    Limits {
+        /// The unit.
+        unit: UnitName,
+        /// Why.
+        cause: AllowanceFault,
+    },
+    /// A unit's hours name a calendar that is not there.
+    #[error(
+        "the hours of unit `{0}` name a calendar that `policy.calendars` has not: add it there"
+    )]
+    Calendar(UnitName),
     /// A validity bound is not RFC 3339.
     #[error(
         "a validity bound of unit `{0}` is not an RFC 3339 instant such as 2026-12-31T16:00:00Z"
@@ -181,6 +197,8 @@ struct RawUnit {
     public_key: Option<RawKey>,
     #[serde(default = "requests_per_second_default")]
     requests_per_second: NonZeroU32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    limits: RawAllowance,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     networks: Vec<IpNet>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -270,6 +288,7 @@ impl Unit {
             return Err(RegistryError::TooLong(raw.name));
         }
         let public_key = recipient(raw.public_key.as_ref(), &raw.name)?;
+        let allowance = allowance(&raw.limits, &raw.name)?;
         Ok(Self {
             registration,
             document,
@@ -285,6 +304,7 @@ impl Unit {
             token_subject: raw.token_subject,
             public_key,
             requests_per_second: raw.requests_per_second,
+            allowance,
             networks: raw.networks,
             valid_from: instant(raw.valid_from.as_deref(), &raw.name)?,
             valid_until: instant(raw.valid_until.as_deref(), &raw.name)?,
@@ -391,6 +411,13 @@ fn recipient(
             .and_then(|jwk| RecipientKey::from_jwk(&jwk)),
     };
     key.map(Some).map_err(refused)
+}
+
+fn allowance(written: &RawAllowance, unit: &UnitName) -> Result<Allowance, RegistryError> {
+    Allowance::read(written).map_err(|cause| RegistryError::Limits {
+        unit: unit.clone(),
+        cause,
+    })
 }
 
 fn instant(text: Option<&str>, unit: &UnitName) -> Result<Option<Timestamp>, RegistryError> {

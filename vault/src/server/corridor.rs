@@ -4,6 +4,7 @@
 //! [`tokenize`] or [`detokenize`]. Refusals of those who are known are entries before they are answers.
 
 mod act;
+mod arrival;
 mod delivery;
 mod guard;
 mod keys;
@@ -24,11 +25,12 @@ use rand::TryRng;
 
 use super::Vault;
 use super::problem::{Face, Problem, REQUEST_ID};
-use crate::admission::Admitted;
+use crate::admission::{Admitted, Arrival, Noted, RefusalKind};
 use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
 use crate::identity::{Caller, Presented, Unidentified};
 use crate::model::{
-    Delivery, DomainName, GrantId, IdempotencyKey, Once, Purpose, RequestId, TokenText,
+    Delivery, DomainName, GrantId, IdempotencyKey, Once, Purpose, RequestId, RouteGroup, TokenText,
+    UnitName,
 };
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
 
@@ -78,7 +80,9 @@ pub(super) async fn enter(
     let peer = request.extensions().get::<Peer>().cloned();
     // Cloned: a request whose body is not read yet can't be held across an await.
     let headers = request.headers().clone();
-    let mut response = match admitted(&vault, peer, &headers, id).await {
+    let group = arrival::group(request.uri().path());
+    let mut unit = None;
+    let mut response = match admitted(&vault, peer, (&headers, group), id, &mut unit).await {
         Ok(admitted) => {
             let admitted = Arc::new(Mutex::new(Some(admitted)));
             request.extensions_mut().insert(Ticket {
@@ -101,14 +105,16 @@ pub(super) async fn enter(
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    vault.metrics.answered(unit.as_ref(), group, &response);
     response
 }
 
 async fn admitted(
     vault: &Vault,
     peer: Option<Peer>,
-    headers: &HeaderMap,
+    (headers, group): (&HeaderMap, RouteGroup),
     id: RequestId,
+    unit: &mut Option<UnitName>,
 ) -> Result<Admitted, Problem> {
     let peer = peer.ok_or_else(Problem::no_ticket)?;
     let authorization = authorization(headers)?;
@@ -120,15 +126,35 @@ async fn admitted(
         Ok(caller) => caller,
         Err(unidentified) => return Err(unproven(vault, id, unidentified).await?),
     };
-    match vault.admission.admit(caller, peer.address) {
+    *unit = Some(caller.unit().name.clone());
+    let arrival = Arrival {
+        source: peer.address,
+        group,
+        patience: arrival::patience(headers),
+    };
+    match vault.admission.admit(caller, arrival).await {
         Ok(admitted) => Ok(admitted),
         Err(refused) => {
-            let problem = Problem::from(refused.reason);
+            let problem = Problem::from(refused.reason).after(refused.retry_after_seconds);
             let refusal = refusal(Operation::AdmissionRefused, &problem, id, &refused.caller);
-            vault.engine.refuse(refusal).await?;
+            turned_away(vault, refusal).await?;
             Err(problem)
         }
     }
+}
+
+/// A refusal at the door. Nothing slows down who is refused: so the first of its kind in a minute is an entry
+/// before it is an answer, and the others are counted.
+async fn turned_away(vault: &Vault, refusal: Refusal<'_>) -> Result<(), Problem> {
+    let kind = RefusalKind {
+        unit: refusal.unit.cloned(),
+        gateway: refusal.gateway.cloned(),
+        code: refusal.reason,
+    };
+    if vault.admission.tally().note(kind) == Noted::First {
+        vault.engine.refuse(refusal).await?;
+    }
+    Ok(())
 }
 
 /// Two `Authorization` headers are two claims: neither counts.
@@ -165,7 +191,7 @@ async fn unproven(
             commitment: None,
             outcome: Outcome::Denied,
         };
-        vault.engine.refuse(refusal).await?;
+        turned_away(vault, refusal).await?;
     }
     tracing::info!(code = problem.code, %request, "nobody was identified");
     Ok(problem)

@@ -32,6 +32,10 @@ pub struct Limits {
     pub searches_per_minute: NonZeroU32,
     /// Requests worked on at once.
     pub requests_in_flight_max: usize,
+    /// Requests that wait to be worked on.
+    pub requests_waiting_max: usize,
+    /// For how long one waits.
+    pub queue_wait: Duration,
     /// Connections open at once.
     pub connections_max: usize,
     /// Time for one request.

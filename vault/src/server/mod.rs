@@ -10,6 +10,7 @@
 //! | `limits` | how much, and how long |
 //! | `readiness` | the HSM's part in being ready, and for how long it may be away |
 //! | `webhook` | alerts to webhooks |
+//! | `metrics` | what monitoring reads |
 //! | `listen` | TLS, connections, draining |
 
 mod corridor;
@@ -18,6 +19,7 @@ mod grpc;
 mod key_words;
 mod limits;
 mod listen;
+mod metrics;
 mod object;
 mod problem;
 mod readiness;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 pub use limits::{Limits, ListenConfig};
 pub use listen::{ListenError, Listener};
+pub use metrics::{Metrics, serve_metrics};
 pub use readiness::{HsmWatch, Readiness};
 pub use webhook::{Target, Webhook, WebhookError, deliver};
 
@@ -52,6 +55,8 @@ pub struct Vault {
     pub hsm: HsmWatch,
     /// Every limit of the wire.
     pub limits: Limits,
+    /// What monitoring reads.
+    pub metrics: Metrics,
 }
 
 impl Vault {

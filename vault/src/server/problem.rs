@@ -169,6 +169,26 @@ impl Problem {
         self
     }
 
+    /// The code that an answer carries; `ok` where it is none of a problem.
+    pub(super) fn code_of(response: &Response) -> String {
+        if let Some(Told(code)) = response.extensions().get() {
+            return (*code).to_owned();
+        }
+        let status = Status::from_header_map(response.headers());
+        let code = status.filter(|status| status.code() != Code::Ok);
+        match code.map(|status| status.get_details_error_info()) {
+            Some(info) => info.map_or_else(|| "grpc".to_owned(), |info| info.reason),
+            None if response.status().is_success() => "ok".to_owned(),
+            None => format!("http-{}", response.status().as_u16()),
+        }
+    }
+
+    /// After so many seconds another try makes sense.
+    pub(super) fn after(mut self, seconds: Option<u32>) -> Self {
+        self.retry_after_seconds = seconds;
+        self
+    }
+
     fn retry(mut self, seconds: u32) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
@@ -183,7 +203,12 @@ impl Problem {
         if let Some(seconds) = self.retry_after_seconds {
             details.set_retry_info(Some(Duration::from_secs(seconds.into())));
         }
-        Status::with_error_details(self.grpc, self.detail.clone(), details)
+        let mut status = Status::with_error_details(self.grpc, self.detail.clone(), details);
+        if let Some(seconds) = self.retry_after_seconds {
+            // Beside RetryInfo: clients and proxies that know no details read it.
+            status.metadata_mut().insert("retry-after", seconds.into());
+        }
+        status
     }
 
     pub(super) fn response(&self, face: Face, request: RequestId) -> Response {
@@ -218,9 +243,14 @@ impl Problem {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, seconds.into());
         }
+        response.extensions_mut().insert(Told(self.code));
         response
     }
 }
+
+/// Which problem an answer tells of, for who counts.
+#[derive(Clone, Copy)]
+struct Told(&'static str);
 
 /// RFC 9457 section 3.1.
 #[derive(Serialize)]
@@ -271,12 +301,18 @@ impl From<Inadmissible> for Problem {
                 (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
             ),
             Inadmissible::Busy => ("busy", (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)),
+            Inadmissible::Hours => ("hours", forbidden),
+            Inadmissible::Route => ("route", forbidden),
+            Inadmissible::Quota => (
+                "quota",
+                (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
+            ),
+            Inadmissible::Uncounted => (
+                "quota-unavailable",
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+            ),
         };
-        let problem = Self::new(code, status, grpc, error.to_string());
-        match error {
-            Inadmissible::Rate | Inadmissible::Busy => problem.retry(1),
-            Inadmissible::Locked | Inadmissible::Address | Inadmissible::Validity => problem,
-        }
+        Self::new(code, status, grpc, error.to_string())
     }
 }
 

@@ -24,7 +24,7 @@ pub use row::{
     VersionRow,
 };
 pub use shreds::{ShredError, ShredFiles, Shreds};
-pub use sqlite::{Applied, Database, Held, Past, Reader, Writer};
+pub use sqlite::{Applied, Database, Held, Past, QuotaWrite, Reader, Writer};
 pub use ticket::{TicketHash, TicketRow, TicketWrite};
 pub use units::{ProposalRow, RegistryRow, UnitRow, UnitWrite};
 

@@ -5,6 +5,7 @@ mod guard;
 mod idempotency;
 mod keys;
 mod past;
+mod quota;
 mod snapshot;
 mod ticket;
 mod token_writes;
@@ -25,11 +26,12 @@ use super::StoreError;
 use super::row::{Change, StoredEntry};
 
 pub use past::Past;
+pub use quota::QuotaWrite;
 
 use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 7] = [
+const MIGRATIONS: [(u32, &str); 8] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
@@ -37,6 +39,7 @@ const MIGRATIONS: [(u32, &str); 7] = [
     (5, include_str!("migrations/0005_tickets.sql")),
     (6, include_str!("migrations/0006_idempotency.sql")),
     (9, include_str!("migrations/0009_units.sql")),
+    (11, include_str!("migrations/0011_quotas.sql")),
 ];
 
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";

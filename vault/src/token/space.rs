@@ -157,6 +157,12 @@ struct Window {
     warned: bool,
 }
 
+impl Window {
+    fn percent(&self) -> Option<u64> {
+        (self.draws >= WINDOW_DRAWS_MIN).then(|| self.met * 100 / self.draws)
+    }
+}
+
 impl SpaceWatch {
     /// Notes the draws of one token: `met` of them stood already. Warns where the class's share is reached.
     pub fn note(
@@ -223,7 +229,16 @@ impl SpaceWatch {
     pub fn percent(&self, domain: &DomainName, class: &ClassName) -> Option<u64> {
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let window = windows.get(&(domain.clone(), class.clone()))?;
-        (window.draws >= WINDOW_DRAWS_MIN).then(|| window.met * 100 / window.draws)
+        window.percent()
+    }
+
+    /// The same, of all classes of which enough was drawn.
+    pub fn percents(&self) -> Vec<(DomainName, ClassName, u64)> {
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let percents = windows.iter().filter_map(|((domain, class), window)| {
+            Some((domain.clone(), class.clone(), window.percent()?))
+        });
+        percents.collect()
     }
 }
 

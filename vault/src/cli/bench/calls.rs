@@ -13,6 +13,7 @@ use crate::cli::wallet::Wallet;
 
 /// Whom the calls go to.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// Measure single calls to a vault that runs: `https://HOST:PORT`.
     #[arg(long, hide = true, requires_all = ["installation", "result"])]

@@ -87,7 +87,7 @@ async fn made(keeper: &Desk, kind: KeyKind) -> anyhow::Result<Arc<KeyRecord>> {
     let record = Arc::new(new.wished("key-office")?);
     let policies = &keeper.vault.policies;
     let proof = policies
-        .authorize_on_key::<key_act::Create>(keeper.admitted()?, record, None)
+        .authorize_on_key::<key_act::Create>(keeper.admitted().await?, record, None)
         .map_err(|refused| anyhow::Error::from(refused.denial))?;
     let (detail, _) = keeper.vault.engine.create_key(proof, REQUEST).await?;
     Ok(detail.record)
@@ -99,7 +99,7 @@ impl Desk {
             plaintext: SecretBytes::new(plaintext.to_vec()),
             context: EncryptionContext::default(),
         };
-        let proof = self.proof::<key_act::Encrypt>(key)?;
+        let proof = self.proof::<key_act::Encrypt>(key).await?;
         let done = self
             .vault
             .engine
@@ -127,7 +127,7 @@ impl Desk {
                     plaintext: secret(),
                     context: context(),
                 };
-                let proof = self.proof::<key_act::Encrypt>(key)?;
+                let proof = self.proof::<key_act::Encrypt>(key).await?;
                 all_done(
                     engine
                         .encrypt(proof, None, (0..items).map(item).collect(), REQUEST)
@@ -139,7 +139,7 @@ impl Desk {
                     ciphertext: payload.to_vec(),
                     context: context(),
                 };
-                let proof = self.proof::<key_act::Decrypt>(key)?;
+                let proof = self.proof::<key_act::Decrypt>(key).await?;
                 all_done(
                     engine
                         .decrypt(proof, (0..items).map(item).collect(), REQUEST)
@@ -148,7 +148,7 @@ impl Desk {
             }
             Act::Mac => {
                 let item = |_| MacRequest { message: secret() };
-                let proof = self.proof::<key_act::Mac>(key)?;
+                let proof = self.proof::<key_act::Mac>(key).await?;
                 all_done(
                     engine
                         .mac(proof, None, (0..items).map(item).collect(), REQUEST)
@@ -158,7 +158,7 @@ impl Desk {
         }
     }
 
-    fn proof<A: key_act::KeyAct>(
+    async fn proof<A: key_act::KeyAct>(
         &self,
         key: &Arc<KeyRecord>,
     ) -> anyhow::Result<crate::policy::Authorized<crate::policy::OnKey<A>>> {
@@ -166,7 +166,7 @@ impl Desk {
         let decided = self
             .vault
             .policies
-            .authorize_on_key::<A>(self.admitted()?, key, None);
+            .authorize_on_key::<A>(self.admitted().await?, key, None);
         decided.map_err(|refused| refused.denial.into())
     }
 }

@@ -283,9 +283,10 @@ impl Refusal {
 
     /// Whether the same request may be answered later. What has no code did not come from the vault.
     fn passes(&self) -> bool {
-        const PASSING: [&str; 10] = [
+        const PASSING: [&str; 11] = [
             "rate",
             "busy",
+            "quota-unavailable",
             "contended",
             "overloaded",
             "ledger-slow",

@@ -238,6 +238,7 @@ impl Replace {
             to_class: self.to_class,
             ttl_seconds: self.ttl_seconds,
             uses: self.uses,
+            idempotency_key: String::new(),
         };
         let answer = session
             .client

@@ -16,7 +16,7 @@ use crate::model::{DomainName, Plaintext, RequestId, Timestamp, TokenText};
 use crate::policy::token_act::TokenAct;
 use crate::policy::{Authorized, OnTokens};
 use crate::seal::{self, Shares};
-use crate::store::{BlindIndex, Change, Fingerprint, ShredSlot, TokenRow, TokenWrite};
+use crate::store::{AnswerRow, BlindIndex, Change, Fingerprint, ShredSlot, TokenRow, TokenWrite};
 
 /// The answer to a batch: an outcome for each token, in the order asked, and the entry of them all.
 pub struct Acted<T> {
@@ -24,6 +24,15 @@ pub struct Acted<T> {
     pub items: Vec<Result<T, TokenFault>>,
     /// The entry that records it.
     pub entry: Sequenced,
+    /// Index of the entry that recorded the request first, where this is a repeat.
+    first: Option<u64>,
+}
+
+impl<T> Acted<T> {
+    /// Index of the entry that records the act: a repeat gives the first one's again.
+    pub fn seq(&self) -> u64 {
+        self.first.unwrap_or(self.entry.seq())
+    }
 }
 
 /// What came of one token, before the entry is durable.
@@ -58,6 +67,9 @@ pub(super) struct Seen<'a> {
     pub(super) again: bool,
 }
 
+/// What came of a batch, before its entry is durable.
+pub(super) type Outcomes<T> = Withheld<Batch<T>>;
+
 /// An act before it is written.
 pub(super) struct Draft<T> {
     pub(super) record: Record,
@@ -65,6 +77,25 @@ pub(super) struct Draft<T> {
     pub(super) outcome: Withheld<T>,
     /// Keys of rows that it removes.
     pub(super) shredding: Shredding,
+    /// Of a repeat: the index of the first entry.
+    pub(super) first: Option<u64>,
+}
+
+/// What came of an act that is written.
+pub(super) struct Carried<T> {
+    pub(super) removed: Removed<T>,
+    /// Of a repeat: the index of the first entry.
+    first: Option<u64>,
+}
+
+type Batch<T> = Vec<Result<T, TokenFault>>;
+type Again<T> = dyn Fn(&Engine) -> Result<Option<Draft<Batch<T>>>, EngineError> + Send + Sync;
+type Keep<T> = dyn Fn(&Engine, &Outcomes<T>) -> Result<AnswerRow, EngineError> + Send + Sync;
+
+/// How a request that is to be done once is known again, and its answer kept.
+pub(super) struct Repeats<T> {
+    pub(super) again: Box<Again<T>>,
+    pub(super) keep: Box<Keep<T>>,
 }
 
 impl Engine {
@@ -81,34 +112,79 @@ impl Engine {
         T: Send + 'static,
         F: Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError> + Send + Sync + 'static,
     {
-        let removed = self.removed_on_tokens(proof, tokens, request, step).await?;
-        let (items, entry) = (removed.given, removed.entry);
-        Ok(Acted { items, entry })
+        self.on_tokens_once((proof, tokens), None, request, step)
+            .await
     }
 
-    /// The same, and whether the keys of the rows that it removed are destroyed.
+    /// The same; a request that is to be done once gets its answer again when it comes again.
+    pub(super) async fn on_tokens_once<A, T, F>(
+        self: &Arc<Self>,
+        asked: (Authorized<OnTokens<A>>, Vec<TokenText>),
+        repeats: Option<Repeats<T>>,
+        request: RequestId,
+        step: F,
+    ) -> Result<Acted<T>, EngineError>
+    where
+        A: TokenAct,
+        T: Send + 'static,
+        F: Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError> + Send + Sync + 'static,
+    {
+        let carried = self.carried_on_tokens(asked, repeats, request, step);
+        let Carried { removed, first } = carried.await?;
+        Ok(Acted {
+            items: removed.given,
+            entry: removed.entry,
+            first,
+        })
+    }
+
+    /// The same as [`Self::on_tokens`], and whether the keys of the rows that it removed are destroyed.
     pub(super) async fn removed_on_tokens<A, T, F>(
         self: &Arc<Self>,
         proof: Authorized<OnTokens<A>>,
         tokens: Vec<TokenText>,
         request: RequestId,
         step: F,
-    ) -> Result<Removed<Vec<Result<T, TokenFault>>>, EngineError>
+    ) -> Result<Removed<Batch<T>>, EngineError>
+    where
+        A: TokenAct,
+        T: Send + 'static,
+        F: Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError> + Send + Sync + 'static,
+    {
+        let carried = self.carried_on_tokens((proof, tokens), None, request, step);
+        Ok(carried.await?.removed)
+    }
+
+    async fn carried_on_tokens<A, T, F>(
+        self: &Arc<Self>,
+        (proof, tokens): (Authorized<OnTokens<A>>, Vec<TokenText>),
+        repeats: Option<Repeats<T>>,
+        request: RequestId,
+        step: F,
+    ) -> Result<Carried<Batch<T>>, EngineError>
     where
         A: TokenAct,
         T: Send + 'static,
         F: Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError> + Send + Sync + 'static,
     {
         self.batch_size(tokens.len())?;
-        let draft = move |engine: &Self| engine.draft_on_tokens(&proof, &tokens, request, &step);
-        self.carried_out(draft).await
+        self.carried_out(move |engine| {
+            if let Some(repeats) = &repeats
+                && let Some(draft) = (repeats.again)(engine)?
+            {
+                return Ok(draft);
+            }
+            let keep = repeats.as_ref().map(|repeats| &*repeats.keep);
+            engine.draft_on_tokens((&proof, request), &tokens, keep, &step)
+        })
+        .await
     }
 
     /// Drafts an act and writes it, and does so anew where another request changed what was seen meanwhile.
     pub(super) async fn carried_out<T: Send + 'static>(
         self: &Arc<Self>,
         draft: impl Fn(&Self) -> Result<Draft<T>, EngineError> + Send + Sync + 'static,
-    ) -> Result<Removed<T>, EngineError> {
+    ) -> Result<Carried<T>, EngineError> {
         let draft = Arc::new(draft);
         for _ in 0..ATTEMPTS_MAX {
             let drafting = Arc::clone(&draft);
@@ -116,10 +192,13 @@ impl Engine {
                 record,
                 outcome,
                 shredding,
+                first,
             } = self.blocking(move |engine| drafting(engine)).await?;
             match self.record_shredding(record, outcome, shredding).await {
+                Ok(removed) => return Ok(Carried { removed, first }),
+                // Another request changed what was seen.
                 Err(EngineError::NotDurable(NotDurable::Conflict)) => {}
-                done => return done,
+                Err(error) => return Err(error),
             }
         }
         Err(NotDurable::Conflict.into())
@@ -127,11 +206,11 @@ impl Engine {
 
     fn draft_on_tokens<A: TokenAct, T>(
         &self,
-        proof: &Authorized<OnTokens<A>>,
+        (proof, request): (&Authorized<OnTokens<A>>, RequestId),
         tokens: &[TokenText],
-        request: RequestId,
+        keep: Option<&Keep<T>>,
         step: &impl Fn(&mut Work<'_>, &Seen<'_>) -> Result<Outcome<T>, EngineError>,
-    ) -> Result<Draft<Vec<Result<T, TokenFault>>>, EngineError> {
+    ) -> Result<Draft<Batch<T>>, EngineError> {
         none_too_long(tokens)?;
         let grant = proof.grant();
         let domain = grant.domain();
@@ -182,10 +261,13 @@ impl Engine {
         let shredding = self.shredding(work.shreds);
         let mut change = work.change;
         change.token_writes.extend(shredding.write());
+        let outcomes = Withheld::gather(outcomes);
+        change.answer = keep.map(|keep| keep(self, &outcomes)).transpose()?;
         Ok(Draft {
             record: Record::batch(change, facts, items)?,
-            outcome: Withheld::gather(outcomes),
+            outcome: outcomes,
             shredding,
+            first: None,
         })
     }
 }

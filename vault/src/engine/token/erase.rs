@@ -124,7 +124,7 @@ impl Engine {
             given: (erased, unlinked),
             entry,
             destroyed,
-        } = self.carried_out(draft).await?;
+        } = self.carried_out(draft).await?.removed;
         // The rows are gone and the entry stands; what their values were sealed under does too.
         if !destroyed {
             return Err(EngineError::ShredLate);
@@ -172,6 +172,7 @@ impl Engine {
             record: Record::batch(change, facts, plan.items)?,
             outcome: told((erased, unlinked)),
             shredding,
+            first: None,
         })
     }
 

@@ -124,7 +124,7 @@ impl Engine {
         let draft = move |engine: &Self| {
             engine.draft_on_subject(&proof, (handle, matter.as_ref()), request, step)
         };
-        let held = self.carried_out(draft).await?;
+        let held = self.carried_out(draft).await?.removed;
         Ok((held.given, held.entry))
     }
 
@@ -159,6 +159,7 @@ impl Engine {
             record: Record::batch(change, facts, [(item, 1)])?,
             outcome: told(holds),
             shredding: Shredding::default(),
+            first: None,
         })
     }
 }

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `fault` | why an act, or one item of it, was not done |
 //! | `act` | the way from a proof and tokens to an entry |
+//! | `again` | a replacement that comes again |
 //! | `describe` | what a token is, without its value |
 //! | `switch` | off, and on again |
 //! | `replace`, `transfer` | another token for a value; another class for a token |
@@ -17,6 +18,7 @@
 //! | `shred` | keys that are destroyed when the entry stands |
 
 mod act;
+mod again;
 mod describe;
 mod erase;
 mod fault;

@@ -63,7 +63,7 @@ impl Engine {
         }
         // One of them may be held, used for longer, or removed meanwhile: then it is drafted anew.
         let draft = move |engine: &Self| engine.draft_purge(&proof, &step, request);
-        let removed = self.carried_out(draft).await?;
+        let removed = self.carried_out(draft).await?.removed;
         if !removed.destroyed {
             return Err(TokenActFault::NotDestroyed.into());
         }
@@ -102,6 +102,7 @@ impl Engine {
                 record: Record::single(Change::none(), facts),
                 outcome: told(purged),
                 shredding: Shredding::default(),
+                first: None,
             });
         }
         let shredding = self.shredding(free.iter().map(|row| row.shred).collect());
@@ -123,6 +124,7 @@ impl Engine {
             record: Record::batch(change, facts, items)?,
             outcome: told(purged),
             shredding,
+            first: None,
         })
     }
 

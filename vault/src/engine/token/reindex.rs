@@ -47,7 +47,7 @@ impl Engine {
         step_rows(limit)?;
         let draft =
             move |engine: &Self| engine.draft_reindex(&proof, &class, (place, limit), request);
-        let moved = self.carried_out(draft).await?;
+        let moved = self.carried_out(draft).await?.removed;
         Ok((moved.given, moved.entry))
     }
 
@@ -96,6 +96,7 @@ impl Engine {
             record: Record::single(change, act_facts(proof, request)),
             outcome: told(progress),
             shredding: Shredding::default(),
+            first: None,
         })
     }
 }

@@ -7,7 +7,9 @@ use super::act::{Acted, Outcome, Seen, Work};
 use crate::commit::Withheld;
 use crate::engine::tokenize::fresh::{Content, Find};
 use crate::engine::{Engine, EngineError};
-use crate::model::{ClassName, DataClass, Life, Plaintext, Repeatability, RequestId, TokenText};
+use crate::model::{
+    ClassName, DataClass, Life, Once, Plaintext, Repeatability, RequestId, TokenText,
+};
 use crate::policy::token_act::Replace;
 use crate::policy::{Authorized, OnTokens};
 use crate::store::{TokenRow, TokenWrite};
@@ -37,16 +39,20 @@ impl From<EngineError> for Unmade {
 }
 
 impl Engine {
-    /// Gives values new tokens. Subjects, and what equal values get, pass over to them.
+    /// Gives values new tokens. Subjects, and what equal values get, pass over to them. A request that is to be done
+    /// `once` gets them again when it comes again.
     pub async fn replace_tokens(
         self: &Arc<Self>,
         proof: Authorized<OnTokens<Replace>>,
         tokens: Vec<TokenText>,
-        wish: Replacement,
+        (wish, once): (Replacement, Option<Once>),
         request: RequestId,
     ) -> Result<Acted<TokenText>, EngineError> {
+        let repeats = once.map(|once| self.repeats(&proof, &tokens, &wish, &once, request));
+        let repeats = repeats.transpose()?;
         let step = move |work: &mut Work<'_>, seen: &Seen<'_>| replaced(work, seen, &wish);
-        self.on_tokens(proof, tokens, request, step).await
+        let asked = (proof, tokens);
+        self.on_tokens_once(asked, repeats, request, step).await
     }
 }
 

@@ -12,7 +12,8 @@ use super::key::RegistryKey;
 use super::{Registrar, UnitLimits, puts_in_force};
 use crate::engine::Keys;
 use crate::model::{
-    Catalogue, DocumentFault, ProposalId, RegistryError, Unit, UnitDocument, UnitName, Units,
+    Calendars, Catalogue, DocumentFault, ProposalId, RegistryError, Unit, UnitDocument, UnitName,
+    Units,
 };
 use crate::store::{Database, Reader, RegistryRow, StoreError, UnitRow};
 
@@ -182,6 +183,7 @@ impl Registrar {
             units: Arc::clone(units),
             file: Mutex::new(file),
             limits,
+            calendars: Calendars::default(),
             turn: Arc::new(tokio::sync::Mutex::new(books)),
         })
     }

@@ -22,6 +22,8 @@ impl Engine {
         let read = self.blocking(move |engine| {
             let refused = |error: RegistryError| UnitFault::File(error.to_string());
             let file = Registry::parse(&text, &engine.catalogue).map_err(refused)?;
+            let calendars = &engine.registrar.calendars;
+            calendars.serve_all(&file).map_err(refused)?;
             let now = engine.units_now();
             let registered: Vec<_> = now.registered().cloned().collect();
             let whole = file.clone().beside(registered).map_err(refused)?;

@@ -35,7 +35,10 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::commit::{Record, Sequenced, Withheld};
 use crate::engine::{Engine, EngineError};
-use crate::model::{Proposal, ProposalId, Registry, Timestamp, Unit, UnitDocument, UnitKey, Units};
+use crate::model::{
+    Calendars, Proposal, ProposalId, Registry, Standing, Timestamp, Unit, UnitDocument, UnitKey,
+    Units,
+};
 use crate::store::{Change, UnitRow, UnitWrite};
 
 pub use books::UnitsError;
@@ -78,6 +81,7 @@ pub struct Registrar {
     /// What the file alone has.
     file: Mutex<Arc<Registry>>,
     limits: UnitLimits,
+    calendars: Calendars,
     /// Changes come one after another: each sees what the one before it left.
     turn: Arc<tokio::sync::Mutex<Books>>,
 }
@@ -144,8 +148,15 @@ impl Registrar {
             file: Mutex::new(units.now()),
             units,
             limits,
+            calendars: Calendars::default(),
             turn: Arc::default(),
         }
+    }
+
+    /// With calendars of holidays, which units' hours name.
+    #[must_use]
+    pub fn with_calendars(self, calendars: Calendars) -> Self {
+        Self { calendars, ..self }
     }
 
     fn file(&self) -> Arc<Registry> {
@@ -175,6 +186,18 @@ impl Engine {
         self.registrar.limits.waits
     }
 
+    /// What a document registers. An active unit's calendar must be there: without it the unit would never be
+    /// served.
+    fn meant(&self, document: &UnitDocument, revision: u64) -> Result<Unit, EngineError> {
+        let unit = Unit::registered(document, revision, &self.catalogue);
+        let unit = unit.map_err(UnitFault::unfit)?;
+        if unit.standing == Standing::Active {
+            let calendars = &self.registrar.calendars;
+            calendars.serve(&unit).map_err(UnitFault::unfit)?;
+        }
+        Ok(unit)
+    }
+
     fn fresh(
         &self,
         document: &UnitDocument,
@@ -182,8 +205,7 @@ impl Engine {
         salt: [u8; 16],
         changed: Timestamp,
     ) -> Result<Fresh, EngineError> {
-        let unit = Unit::registered(document, revision, &self.catalogue);
-        let unit = Arc::new(unit.map_err(UnitFault::unfit)?);
+        let unit = Arc::new(self.meant(document, revision)?);
         let id = ProposalId::of(&unit.name, revision, document.as_str(), &salt);
         let row = UnitRow {
             name: unit.name.clone(),

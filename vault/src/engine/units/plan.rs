@@ -32,7 +32,7 @@ impl Engine {
         by: &UnitName,
         telling: impl Fn(&str) -> bool,
     ) -> Result<Plan, EngineError> {
-        let wished = Unit::registered(document, 1, &self.catalogue).map_err(UnitFault::unfit)?;
+        let wished = self.meant(document, 1)?;
         // A unit is retired by an act of its own.
         if wished.standing == Standing::Retired {
             return Err(UnitFault::Retired.into());
@@ -58,8 +58,7 @@ impl Engine {
     /// What a unit would become by a proposal.
     pub fn wished_unit(&self, proposal: &Proposal) -> Result<Unit, EngineError> {
         let revision = proposal.base + 1;
-        let unit = Unit::registered(&proposal.document, revision, &self.catalogue);
-        Ok(unit.map_err(UnitFault::unfit)?)
+        self.meant(&proposal.document, revision)
     }
 
     /// That a suspended unit acts again.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Run, UnitActed, UnitFault, UnitOutcome};
 use crate::engine::{Engine, EngineError, caller_facts};
 use crate::model::{
-    Proposal, ProposalId, ProposedAct, Registration, RequestId, Standing, Timestamp, Unit,
-    UnitDocument, UnitKey, UnitName,
+    Proposal, ProposalId, ProposedAct, Registration, RequestId, Standing, Timestamp, UnitDocument,
+    UnitKey, UnitName,
 };
 use crate::policy::unit_act::{Propose, Resume, UnitAct};
 use crate::policy::{Authorized, OnProposal, OnRegistered};
@@ -117,8 +117,7 @@ impl Engine {
             _ => {}
         }
         let revision = proposal.base + 1;
-        let unit = Unit::registered(&proposal.document, revision, &self.catalogue);
-        let unit = unit.map_err(UnitFault::unfit)?;
+        let unit = self.meant(&proposal.document, revision)?;
         registry.with(unit.into()).map_err(UnitFault::unfit)?;
         Ok(())
     }

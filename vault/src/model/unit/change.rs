@@ -140,6 +140,8 @@ fn later(first: Option<&str>, second: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const CLASSES: &str = include_str!("../../../../policies/classes.toml");
@@ -197,6 +199,7 @@ mod tests {
             ("valid_from", "2025-12-31T23:59:59Z".into()),
             ("valid_until", Value::Null),
             ("valid_until", "2027-01-01T00:00:01Z".into()),
+            ("limits", json!({ "quota": { "day": 1 } })),
         ] {
             assert!(widens(key, value.clone()), "{key} = {value}");
         }

@@ -261,6 +261,7 @@ mod tests {
             rate in 1_u32..,
             suspended in any::<bool>(),
             until in of("20[0-9]{2}-01-01T00:00:00Z"),
+            limits in of((of(1_u32..), of(1_u64..1 << 60), any::<[bool; 3]>())),
         ) {
             let mut keys = json!({
                 "title_zh": titles.0, "title_en": titles.1, "groups": groups, "compartments": compartments,
@@ -272,6 +273,23 @@ mod tests {
                 ("valid_until", until.map(Value::from)),
                 ("networks", network.map(|(ip, length)| {
                     json!([format!("{}/{length}", std::net::Ipv4Addr::from(ip))])
+                })),
+                ("limits", limits.map(|(burst, day, [open, hours, group])| {
+                    let mut limits = json!({ "priority": if open { "normal" } else { "low" } });
+                    for (name, value) in [
+                        ("burst", burst.map(Value::from)),
+                        ("quota", day.map(|day| json!({ "day": day }))),
+                        ("routes", open.then(|| json!(["units", "keys"]))),
+                        ("hours", hours.then(|| json!({
+                            "weekly": [{ "days": "mon-fri", "from": "08:00", "to": "24:00" }], "holidays": "tw",
+                        }))),
+                        ("group", group.then(|| json!({ "keys": { "quota": { "month": 3 } } }))),
+                    ] {
+                        if let Some(value) = value {
+                            limits[name] = value;
+                        }
+                    }
+                    limits
                 })),
                 ("public_key", key.map(|text| if text { jwk.to_string().into() } else { jwk.clone() })),
             ] {
@@ -293,6 +311,21 @@ mod tests {
         fn no_text_breaks_the_reader(text in "\\PC{0,200}") {
             let _ = UnitDocument::parse(&text);
         }
+    }
+
+    // A document that was registered before there were limits keeps its digest.
+    #[test]
+    fn limits_that_say_nothing_are_not_written() {
+        let before = document("one", &json!({}));
+        assert!(!before.as_str().contains("limits"));
+        for limits in [
+            json!({}),
+            json!({ "priority": "normal", "quota": {}, "group": {} }),
+        ] {
+            assert_eq!(document("one", &json!({ "limits": limits })), before);
+        }
+        let limited = document("one", &json!({ "limits": { "quota": { "day": 5 } } }));
+        assert!(limited.as_str().contains(r#""limits":{"quota":{"day":5}}"#));
     }
 
     #[test]

@@ -2,16 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair, SanType};
 
 use super::{PLAIN, Room, TOKENIZE, room};
-use crate::admission::{Admission, Admitted, Inadmissible};
+use crate::admission::{Admission, Admitted, Arrival, Bounds, Inadmissible};
 use crate::identity::{Identity, Presented};
-use crate::model::{ClassName, Delivery, DomainName, Purpose, Registry, SystemClock, View};
+use crate::model::{
+    ClassName, Delivery, DomainName, Purpose, Registry, RouteGroup, SystemClock, View,
+};
 use crate::policy::{Denied, Detokenize, DetokenizeScope, TokenizeScope};
+
+/// One request at once, and nobody waits.
+const ONE: Bounds = Bounds {
+    in_flight_max: 1,
+    waiting_max: 0,
+    wait_max: Duration::ZERO,
+};
 
 /// Identity and admission with one slot, so that a test sees who holds it.
 struct Way {
@@ -24,7 +33,7 @@ impl Way {
         let registry: Registry = room.registry.clone();
         let clock = Arc::new(SystemClock::new());
         Self {
-            admission: Admission::new(NonZeroUsize::MIN.get(), clock.clone()),
+            admission: Admission::new(ONE, clock.clone()),
             identity: Identity::new(Arc::new(registry), Vec::new(), clock),
         }
     }
@@ -39,8 +48,16 @@ impl Way {
             authorization: None,
         };
         let caller = self.identity.identify(&presented).unwrap();
-        self.admission
-            .admit(caller, Ipv4Addr::LOCALHOST.into())
+        let arrival = Arrival {
+            source: Ipv4Addr::LOCALHOST.into(),
+            group: RouteGroup::Other,
+            patience: None,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_time().build().unwrap();
+        let admitting = self.admission.admit(caller, arrival);
+        runtime
+            .block_on(admitting)
             .map_err(|refused| refused.reason)
     }
 }

@@ -16,7 +16,7 @@ use super::ticket;
 use super::token_erase::erase_tokens;
 use super::token_find::{lift_hold, list_holds, place_hold, purge_tokens, reindex_tokens, search};
 use crate::engine::token::{Acted, Description, Replacement, TokenFault};
-use crate::model::{ClassName, DomainName, TokenText};
+use crate::model::{ClassName, DomainName, IdempotencyKey, Once, TokenText};
 use crate::policy::token_act;
 use crate::server::corridor::tokens::{Scope, on_class, on_tokens};
 use crate::server::corridor::{self, Ticket};
@@ -167,6 +167,13 @@ async fn replace_tokens(
 ) -> Answer<ReplaceTokensResponse> {
     let Call { vault, ticket } = call;
     let scope = scope(&message.domain, &message.purpose)?;
+    let once = match message.idempotency_key.as_str() {
+        "" => None,
+        key => Some(Once {
+            key: IdempotencyKey::parse(key)?,
+            keep: vault.limits.idempotency,
+        }),
+    };
     let to_class = message
         .to_class
         .as_deref()
@@ -182,6 +189,7 @@ async fn replace_tokens(
         uses: message.uses,
     };
     let old = tokens(message.tokens);
+    let wish = (wish, once);
     let replaced = vault
         .engine
         .replace_tokens(proof, old, wish, ticket.request());
@@ -197,8 +205,8 @@ async fn replace_tokens(
         },
     };
     Ok(ReplaceTokensResponse {
+        entry: replaced.seq(),
         items: replaced.items.into_iter().map(item).collect(),
-        entry: replaced.entry.seq(),
     })
 }
 

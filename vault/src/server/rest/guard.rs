@@ -44,6 +44,10 @@ async fn unit_act(
     (unit, act): (&str, &str),
     request: Request,
 ) -> Result<Response, Problem> {
+    // By its spelling the act was let in: another spelling of it would be another group's.
+    if request.uri().path().rsplit('/').next() != Some(act) {
+        return Err(Problem::no_such_path());
+    }
     let NothingBody {} = decode(request, vault.limits.body_bytes_max).await?;
     let unit = UnitName::parse(unit)?;
     let (locked, entry) = match act {

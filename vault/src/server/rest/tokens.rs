@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::keys::instant;
-use super::{answer, decode, erase, purpose, to_json, token_find};
+use super::{answer, decode, erase, idempotency_key, purpose, to_json, token_find};
 use crate::engine::token::{Acted, Description, Replacement, TokenFault};
-use crate::model::{ClassName, DomainName, TokenText};
+use crate::model::{ClassName, DomainName, Once, TokenText};
 use crate::policy::token_act;
 use crate::server::Vault;
 use crate::server::corridor::tokens::{Scope, on_class, on_tokens};
@@ -90,8 +90,8 @@ pub(super) fn items<T, B: Serialize>(
         },
     };
     to_json(&Items {
+        entry: acted.seq(),
         items: acted.items.into_iter().map(one).collect(),
-        entry: acted.entry.seq(),
     })
 }
 
@@ -230,6 +230,7 @@ struct NewToken {
 }
 
 async fn replaced(call: Call<'_>) -> Result<Response, Problem> {
+    let key = idempotency_key(call.request.headers())?;
     let (vault, ticket, body) = call.read::<ReplaceBody>().await?;
     let scope = scope(&body.domain, &body.purpose)?;
     let tokens = body.tokens.into_iter().map(TokenText::new).collect();
@@ -243,6 +244,8 @@ async fn replaced(call: Call<'_>) -> Result<Response, Problem> {
         ttl_seconds: body.ttl_seconds,
         uses: body.uses,
     };
+    let keep = vault.limits.idempotency;
+    let wish = (wish, key.map(|key| Once { key, keep }));
     let request = ticket.request();
     let replaced = vault.engine.replace_tokens(proof, tokens, wish, request);
     items(replaced.await?, |token: TokenText| NewToken {

@@ -1,5 +1,6 @@
 //! Tokens in the embedded store: their rows, what finds them, whom they are about, and what holds them.
 
+use rand::RngExt;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::Reader;
@@ -30,21 +31,33 @@ impl Reader {
         // One snapshot: else every row would take and give back the file's locks, and read its pages anew
         // whenever something was written meanwhile.
         self.snapshots.look(|connection| {
+            let mut last = connection.prepare_cached("SELECT max(rowid) FROM token")?;
+            let last: Option<i64> = last.query_row([], |row| row.get(0))?;
+            let last = last.unwrap_or(1).max(1);
+            // INVARIANT 8: the index says where the row is, or nothing; then a row is read and taken apart either
+            // way, any other in place of one that is not there.
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT {TOKEN_COLUMNS} FROM token WHERE fingerprint = ?1 AND domain = ?2"
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE rowid >= \
+                 coalesce((SELECT rowid FROM token WHERE fingerprint = ?1), ?2) ORDER BY rowid LIMIT 1"
             ))?;
-            let mut last = None;
+            let mut class = None;
             fingerprints
                 .iter()
                 .map(|fingerprint| {
-                    let key = params![fingerprint.0, domain.as_str()];
-                    let row = statement.query_row(key, |row| {
-                        let class = class_of(row, last.take());
-                        Ok(class.and_then(|class| row_of(row, domain.clone(), class)))
+                    let other = rand::rng().random_range(1..=last);
+                    let read = statement.query_row(params![fingerprint.0, other], |row| {
+                        let own = row.get::<_, [u8; 16]>(0)? == fingerprint.0;
+                        Ok((own, row_likely(row, domain, class.take())))
                     });
-                    let row = row.optional()?.transpose()?;
-                    last = row.as_ref().map(|row| row.class.clone());
-                    Ok(row)
+                    let Some((own, read)) = read.optional()? else {
+                        return Ok(None);
+                    };
+                    class = read.as_ref().ok().map(|row| row.class.clone());
+                    // Another one that is malformed is nobody's concern here.
+                    if !own {
+                        return Ok(None);
+                    }
+                    Ok(Some(read?).filter(|row| row.domain == *domain))
                 })
                 .collect()
         })
@@ -232,9 +245,25 @@ impl Reader {
 
 /// A row whose columns are [`TOKEN_COLUMNS`].
 pub(super) fn token_row(row: &Row<'_>) -> Result<TokenRow, StoreError> {
-    let domain = row.get_ref(1)?.as_str().map_err(|_| MALFORMED)?;
-    let domain = DomainName::parse(domain).map_err(|_| MALFORMED)?;
-    row_of(row, domain, class_of(row, None)?)
+    row_of(row, domain_of(row, None)?, class_of(row, None)?)
+}
+
+/// The same, of a row that is likely of this domain and class.
+fn row_likely(
+    row: &Row<'_>,
+    domain: &DomainName,
+    class: Option<ClassName>,
+) -> Result<TokenRow, StoreError> {
+    row_of(row, domain_of(row, Some(domain))?, class_of(row, class)?)
+}
+
+/// The row's domain. Where it is the one named, nothing is made anew.
+fn domain_of(row: &Row<'_>, likely: Option<&DomainName>) -> Result<DomainName, StoreError> {
+    let text = row.get_ref(1)?.as_str().map_err(|_| MALFORMED)?;
+    match likely {
+        Some(domain) if domain.as_str() == text => Ok(domain.clone()),
+        _ => DomainName::parse(text).map_err(|_| MALFORMED),
+    }
 }
 
 /// The row's class. Where it is the one named, as mostly in a batch, nothing is made anew.
