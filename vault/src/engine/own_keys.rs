@@ -1,23 +1,23 @@
 //! The vault's own keys: made once, wrapped by the HSM, opened at start.
 
+mod request;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kms::{AeadKeyring, Binding, Envelope, KeyId, KeyKind, LockState, MacKey, WrappedKey};
 use ledger::{Facts, Operation, Outcome};
 
-use super::TokenizeItem;
-use super::token::Replacement;
 use super::units::{REGISTRY_KEY, RegistryKey};
 use crate::commit::{Committer, NotDurable, Record, Withheld};
 use crate::model::{
-    Catalogue, ClassName, Clock, DataClass, Domain, DomainName, IdempotencyKey, KeyRecord, Life,
-    NormalForm, Plaintext, Purpose, Subject, TokenText, UnitName, VAULT, VersionState,
+    Catalogue, Clock, DataClass, Domain, DomainName, KeyRecord, Life, NormalForm, Plaintext,
+    Subject, TokenText, VAULT, VersionState,
 };
 use crate::seal::{self, Place, Shares};
 use crate::store::{
-    AnswerId, BlindIndex, Change, Fingerprint, Indexed, KeyWrite, Reader, RequestDigest,
-    ShredError, Shreds, StoreError, SubjectHandle, TokenRow, VersionRow,
+    BlindIndex, Change, Fingerprint, Indexed, KeyWrite, Reader, ShredError, Shreds, StoreError,
+    SubjectHandle, TokenRow, VersionRow,
 };
 use crate::token;
 
@@ -154,55 +154,6 @@ impl DomainKeys {
     pub(super) fn subject(&self, subject: &Subject) -> SubjectHandle {
         let message = Binding::new("jinku/v1 data subject").field(subject.expose().as_bytes());
         SubjectHandle(cut(self.indexes.tag(&message)))
-    }
-}
-
-impl DomainKeys {
-    /// What a unit's idempotency key stands under in this domain.
-    pub(super) fn answer_id(&self, unit: &UnitName, key: &IdempotencyKey) -> AnswerId {
-        let message = Binding::new("jinku/v1 idempotency key")
-            .field(unit.as_str().as_bytes())
-            .field(key.expose().as_bytes());
-        AnswerId(cut(self.fingerprints.tag(&message)))
-    }
-
-    /// What stands for a whole request to tokenize.
-    pub(super) fn request_digest(&self, items: &[TokenizeItem]) -> RequestDigest {
-        let mut message = Binding::new("jinku/v1 idempotent request");
-        for TokenizeItem { class, value, wish } in items {
-            // Whether something is wished is told apart from a wish for nothing.
-            let subject = wish.subject.as_ref().map(Subject::expose);
-            let number = |wished: Option<u64>| wished.map_or(0, |number| number.saturating_add(1));
-            message = message
-                .field(class.as_str().as_bytes())
-                .field(value.expose().as_bytes())
-                .number(subject.is_some().into())
-                .field(subject.unwrap_or_default().as_bytes())
-                .number(number(wish.ttl_seconds))
-                .number(number(wish.uses.map(u64::from)));
-        }
-        RequestDigest(self.indexes.tag(&message))
-    }
-
-    /// What stands for a whole request to replace tokens.
-    pub(super) fn replacement_digest(
-        &self,
-        purpose: &Purpose,
-        tokens: &[TokenText],
-        wish: &Replacement,
-    ) -> RequestDigest {
-        let number = |wished: Option<u64>| wished.map_or(0, |number| number.saturating_add(1));
-        let class = wish.to_class.as_ref().map(ClassName::as_str);
-        let mut message = Binding::new("jinku/v1 idempotent replacement")
-            .field(purpose.as_str().as_bytes())
-            .number(class.is_some().into())
-            .field(class.unwrap_or_default().as_bytes())
-            .number(number(wish.ttl_seconds))
-            .number(number(wish.uses.map(u64::from)));
-        for token in tokens {
-            message = message.field(token.expose().as_bytes());
-        }
-        RequestDigest(self.indexes.tag(&message))
     }
 }
 
