@@ -1,66 +1,37 @@
 //! A client of registered units: one method for each call of `units.proto`.
 
-use tonic::transport::Channel;
-
-use crate::channel::{RESPONSE_BYTES_MAX, answer, channel, with_proof};
+use crate::calls::client;
 use crate::v1::units_client::UnitsClient as Stub;
 use crate::v1::{
     DescribeProposalResponse, DescribeUnitResponse, ListProposalsRequest, ListProposalsResponse,
     ListUnitsRequest, ListUnitsResponse, NamedProposal, NamedUnit, ProposalEndedResponse,
     SetUnitRequest, UnitActResponse,
 };
-use crate::{ClientError, ClientSettings, UnitProof};
 
-/// A client of registered units. Clones share one channel.
-#[derive(Clone)]
-pub struct UnitsClient {
-    stub: Stub<Channel>,
-}
-
-impl UnitsClient {
-    /// Prepares the channel; it connects when it is first used, and again when it was lost.
-    pub fn new(settings: &ClientSettings) -> Result<Self, ClientError> {
-        let stub = Stub::new(channel(settings)?).max_decoding_message_size(RESPONSE_BYTES_MAX);
-        Ok(Self { stub })
+client! {
+    /// A client of registered units. Clones share one channel.
+    UnitsClient over Stub {
+        /// A unit as it shall be, new or not: proposed where it widens anything, done at once where it does not.
+        set_unit(SetUnitRequest) -> UnitActResponse;
+        /// Suspends a unit.
+        suspend_unit(NamedUnit) -> UnitActResponse;
+        /// Proposes that a suspended unit acts again.
+        resume_unit(NamedUnit) -> UnitActResponse;
+        /// Retires a unit, for good.
+        retire_unit(NamedUnit) -> UnitActResponse;
+        /// Reads a unit's registration.
+        describe_unit(NamedUnit) -> DescribeUnitResponse;
+        /// Lists units.
+        list_units(ListUnitsRequest) -> ListUnitsResponse;
+        /// Approves another unit's proposal.
+        approve_unit(NamedProposal) -> UnitActResponse;
+        /// Turns another unit's proposal down.
+        refuse_unit(NamedProposal) -> ProposalEndedResponse;
+        /// Takes one's own proposal back.
+        withdraw_unit(NamedProposal) -> ProposalEndedResponse;
+        /// Reads a proposal that waits.
+        describe_proposal(NamedProposal) -> DescribeProposalResponse;
+        /// Lists the proposals that wait.
+        list_proposals(ListProposalsRequest) -> ListProposalsResponse;
     }
-}
-
-macro_rules! calls {
-    ($($(#[$doc:meta])* $call:ident($request:ident) -> $response:ident;)+) => {
-        impl UnitsClient {
-            $($(#[$doc])*
-            pub async fn $call(
-                &self,
-                request: $request,
-                proof: Option<&UnitProof>,
-            ) -> Result<$response, ClientError> {
-                answer(self.stub.clone().$call(with_proof(request, proof)).await)
-            })+
-        }
-    };
-}
-
-calls! {
-    /// A unit as it shall be, new or not: proposed where it widens anything, done at once where it does not.
-    set_unit(SetUnitRequest) -> UnitActResponse;
-    /// Suspends a unit.
-    suspend_unit(NamedUnit) -> UnitActResponse;
-    /// Proposes that a suspended unit acts again.
-    resume_unit(NamedUnit) -> UnitActResponse;
-    /// Retires a unit, for good.
-    retire_unit(NamedUnit) -> UnitActResponse;
-    /// Reads a unit's registration.
-    describe_unit(NamedUnit) -> DescribeUnitResponse;
-    /// Lists units.
-    list_units(ListUnitsRequest) -> ListUnitsResponse;
-    /// Approves another unit's proposal.
-    approve_unit(NamedProposal) -> UnitActResponse;
-    /// Turns another unit's proposal down.
-    refuse_unit(NamedProposal) -> ProposalEndedResponse;
-    /// Takes one's own proposal back.
-    withdraw_unit(NamedProposal) -> ProposalEndedResponse;
-    /// Reads a proposal that waits.
-    describe_proposal(NamedProposal) -> DescribeProposalResponse;
-    /// Lists the proposals that wait.
-    list_proposals(ListProposalsRequest) -> ListProposalsResponse;
 }

@@ -61,6 +61,9 @@ async fn a_unit_acts_at_once_when_another_person_has_approved_it_and_after_a_pow
         ];
         assert!(has_entry(&entries, &facts), "{facts:?}");
     }
+    // What is refused is one entry.
+    let own = |entry: &&serde_json::Value| entry["reason"] == "proposal-own";
+    assert_eq!(entries.iter().filter(own).count(), 1);
     let facts = [("operation", "unit-approve"), ("commitment", id.as_str())];
     assert!(has_entry(&entries, &facts));
     // The policy digest covers who is registered.

@@ -83,23 +83,8 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use super::*;
-    use crate::model::Timestamp;
-
-    #[derive(Default)]
-    struct Hand(AtomicU64);
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp(0)
-        }
-
-        fn monotonic(&self) -> Duration {
-            Duration::from_secs(self.0.load(Ordering::Relaxed))
-        }
-    }
+    use crate::model::Hand;
 
     fn kind(unit: &str, code: &'static str) -> Kind {
         Kind {
@@ -119,9 +104,9 @@ mod tests {
         for _ in 0..41 {
             assert_eq!(tally.note(kind("a", "rate")), Noted::Again);
         }
-        clock.0.store(59, Ordering::Relaxed);
+        clock.at(59);
         assert_eq!(tally.over(), []);
-        clock.0.store(60, Ordering::Relaxed);
+        clock.at(60);
         // What comes before it is looked at counts too.
         assert_eq!(tally.note(kind("a", "rate")), Noted::Again);
         assert_eq!(tally.over(), [(kind("a", "rate"), 42)]);

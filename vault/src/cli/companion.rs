@@ -91,11 +91,19 @@ impl Companions {
         Ok(companions)
     }
 
-    /// The same package selection as `cargo run`, so that nothing is compiled twice.
+    /// The same package selection as `cargo run`, and without what that says of the package it runs: build scripts
+    /// that look at it (`ring`'s) would run anew, and nearly everything be compiled twice.
     fn build(&self, cargo: &Path) -> anyhow::Result<()> {
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet", "--manifest-path"]);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        for (name, _) in std::env::vars_os() {
+            let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+            let name = name.to_string_lossy();
+            if of_package.iter().any(|prefix| name.starts_with(prefix)) {
+                command.env_remove(&*name);
+            }
+        }
         if self.folder.ends_with("release") {
             command.arg("--release");
         }

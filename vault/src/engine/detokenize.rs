@@ -59,12 +59,12 @@ impl Engine {
         self.batch_size(tokens.len())?;
         // The proof, and with it the slot among those in flight, is held until the answer.
         let (proof, tokens) = (Arc::new(proof), Arc::new(tokens));
+        let asked = (Operation::Detokenize, grant);
         for _ in 0..ATTEMPTS_MAX {
             let passage = match self.passage(&proof, tokens.len(), grant).await? {
                 Ok(passage) => passage,
                 Err(held) => {
                     let held = held.noting(self.presented(proof.grant().domain(), &tokens));
-                    let asked = (Operation::Detokenize, grant);
                     return Err(self.held_back(&proof, held, asked, request).await);
                 }
             };
@@ -76,10 +76,7 @@ impl Engine {
             let opened = opening.await.map_err(|_| EngineError::Keys)??;
             let (record, items, passed) = match opened {
                 Ok(opened) => opened,
-                Err(held) => {
-                    let asked = (Operation::Detokenize, grant);
-                    return Err(self.held_back(&proof, held, asked, request).await);
-                }
+                Err(held) => return Err(self.held_back(&proof, held, asked, request).await),
             };
             match self.record_shown(record, items, passed).await {
                 Ok((items, entry)) => return Ok(Revelation { items, entry }),

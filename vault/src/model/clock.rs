@@ -78,6 +78,30 @@ impl Clock for SystemClock {
     }
 }
 
+/// A clock whose monotonic time is set by hand.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Hand(std::sync::atomic::AtomicU64);
+
+#[cfg(test)]
+impl Hand {
+    /// So many seconds after its start.
+    pub(crate) fn at(&self, seconds: u64) {
+        self.0.store(seconds, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_767_225_600_000_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Timestamp;

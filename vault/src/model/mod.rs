@@ -33,6 +33,8 @@ pub use calendar::{Calendar, CalendarError, Calendars};
 pub use class::{
     Catalogue, CatalogueError, DataClass, Demand, Domain, Level, Mask, NormalForm, SpaceShares,
 };
+#[cfg(test)]
+pub(crate) use clock::Hand;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use delivery::Delivery;
 pub use format::{

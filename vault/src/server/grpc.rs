@@ -1,5 +1,6 @@
 //! The gRPC face: the `api` crate's contract over the same corridor.
 
+mod contract;
 mod guard;
 mod key_life;
 mod key_use;

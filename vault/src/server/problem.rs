@@ -429,7 +429,7 @@ impl From<EngineError> for Problem {
             EngineError::Tokens(fault) => Self::from(fault),
             EngineError::Guard(fault) => Self::from(fault.clone()).entered_as(Outcome::Denied),
             EngineError::HeldBack(fault) => Self::from(fault.clone()),
-            EngineError::Unit(fault) => Self::from(fault.clone()),
+            EngineError::Unit(fault) => Self::from(fault.clone()).entered_as(Outcome::Denied),
         }
     }
 }

@@ -61,23 +61,10 @@ impl HsmWatch {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::model::Timestamp;
-
-    #[derive(Default)]
-    struct Hand(AtomicU64);
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp(0)
-        }
-
-        fn monotonic(&self) -> Duration {
-            Duration::from_secs(self.0.load(Ordering::Relaxed))
-        }
-    }
+    use crate::model::Hand;
 
     #[test]
     fn an_hsm_that_is_away_degrades_for_the_grace_and_no_longer() {
@@ -94,11 +81,11 @@ mod tests {
         let watch = HsmWatch::new(alive, Duration::from_secs(10), dynamic);
         assert_eq!(watch.ready(), Ok(Readiness::Ready));
         away.store(true, Ordering::Relaxed);
-        clock.0.store(100, Ordering::Relaxed);
+        clock.at(100);
         assert!(matches!(watch.ready(), Ok(Readiness::Degraded(_))));
-        clock.0.store(109, Ordering::Relaxed);
+        clock.at(109);
         assert!(matches!(watch.ready(), Ok(Readiness::Degraded(_))));
-        clock.0.store(110, Ordering::Relaxed);
+        clock.at(110);
         assert!(watch.ready().is_err());
         away.store(false, Ordering::Relaxed);
         assert_eq!(watch.ready(), Ok(Readiness::Ready));

@@ -333,14 +333,22 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts the log's pages into the file and cuts it off; says whether nothing was in the way.
+    /// Puts the log's pages into the file and cuts it off; says whether nothing was in the way. It is waited for
+    /// where something was destroyed: a log that is long only has time. The group is durable, whatever comes of it.
     fn empty_log(&self) -> bool {
+        let wait = if self.shreds.get() {
+            BUSY_TIMEOUT
+        } else {
+            Duration::ZERO
+        };
         let _alone = self.snapshots.alone();
+        let set = self.connection.busy_timeout(wait);
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
         let emptied = self
             .connection
             .query_row(sql, [], |row| row.get::<_, i64>(0));
-        emptied == Ok(0)
+        let set_back = self.connection.busy_timeout(BUSY_TIMEOUT);
+        set.is_ok() && set_back.is_ok() && emptied == Ok(0)
     }
 
     /// Drops the group. The transaction may be gone already; then there is nothing to do.

@@ -17,7 +17,7 @@ const KEPT: usize = 200_000;
 /// Values of one call while the store is filled.
 const FILLING: u32 = 1_000;
 /// Times that raw lookups and the engine's are measured, in turn.
-const ROUNDS: usize = 5;
+const ROUNDS: u32 = 5;
 
 /// Fills the store of the installation with `rows` tokens, then measures.
 pub(super) async fn measured(
@@ -30,9 +30,9 @@ pub(super) async fn measured(
     let database = data.join("vault.db");
     let learning = tokio::task::spawn_blocking(move || RawLookups::of(&database));
     let lookups = Arc::new(learning.await??);
-    let mut rounds = Vec::with_capacity(ROUNDS);
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        rounds.push(round(desk, &tokens, &lookups, time / 5).await?);
+        rounds.push(round(desk, &tokens, &lookups, time / ROUNDS).await?);
     }
     shown(rounds);
     let (store, ledger) = (bytes(&data.join("vault.db"))?, bytes(&data.join("ledger"))?);

@@ -7,11 +7,11 @@ mod wish;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use api::v1::{NamedProposal, NamedUnit, SetUnitRequest};
 use api::{UnitProof, UnitsClient};
 
 use crate::cli::connection::refused;
+use crate::cli::consent::Consent;
 use crate::cli::{guard, screen};
 use crate::engine::units::Run;
 
@@ -82,9 +82,8 @@ pub(super) enum Verb {
     Retire {
         /// The unit's code.
         name: String,
-        /// Don't ask whether it is meant.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// List all units.
     List,
@@ -173,10 +172,8 @@ impl Session {
                 let acted = self.client.resume_unit(named(name), self.proof.as_ref());
                 self.acted(&acted.await.map_err(refused)?)
             }
-            Verb::Retire { name, yes } => {
-                if !yes {
-                    bail!("a retired unit never comes back: say --yes if that is meant");
-                }
+            Verb::Retire { name, consent } => {
+                consent.given(("unit", name), "A retired unit never comes back.")?;
                 let acted = self.client.retire_unit(named(name), self.proof.as_ref());
                 self.acted(&acted.await.map_err(refused)?)
             }

@@ -5,7 +5,7 @@ use super::TokenFault;
 use super::act::{Draft, Outcomes, Repeats};
 use super::replace::Replacement;
 use crate::commit::Record;
-use crate::engine::idempotency::{Asked, REPEAT};
+use crate::engine::idempotency::REPEAT;
 use crate::engine::{Engine, EngineError, caller_facts};
 use crate::model::{LifeFault, Once, RequestId, TokenText};
 use crate::policy::token_act::{Replace, TokenAct};
@@ -36,7 +36,7 @@ impl Engine {
         facts.domain = Some(domain.to_string());
         facts.purpose = Some(grant.purpose().to_string());
         facts.reason = Some(REPEAT.to_owned());
-        let (kept_domain, kept_asked): (_, Asked) = (domain.clone(), asked);
+        let kept_domain = domain.clone();
         Ok(Repeats {
             again: Box::new(move |engine| {
                 let kept = engine.kept(&domain, &asked)?;
@@ -48,12 +48,11 @@ impl Engine {
                 }))
             }),
             keep: Box::new(move |engine, outcomes: &Outcomes<TokenText>| {
-                let (domain, asked) = (&kept_domain, &kept_asked);
-                let values = engine.domain_keys(domain)?.values();
+                let values = engine.domain_keys(&kept_domain)?.values();
                 let sealed = outcomes.column(|outcomes| {
-                    answer::close(&values, domain, asked.id(), &spelled(outcomes))
+                    answer::close(&values, &kept_domain, asked.id(), &spelled(outcomes))
                 })?;
-                Ok(asked.row(domain, sealed))
+                Ok(asked.row(&kept_domain, sealed))
             }),
         })
     }

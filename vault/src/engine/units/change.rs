@@ -24,10 +24,7 @@ impl Engine {
     ) -> Result<UnitActed, EngineError> {
         let facts = caller_facts(Change::OPERATION, &proof, request);
         let unit = proof.grant().unit();
-        let changing = self
-            .changed_unit(unit, document, keys, run, facts.clone())
-            .await;
-        self.settled_unit_act(facts, changing).await
+        self.changed_unit(unit, document, keys, run, facts).await
     }
 
     /// Suspends a unit: from the answer on, its requests are refused.
@@ -62,10 +59,8 @@ impl Engine {
         } else {
             UnitKey::standing()
         };
-        let changing = self
-            .changed_unit(unit, document, keys, Run::Real, facts.clone())
-            .await;
-        self.settled_unit_act(facts, changing).await
+        self.changed_unit(unit, document, keys, Run::Real, facts)
+            .await
     }
 
     async fn changed_unit(

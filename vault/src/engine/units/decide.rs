@@ -24,8 +24,7 @@ impl Engine {
         let id = proof.grant().proposal().id;
         facts.commitment = Some(id.0);
         let by = proof.admitted().caller().unit().name.clone();
-        let approving = self.approved(id, by, facts.clone()).await;
-        self.settled_unit_act(facts, approving).await
+        self.approved(id, by, facts).await
     }
 
     async fn approved(
@@ -120,18 +119,13 @@ impl Engine {
         mut facts: Facts,
         fit: impl FnOnce(&Proposal) -> Result<(), UnitFault>,
     ) -> Result<Sequenced, EngineError> {
+        let _turn = self.registrar.turn().await;
+        let (_, proposal) = self.waiting(id).await?;
+        fit(&proposal)?;
         facts.commitment = Some(id.0);
-        let ending = async {
-            let _turn = self.registrar.turn().await;
-            let (_, proposal) = self.waiting(id).await?;
-            fit(&proposal)?;
-            let mut facts = facts.clone();
-            facts.reason = Some(proposal.unit.to_string());
-            let writes = vec![UnitWrite::EndProposal(id.0)];
-            self.note_of_units(facts, writes).await
-        };
-        let ending = ending.await;
-        self.settled_unit_act(facts, ending).await
+        facts.reason = Some(proposal.unit.to_string());
+        let writes = vec![UnitWrite::EndProposal(id.0)];
+        self.note_of_units(facts, writes).await
     }
 
     /// A proposal that waits, as it stands now.

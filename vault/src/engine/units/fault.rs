@@ -1,4 +1,4 @@
-//! Why an act on registered units was not done. Each is an entry before it is an answer.
+//! Why an act on registered units was not done.
 
 use crate::model::{RegistryError, UnitName};
 

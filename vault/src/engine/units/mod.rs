@@ -281,33 +281,6 @@ impl Engine {
         let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;
         Ok(entry)
     }
-
-    /// Records that an act which policy permits was not done.
-    async fn unit_act_refused(
-        &self,
-        mut facts: Facts,
-        error: EngineError,
-    ) -> Result<EngineError, EngineError> {
-        let EngineError::Unit(fault) = &error else {
-            return Ok(error);
-        };
-        facts.outcome = Outcome::Denied;
-        facts.reason = Some(fault.code().to_owned());
-        self.note_of_units(facts, Vec::new()).await?;
-        Ok(error)
-    }
-
-    /// The outcome of an act; where it was not done, that is an entry first.
-    async fn settled_unit_act<T>(
-        &self,
-        facts: Facts,
-        outcome: Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
-        match outcome {
-            Ok(done) => Ok(done),
-            Err(error) => Err(self.unit_act_refused(facts, error).await?),
-        }
-    }
 }
 
 /// Whether an entry says that a unit is in force as its commitment has it. An approval that is not the last one

@@ -39,8 +39,7 @@ impl Engine {
     ) -> Result<UnitActed, EngineError> {
         let facts = caller_facts(Propose::OPERATION, &proof, request);
         let proposal = proof.grant().proposal().as_ref().clone();
-        let proposing = self.proposed(proposal, facts.clone(), widens, run).await;
-        self.settled_unit_act(facts, proposing).await
+        self.proposed(proposal, facts, widens, run).await
     }
 
     /// Proposes that a suspended unit acts again.
@@ -51,21 +50,14 @@ impl Engine {
     ) -> Result<UnitActed, EngineError> {
         let facts = caller_facts(Resume::OPERATION, &proof, request);
         let (unit, by) = (proof.grant().unit(), &proof.admitted().caller().unit().name);
-        let checked = match (unit.registration, unit.standing) {
-            (Registration::File, _) => Err(UnitFault::InFile(unit.name.clone()).into()),
-            (_, Standing::Retired) => Err(UnitFault::Retired.into()),
-            (_, Standing::Active) => Err(UnitFault::NotSuspended.into()),
-            (_, Standing::Suspended) => self.plan_resume(unit, by),
+        let proposal = match (unit.registration, unit.standing) {
+            (Registration::File, _) => return Err(UnitFault::InFile(unit.name.clone()).into()),
+            (_, Standing::Retired) => return Err(UnitFault::Retired.into()),
+            (_, Standing::Active) => return Err(UnitFault::NotSuspended.into()),
+            (_, Standing::Suspended) => self.plan_resume(unit, by)?,
         };
-        let proposing = match checked {
-            Ok(proposal) => {
-                let keys = UnitKey::standing();
-                self.proposed(proposal, facts.clone(), keys, Run::Real)
-                    .await
-            }
-            Err(error) => Err(error),
-        };
-        self.settled_unit_act(facts, proposing).await
+        self.proposed(proposal, facts, UnitKey::standing(), Run::Real)
+            .await
     }
 
     async fn proposed(

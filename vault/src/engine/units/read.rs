@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Facts, Outcome};
+use ledger::Facts;
 
 use super::UnitFault;
 use crate::commit::Sequenced;
@@ -99,11 +99,8 @@ impl Engine {
     ) -> Result<(Proposal, Sequenced), EngineError> {
         let mut facts = caller_facts(List::OPERATION, &proof, request);
         facts.commitment = Some(id.0);
-        let Some(proposal) = self.find_proposal(id).await? else {
-            facts.outcome = Outcome::Denied;
-            let error = UnitFault::NoProposal.into();
-            return Err(self.unit_act_refused(facts, error).await?);
-        };
+        let proposal = self.find_proposal(id).await?;
+        let proposal = proposal.ok_or(UnitFault::NoProposal)?;
         facts.reason = Some(proposal.unit.to_string());
         Ok((proposal, self.note_of_units(facts, Vec::new()).await?))
     }

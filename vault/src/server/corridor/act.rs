@@ -9,7 +9,7 @@ use ledger::{Operation, Outcome};
 use super::Ticket;
 use crate::admission::Admitted;
 use crate::engine::{EngineError, Refusal};
-use crate::model::{DomainName, GatewayName, GrantId, Purpose, RequestId, UnitName};
+use crate::model::{DomainName, GatewayName, GrantId, ProposalId, Purpose, RequestId, UnitName};
 use crate::policy::{Authorized, Refused};
 use crate::server::Vault;
 use crate::server::problem::Problem;
@@ -20,7 +20,8 @@ pub(super) struct Asked {
     key: Option<KeyId>,
     domain: Option<DomainName>,
     purpose: Option<Purpose>,
-    grant: Option<GrantId>,
+    /// What its entry commits to: the id of a grant or of a proposal.
+    commitment: Option<[u8; 32]>,
 }
 
 impl Asked {
@@ -30,7 +31,7 @@ impl Asked {
             key: None,
             domain: None,
             purpose: None,
-            grant: None,
+            commitment: None,
         }
     }
 
@@ -39,8 +40,13 @@ impl Asked {
     }
 
     pub(super) fn on_grant(self, grant: GrantId) -> Self {
-        let grant = Some(grant);
-        Self { grant, ..self }
+        let commitment = Some(grant.0);
+        Self { commitment, ..self }
+    }
+
+    pub(super) fn on_proposal(self, proposal: ProposalId) -> Self {
+        let commitment = Some(proposal.0);
+        Self { commitment, ..self }
     }
 
     pub(super) fn in_domain(self, domain: &DomainName) -> Self {
@@ -90,7 +96,7 @@ impl ActBy {
             purpose: asked.purpose.as_ref(),
             policy: Some(self.policy),
             key: asked.key.as_ref(),
-            commitment: asked.grant.map(|id| id.0),
+            commitment: asked.commitment,
             outcome,
         }
     }

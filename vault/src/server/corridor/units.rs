@@ -3,23 +3,34 @@
 
 use std::sync::Arc;
 
-use super::{Ticket, refusal};
+use super::Ticket;
+use super::act::{Asked, decided};
 use crate::admission::Admitted;
-use crate::engine::Refusal;
 use crate::engine::units::{Plan, Run, UnitActed};
 use crate::model::{Proposal, ProposalId, Unit, UnitDocument, UnitName};
-use crate::policy::unit_act::{Change, Propose, UnitAct};
-use crate::policy::{Authorized, Denied, OnProposal, OnRegistered, OnRegistry, Refused};
+use crate::policy::unit_act::{Change, List, Propose, UnitAct};
+use crate::policy::{Authorized, Denied, OnProposal, OnRegistered, OnRegistry};
 use crate::server::Vault;
 use crate::server::problem::Problem;
 
-/// May the caller do `A` to the registry as a whole?
-pub(in crate::server) async fn on_registry<A: UnitAct>(
+/// May the caller list units and proposals?
+pub(in crate::server) async fn on_registry(
     vault: &Vault,
     ticket: &Ticket,
-) -> Result<Authorized<OnRegistry<A>>, Problem> {
-    let decided = vault.policies.authorize_on_registry(ticket.take()?);
-    proven::<A, _>(vault, ticket, decided).await
+) -> Result<Authorized<OnRegistry<List>>, Problem> {
+    let decision = vault.policies.authorize_on_registry(ticket.take()?);
+    decided(vault, ticket, Asked::new(List::OPERATION), decision).await
+}
+
+/// May the caller read this proposal, as one who may list them?
+pub(in crate::server) async fn on_waiting(
+    vault: &Vault,
+    ticket: &Ticket,
+    id: ProposalId,
+) -> Result<Authorized<OnRegistry<List>>, Problem> {
+    let decision = vault.policies.authorize_on_registry(ticket.take()?);
+    let asked = Asked::new(List::OPERATION).on_proposal(id);
+    decided(vault, ticket, asked, decision).await
 }
 
 /// May the caller do `A` to the unit of this name?
@@ -30,7 +41,7 @@ pub(in crate::server) async fn on_registered<A: UnitAct>(
 ) -> Result<Authorized<OnRegistered<A>>, Problem> {
     let admitted = ticket.take()?;
     let registry = vault.identity.registry();
-    let decided = match registry.unit(unit) {
+    let decision = match registry.unit(unit) {
         Some(unit) => vault
             .policies
             .authorize_on_registered(admitted, Arc::clone(unit)),
@@ -38,7 +49,7 @@ pub(in crate::server) async fn on_registered<A: UnitAct>(
             .policies
             .refuse_unlisted(admitted, Denied::UnknownUnit)),
     };
-    proven::<A, _>(vault, ticket, decided).await
+    decided(vault, ticket, Asked::new(A::OPERATION), decision).await
 }
 
 /// May the caller do `A` to the proposal of this id?
@@ -49,7 +60,7 @@ pub(in crate::server) async fn on_proposal<A: UnitAct>(
 ) -> Result<Authorized<OnProposal<A>>, Problem> {
     let found = vault.engine.find_proposal(id).await?;
     let admitted = ticket.take()?;
-    let decided = match found {
+    let decision = match found {
         Some(proposal) => {
             let wished = vault.engine.wished_unit(&proposal)?;
             let policies = &vault.policies;
@@ -59,7 +70,8 @@ pub(in crate::server) async fn on_proposal<A: UnitAct>(
             .policies
             .refuse_unlisted(admitted, Denied::UnknownProposal)),
     };
-    proven::<A, _>(vault, ticket, decided).await
+    let asked = Asked::new(A::OPERATION).on_proposal(id);
+    decided(vault, ticket, asked, decision).await
 }
 
 /// From a document to what it takes: nothing, a change at once, or a proposal.
@@ -84,8 +96,8 @@ pub(in crate::server) async fn set_unit(
             return Ok(engine.propose_unit(proof, widens, run, request).await?);
         }
     };
-    let decided = policies.authorize_on_registered::<Change>(admitted, unit);
-    let proof = proven::<Change, _>(vault, ticket, decided).await?;
+    let decision = policies.authorize_on_registered::<Change>(admitted, unit);
+    let proof = decided(vault, ticket, Asked::new(Change::OPERATION), decision).await?;
     let wish = (document.clone(), keys);
     Ok(engine.change_unit(proof, wish, run, request).await?)
 }
@@ -98,31 +110,8 @@ async fn may_propose(
     wished: &Unit,
 ) -> Result<Authorized<OnProposal<Propose>>, Problem> {
     let proposal = Arc::new(proposal);
-    let decided = vault
+    let decision = vault
         .policies
         .authorize_on_proposal(admitted, proposal, wished);
-    proven::<Propose, _>(vault, ticket, decided).await
-}
-
-async fn proven<A: UnitAct, P>(
-    vault: &Vault,
-    ticket: &Ticket,
-    decided: Result<P, Box<Refused>>,
-) -> Result<P, Problem> {
-    let refused = match decided {
-        Ok(proof) => return Ok(proof),
-        Err(refused) => refused,
-    };
-    let problem = Problem::from(refused.denial);
-    let refusal = Refusal {
-        policy: Some(refused.policy),
-        ..refusal(
-            A::OPERATION,
-            &problem,
-            ticket.request,
-            refused.admitted.caller(),
-        )
-    };
-    vault.engine.refuse(refusal).await?;
-    Err(problem)
+    decided(vault, ticket, Asked::new(Propose::OPERATION), decision).await
 }

@@ -9,9 +9,8 @@ use api::v1::{
     Grant as GrantMessage, GrantRequest, GrantResponse, PlantHoneytokensRequest,
     PlantHoneytokensResponse, RequestGrantRequest, UnitRequest, UnitResponse,
 };
-use tonic::{Request, Response, Status};
 
-use super::ticket;
+use super::contract::contract;
 use crate::commit::Sequenced;
 use crate::model::{ClassName, DomainName, Grant, GrantId, UnitName};
 use crate::policy::guard_act;
@@ -164,32 +163,14 @@ impl GrpcGuard {
     }
 }
 
-/// Each call of the contract, and the method that answers it. What was permitted and was not done is an entry first.
-macro_rules! contract {
-    ($($call:ident($request:ident) -> $response:ident = $act:ident;)+) => {
-        #[tonic::async_trait]
-        impl Contract for GrpcGuard {
-            $(async fn $call(
-                &self,
-                request: Request<$request>,
-            ) -> Result<Response<$response>, Status> {
-                let ticket = ticket(&request)?;
-                let answer = self.$act(&ticket, request.into_inner()).await;
-                let closed = corridor::closed(&self.vault, &ticket, answer).await;
-                closed
-                    .map(Response::new)
-                    .map_err(|problem| problem.status())
-            })+
-        }
-    };
-}
-
 contract! {
-    lock_unit(UnitRequest) -> UnitResponse = locked;
-    unlock_unit(UnitRequest) -> UnitResponse = unlocked;
-    plant_honeytokens(PlantHoneytokensRequest) -> PlantHoneytokensResponse = planted;
-    request_grant(RequestGrantRequest) -> GrantResponse = asked;
-    approve_grant(GrantRequest) -> GrantResponse = approved;
-    revoke_grant(GrantRequest) -> GrantResponse = revoked;
-    describe_grant(GrantRequest) -> GrantResponse = described;
+    GrpcGuard {
+        lock_unit(UnitRequest) -> UnitResponse = locked;
+        unlock_unit(UnitRequest) -> UnitResponse = unlocked;
+        plant_honeytokens(PlantHoneytokensRequest) -> PlantHoneytokensResponse = planted;
+        request_grant(RequestGrantRequest) -> GrantResponse = asked;
+        approve_grant(GrantRequest) -> GrantResponse = approved;
+        revoke_grant(GrantRequest) -> GrantResponse = revoked;
+        describe_grant(GrantRequest) -> GrantResponse = described;
+    }
 }

@@ -8,14 +8,15 @@ use api::v1::{
     ListUnitsRequest, ListUnitsResponse, NamedProposal, NamedUnit, ProposalEndedResponse,
     RegisteredUnit, SetUnitRequest, UnitActResponse, UnitProposal,
 };
-use tonic::{Request, Response, Status};
 
-use super::ticket;
+use super::contract::contract;
 use crate::commit::Sequenced;
 use crate::engine::units::UnitActed;
 use crate::model::{Proposal, ProposalId, Unit, UnitDocument, UnitName};
 use crate::server::corridor::Ticket;
-use crate::server::corridor::units::{on_proposal, on_registered, on_registry, set_unit};
+use crate::server::corridor::units::{
+    on_proposal, on_registered, on_registry, on_waiting, set_unit,
+};
 use crate::server::problem::Problem;
 use crate::server::{Vault, rest};
 
@@ -151,7 +152,7 @@ impl GrpcUnits {
         asked: NamedProposal,
     ) -> Result<DescribeProposalResponse, Problem> {
         let id = ProposalId::parse(&asked.id)?;
-        let proof = on_registry(&self.vault, ticket).await?;
+        let proof = on_waiting(&self.vault, ticket, id).await?;
         let engine = &self.vault.engine;
         let (proposal, entry) = engine
             .describe_proposal(proof, id, ticket.request())
@@ -217,35 +218,18 @@ fn message(unit: &Unit) -> RegisteredUnit {
     }
 }
 
-/// Each call of the contract, and the method that answers it.
-macro_rules! contract {
-    ($($call:ident($request:ident) -> $response:ident = $act:ident;)+) => {
-        #[tonic::async_trait]
-        impl Contract for GrpcUnits {
-            $(async fn $call(
-                &self,
-                request: Request<$request>,
-            ) -> Result<Response<$response>, Status> {
-                let ticket = ticket(&request)?;
-                let answer = self.$act(&ticket, request.into_inner()).await;
-                answer
-                    .map(Response::new)
-                    .map_err(|problem| problem.status())
-            })+
-        }
-    };
-}
-
 contract! {
-    set_unit(SetUnitRequest) -> UnitActResponse = set;
-    suspend_unit(NamedUnit) -> UnitActResponse = suspended;
-    resume_unit(NamedUnit) -> UnitActResponse = resumed;
-    retire_unit(NamedUnit) -> UnitActResponse = retired;
-    describe_unit(NamedUnit) -> DescribeUnitResponse = described;
-    list_units(ListUnitsRequest) -> ListUnitsResponse = listed;
-    approve_unit(NamedProposal) -> UnitActResponse = approved;
-    refuse_unit(NamedProposal) -> ProposalEndedResponse = refused;
-    withdraw_unit(NamedProposal) -> ProposalEndedResponse = withdrawn;
-    describe_proposal(NamedProposal) -> DescribeProposalResponse = proposal;
-    list_proposals(ListProposalsRequest) -> ListProposalsResponse = proposals;
+    GrpcUnits {
+        set_unit(SetUnitRequest) -> UnitActResponse = set;
+        suspend_unit(NamedUnit) -> UnitActResponse = suspended;
+        resume_unit(NamedUnit) -> UnitActResponse = resumed;
+        retire_unit(NamedUnit) -> UnitActResponse = retired;
+        describe_unit(NamedUnit) -> DescribeUnitResponse = described;
+        list_units(ListUnitsRequest) -> ListUnitsResponse = listed;
+        approve_unit(NamedProposal) -> UnitActResponse = approved;
+        refuse_unit(NamedProposal) -> ProposalEndedResponse = refused;
+        withdraw_unit(NamedProposal) -> ProposalEndedResponse = withdrawn;
+        describe_proposal(NamedProposal) -> DescribeProposalResponse = proposal;
+        list_proposals(ListProposalsRequest) -> ListProposalsResponse = proposals;
+    }
 }

@@ -7,7 +7,6 @@ use super::Problem;
 use crate::engine::units::UnitFault;
 use crate::model::{DocumentFault, InvalidProposalId};
 
-/// What is refused of units is an entry already.
 impl From<UnitFault> for Problem {
     fn from(fault: UnitFault) -> Self {
         let forbidden = (StatusCode::FORBIDDEN, Code::PermissionDenied);

@@ -162,7 +162,8 @@ pub(in crate::server) async fn set(
         let done = corridor::units::set_unit(&vault, &ticket, &document, run).await?;
         acted(&vault, &done)
     };
-    answer(ticket.request(), done.await)
+    let closed = corridor::closed(&vault, &ticket, done.await).await;
+    answer(ticket.request(), closed)
 }
 
 /// What of a list is asked for.
@@ -197,7 +198,8 @@ pub(in crate::server) async fn list(
             entry: page.entry.seq(),
         })
     };
-    answer(ticket.request(), listed.await)
+    let closed = corridor::closed(&vault, &ticket, listed.await).await;
+    answer(ticket.request(), closed)
 }
 
 /// `GET /v1/units/{unit}`
@@ -215,7 +217,8 @@ pub(in crate::server) async fn describe(
             entry: entry.seq(),
         })
     };
-    answer(ticket.request(), read.await)
+    let closed = corridor::closed(&vault, &ticket, read.await).await;
+    answer(ticket.request(), closed)
 }
 
 /// `POST /v1/units/{unit}/suspend`, `…/resume` and `…/retire`, from where locks are handled too.
@@ -258,7 +261,8 @@ pub(in crate::server) async fn proposals(
             entry: entry.seq(),
         })
     };
-    answer(ticket.request(), listed.await)
+    let closed = corridor::closed(&vault, &ticket, listed.await).await;
+    answer(ticket.request(), closed)
 }
 
 /// `GET /v1/unit-proposals/{id}`
@@ -269,7 +273,7 @@ pub(in crate::server) async fn proposal(
 ) -> Response {
     let read = async {
         let id = ProposalId::parse(&id)?;
-        let proof = corridor::units::on_registry(&vault, &ticket).await?;
+        let proof = corridor::units::on_waiting(&vault, &ticket, id).await?;
         let engine = &vault.engine;
         let (proposal, entry) = engine
             .describe_proposal(proof, id, ticket.request())
@@ -279,7 +283,8 @@ pub(in crate::server) async fn proposal(
             entry: entry.seq(),
         })
     };
-    answer(ticket.request(), read.await)
+    let closed = corridor::closed(&vault, &ticket, read.await).await;
+    answer(ticket.request(), closed)
 }
 
 /// `POST /v1/unit-proposals/{id}/approve`, `…/refuse` and `…/withdraw`
@@ -314,5 +319,6 @@ pub(in crate::server) async fn decide(
             entry: entry.seq(),
         })
     };
-    answer(ticket.request(), done.await)
+    let closed = corridor::closed(&vault, &ticket, done.await).await;
+    answer(ticket.request(), closed)
 }

@@ -46,7 +46,7 @@ impl Reader {
                 .map(|fingerprint| {
                     let other = rand::rng().random_range(1..=last);
                     let read = statement.query_row(params![fingerprint.0, other], |row| {
-                        let own = row.get::<_, [u8; 16]>(0)? == fingerprint.0;
+                        let own = row.get_ref(0)?.as_blob() == Ok(&fingerprint.0[..]);
                         Ok((own, row_likely(row, domain, class.take())))
                     });
                     let Some((own, read)) = read.optional()? else {

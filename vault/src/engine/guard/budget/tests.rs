@@ -1,31 +1,11 @@
 //! Sliding windows: what counts, for how long, for whom, and what comes back.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Catalogue, Registry};
-
-#[derive(Default)]
-struct Hand(AtomicU64);
-
-impl Hand {
-    fn at(&self, seconds: u64) {
-        self.0.store(seconds, Ordering::Relaxed);
-    }
-}
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_767_225_600_000_000)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-}
+use crate::model::{Catalogue, Hand, Registry};
 
 fn budget(text: &str) -> (Arc<Budget>, Arc<Hand>) {
     let catalogue = Catalogue::parse(include_str!("../../../../../policies/classes.toml")).unwrap();
