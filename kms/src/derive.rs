@@ -18,7 +18,7 @@
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::locked::{KEY_BYTES, Locked};
+use crate::locked::KEY_BYTES;
 use crate::primitives;
 
 const MAC: &[u8] = b"jinku/v1 hmac-sha-256 key";
@@ -97,8 +97,8 @@ pub(crate) fn sealing(
 }
 
 /// The MAC key of the vault's own HMAC version.
-pub(crate) fn mac(key: &[u8]) -> Result<Locked, Error> {
-    Locked::new(expanded(key, MAC)?.as_slice())
+pub(crate) fn mac(key: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
+    expanded(key, MAC)
 }
 
 fn expanded(key: &[u8], label: &'static [u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {

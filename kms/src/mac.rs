@@ -5,21 +5,21 @@ use ring::hmac::{HMAC_SHA256, HMAC_SHA384, HMAC_SHA512, Tag};
 use crate::binding::Binding;
 use crate::error::Error;
 use crate::key::KeyKind;
-use crate::locked::{LockState, Locked, Prepared};
+use crate::locked::{LockState, Prepared};
 use crate::primitives::HmacState;
 use crate::{constant_time_eq, derive, primitives};
 
 /// One version of a key that makes and verifies the vault's own tags: HMAC-SHA-256 with a derived key.
 pub struct MacKey {
     version: u32,
-    key: Locked,
+    state: Prepared<HmacState>,
 }
 
 impl MacKey {
     pub(crate) fn new(version: u32, key: &[u8]) -> Result<Self, Error> {
         Ok(Self {
             version,
-            key: derive::mac(key)?,
+            state: HmacState::new(HMAC_SHA256, &*derive::mac(key)?)?,
         })
     }
 
@@ -28,9 +28,16 @@ impl MacKey {
         self.version
     }
 
-    /// The tag of a message.
+    /// The tag of a message. In a child of `fork`, which has no keys, it is of no use: random.
     pub fn tag(&self, message: &Binding) -> [u8; 32] {
-        primitives::hmac_sha256(self.key.bytes(), message.as_bytes())
+        let mut tag = [0; 32];
+        match self.state.value() {
+            // A SHA-256 tag has exactly these 32 bytes.
+            Ok(state) => tag.copy_from_slice(state.tag(message.as_bytes()).as_ref()),
+            // Where nothing random is to be had either, zeros are as little a tag.
+            Err(_) => drop(primitives::random(&mut tag)),
+        }
+        tag
     }
 
     /// Whether a tag is the message's, in constant time.

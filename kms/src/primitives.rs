@@ -91,10 +91,10 @@ impl HmacState {
     }
 }
 
-/// HMAC-SHA-256.
+/// HMAC-SHA-256 with a key that is used once. The caller scrubs the stack, [`SHALLOW`].
 pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut tag = [0; 32];
-    let made = scrubbed::<SHALLOW, _>(|| hmac::sign(&hmac::Key::new(HMAC_SHA256, key), message));
+    let made = hmac::sign(&hmac::Key::new(HMAC_SHA256, key), message);
     // A SHA-256 tag has exactly these 32 bytes.
     tag.copy_from_slice(made.as_ref());
     tag

@@ -36,10 +36,9 @@ impl ShredKey {
     pub fn seal_once(&self, context: &Binding, plaintext: &[u8]) -> Result<SecretBytes, Error> {
         let mut message = Vec::with_capacity(plaintext.len() + TAG_BYTES);
         message.extend_from_slice(plaintext);
-        let key = self.derived(context);
         // Wiped on failure: it may still be the plaintext.
         let sealed =
-            scrubbed::<SHALLOW, _>(|| GcmKey::new(&key)?.seal(NONCE, &[], &mut message, 0));
+            scrubbed::<SHALLOW, _>(|| self.derived(context)?.seal(NONCE, &[], &mut message, 0));
         let message = SecretBytes::new(message);
         sealed.map(|()| message)
     }
@@ -47,13 +46,14 @@ impl ShredKey {
     /// Opens what [`ShredKey::seal_once`] made for the same context. One error for every failure.
     pub fn open(&self, context: &Binding, sealed: &[u8]) -> Result<SecretBytes, Error> {
         let mut message = sealed.to_vec();
-        let key = self.derived(context);
-        scrubbed::<SHALLOW, _>(|| GcmKey::new(&key)?.open(NONCE, &[], &mut message, 0))?;
+        scrubbed::<SHALLOW, _>(|| self.derived(context)?.open(NONCE, &[], &mut message, 0))?;
         Ok(SecretBytes::new(message))
     }
 
-    fn derived(&self, context: &Binding) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(primitives::hmac_sha256(&*self.0, context.as_bytes()))
+    /// The context's key, prepared. The caller scrubs the stack.
+    fn derived(&self, context: &Binding) -> Result<GcmKey, Error> {
+        let key = Zeroizing::new(primitives::hmac_sha256(&*self.0, context.as_bytes()));
+        GcmKey::new(&key)
     }
 }
 

@@ -60,14 +60,12 @@ pub(crate) fn of(materials: &[(KeyKind, Vec<u8>)], nonces: &str) -> Vec<Secret> 
             }
             KeyKind::HmacSha256 => {
                 let own = derived(material, "jinku/v1 hmac-sha-256 key");
-                add("vault's own mac key".to_owned(), own.to_vec(), true);
+                add("vault's own mac key".to_owned(), own.to_vec(), false);
                 let raw: [u8; 32] = material.as_slice().try_into().unwrap();
-                // The vault's own are made for each code, those of the service are kept.
-                for (whose, key, is_held) in
-                    [("vault's own", own, false), ("hmac-sha-256", raw, true)]
-                {
+                // Prepared, once: neither key is kept, the states after it are.
+                for (whose, key) in [("vault's own", own), ("hmac-sha-256", raw)] {
                     for (name, state) in hmac_states(&key) {
-                        add(format!("{whose} {name}"), native(&state), is_held);
+                        add(format!("{whose} {name}"), native(&state), true);
                     }
                 }
             }
