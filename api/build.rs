@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "jinku/v1/tokens.proto",
             "jinku/v1/guard.proto",
             "jinku/v1/units.proto",
+            "jinku/v1/policy.proto",
         ],
         ["proto"],
     )?;

@@ -2,8 +2,8 @@
 //!
 //! [`v1`] holds the messages and the service stubs that `proto/jinku/v1/*.proto` describe;
 //! [`Client`] (values and tokens), [`TokensClient`] (tokens that stand), [`KeysClient`] (the key service) and
-//! [`GuardClient`] (locks, honeytokens, grants), and [`UnitsClient`] (registered units) are small clients over mutual TLS. None knows anything of the
-//! vault's inside.
+//! [`GuardClient`] (locks, honeytokens, grants), [`UnitsClient`] (registered units), and [`PolicyClient`] (policy sets under
+//! the rule of two) are small clients over mutual TLS. None knows anything of the vault's inside.
 //!
 //! | module | holds |
 //! | --- | --- |
@@ -13,6 +13,7 @@
 //! | `client` | [`Client`] |
 //! | `guard` | [`GuardClient`] |
 //! | `keys` | [`KeysClient`] |
+//! | `policy` | [`PolicyClient`] |
 //! | `tokens` | [`TokensClient`] |
 //! | `units` | [`UnitsClient`] |
 
@@ -21,6 +22,7 @@ mod channel;
 mod client;
 mod guard;
 mod keys;
+mod policy;
 mod tokens;
 mod units;
 
@@ -28,6 +30,7 @@ pub use channel::{ClientError, ClientSettings, UnitProof};
 pub use client::Client;
 pub use guard::GuardClient;
 pub use keys::KeysClient;
+pub use policy::PolicyClient;
 pub use tokens::TokensClient;
 pub use units::UnitsClient;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use api::v1::{DetokenizeRequest, Revealed, TokenizeItem, TokenizeRequest};
 use api::{
-    Client, ClientError, ClientSettings, GuardClient, KeysClient, TokensClient, UnitProof,
-    UnitsClient,
+    Client, ClientError, ClientSettings, GuardClient, KeysClient, PolicyClient, TokensClient,
+    UnitProof, UnitsClient,
 };
 
 use crate::programs::{Program, binary, free_port, hsm_server};
@@ -296,6 +296,11 @@ impl House {
     /// A gRPC client of registered units, with the certificate of a unit or gateway, or with none.
     pub fn units(&self, name: Option<&str>) -> UnitsClient {
         UnitsClient::new(&self.client_settings(name)).unwrap()
+    }
+
+    /// A gRPC client of policy sets, with the certificate of a unit or gateway, or with none.
+    pub fn policies(&self, name: Option<&str>) -> PolicyClient {
+        PolicyClient::new(&self.client_settings(name)).unwrap()
     }
 
     fn client_settings(&self, name: Option<&str>) -> ClientSettings {

@@ -2,6 +2,7 @@
 //!
 //! One TOML file; every key is in `vault/examples/jinku.toml`. Paths are relative to the file.
 
+mod activation;
 mod alert;
 mod keys;
 mod limits;
@@ -22,6 +23,7 @@ use crate::model::HookName;
 use crate::server::{Limits, ListenConfig, WebhookError};
 use crate::store::ShredFiles;
 
+pub use activation::Activation;
 pub use alert::AlertConfig;
 pub use keys::KeysConfig;
 
@@ -180,6 +182,8 @@ struct RawPolicy {
     units: PathBuf,
     budgets: Option<PathBuf>,
     calendars: Option<PathBuf>,
+    #[serde(default)]
+    activation: Activation,
 }
 
 #[derive(Deserialize)]
@@ -321,6 +325,8 @@ pub struct PolicyConfig {
     pub budgets: Option<PathBuf>,
     /// Calendars of holidays, where there are any.
     pub calendars: Option<PathBuf>,
+    /// What brings a policy set into force.
+    pub activation: Activation,
 }
 
 /// One OAuth2 issuer.
@@ -356,14 +362,28 @@ impl Config {
     }
 }
 
+/// Largest unit registry, in bytes: some 50,000 units.
+const UNITS_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Reads a unit registry.
+pub fn read_units(path: &Path) -> Result<String, ConfigError> {
+    bounded(path, UNITS_BYTES_MAX)
+}
+
 /// Reads a text file of bounded size.
 pub fn read(path: &Path) -> Result<String, ConfigError> {
+    bounded(path, CONFIG_BYTES_MAX)
+}
+
+fn bounded(path: &Path, bytes_max: u64) -> Result<String, ConfigError> {
     let failed = |cause| ConfigError::File {
         path: path.to_owned(),
         cause,
     };
-    if std::fs::metadata(path).map_err(failed)?.len() > CONFIG_BYTES_MAX {
-        return Err(failed(std::io::Error::other("larger than 1 MiB")));
+    if std::fs::metadata(path).map_err(failed)?.len() > bytes_max {
+        let mib = bytes_max / 1024 / 1024;
+        let cause = std::io::Error::other(format!("larger than {mib} MiB"));
+        return Err(failed(cause));
     }
     std::fs::read_to_string(path).map_err(failed)
 }
@@ -398,6 +418,7 @@ impl RawConfig {
                 units: at(self.policy.units),
                 budgets: self.policy.budgets.map(at),
                 calendars: self.policy.calendars.map(at),
+                activation: self.policy.activation,
             },
             issuers: self.issuer.into_iter().map(issuer).collect(),
             ledger: LedgerConfig {

@@ -175,6 +175,10 @@ coded! {
         UnitRead = 71 "unit-read",
         /// The file of units was read anew, and is in force.
         UnitsReload = 72 "units-reload",
+        /// A policy set was put up for approval.
+        PolicyPropose = 73 "policy-propose",
+        /// A policy set was approved by another unit than the one that put it up.
+        PolicyApprove = 74 "policy-approve",
         /// More refusals of one kind within a minute, counted.
         AdmissionTally = 80 "admission-tally",
     }

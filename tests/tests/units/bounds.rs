@@ -77,7 +77,7 @@ async fn who_may_not_list_units_learns_nothing_of_which_exist() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn proposals_are_bounded_in_number_and_end() {
-    let mut house = installed("[units]\nproposals_max = 1\nproposal_seconds = 2\nunits_max = 11\n");
+    let mut house = installed("[units]\nproposals_max = 1\nproposal_seconds = 2\nunits_max = 13\n");
     house.serve();
     let id = proposed(&set(&house, REGISTRAR, &bureau()));
     let other = json!({
@@ -93,14 +93,14 @@ async fn proposals_are_bounded_in_number_and_end() {
         "proposal-unknown",
     );
     registered(&house, &other);
-    // The file has nine units, and two were registered.
+    // The file has eleven units, and two were registered.
     registered(&house, &bureau());
     let listed = done(&house.curl(Some(GUARD), "/v1/units", &[]));
     let count = listed["units"].as_array().unwrap().len();
     let more = json!({
         "name": "more", "title_zh": "", "title_en": "", "clearance": "public", "token_subject": "more",
     });
-    assert_eq!(count, 11);
+    assert_eq!(count, 13);
     refused(&set(&house, REGISTRAR, &more), 409, "units-too-many");
 }
 

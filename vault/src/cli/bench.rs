@@ -117,6 +117,7 @@ async fn all(time: Duration) -> anyhow::Result<()> {
             row(name, rate, base);
         }
     }
+    corridor::measured(time).await?;
     screen::line(&format!(
         "memory of the idle vault: {} MiB resident",
         idle_kib / 1024

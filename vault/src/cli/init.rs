@@ -16,7 +16,7 @@ use super::wallet::{AUDIENCE, ISSUER, Wallet};
 use crate::model::{Catalogue, Registry};
 
 /// What ships with the program: the sample policies, classes, units, routes and records.
-const POLICY_FILES: [(&str, &str); 18] = [
+const POLICY_FILES: [(&str, &str); 21] = [
     (
         "schema.cedarschema",
         include_str!("../../../policies/schema.cedarschema"),
@@ -83,6 +83,15 @@ const POLICY_FILES: [(&str, &str); 18] = [
         "calendars.toml",
         include_str!("../../../policies/calendars.toml"),
     ),
+    (
+        "policies/80-policy.cedar",
+        include_str!("../../../policies/policies/80-policy.cedar"),
+    ),
+    (
+        "policies/90-grants.cedar",
+        include_str!("../../../policies/policies/90-grants.cedar"),
+    ),
+    ("links.toml", include_str!("../../../policies/links.toml")),
 ];
 
 /// The HSM token's label in a development installation.

@@ -7,6 +7,7 @@ mod ceremony;
 mod companion;
 mod connection;
 mod consent;
+mod deciding;
 mod demo;
 mod guard;
 mod holders;

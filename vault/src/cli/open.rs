@@ -9,6 +9,7 @@ use kms::{Envelope, Hsm, HsmError, HsmSettings, RootKey, Signer};
 use ledger::VerifierKey;
 use rand::TryRng;
 
+use super::deciding::Deciding;
 use super::pin;
 use crate::admission::{self, Admission, Locks};
 use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread, quota_book};
@@ -19,7 +20,6 @@ use crate::engine::units::Registrar;
 use crate::engine::{Bounds, Engine, Keys};
 use crate::identity::{Identity, Issuer};
 use crate::model::{Budgets, Calendars, Catalogue, Clock, Registry, SystemClock};
-use crate::policy::Policies;
 use crate::server::{HsmWatch, Metrics, Vault};
 use crate::store::{Database, Reader, Shreds};
 use crate::token;
@@ -85,7 +85,7 @@ impl Ground {
 
 fn ground(config: &Config) -> anyhow::Result<Ground> {
     let classes = config::read(&config.policy.classes)?;
-    let units = config::read(&config.policy.units)?;
+    let units = config::read_units(&config.policy.units)?;
     let catalogue = Arc::new(Catalogue::parse(&classes)?);
     token::fit(&catalogue)?;
     let registry = Arc::new(Registry::parse(&units, &catalogue)?);
@@ -123,8 +123,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let identity = Identity::new(registry, issuers(config)?, Arc::clone(&clock));
     let units = Arc::clone(identity.units());
     let admission = admission(config, ground.calendars.clone(), &clock);
-    let (set, texts) = (&config.policy.directory, ground.texts.clone());
-    let policies = Policies::load(set, Arc::clone(&catalogue), texts)?.over(Arc::clone(&units));
+    let deciding = Deciding::of(config, &catalogue, ground.texts.clone(), &units)?;
 
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("`{}` can't be made", config.data.display()))?;
@@ -136,10 +135,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     } else {
         Age::Standing
     };
-    let settings = pin::token(&config.hsm, pin::obtain(config).await?);
-    let hsm = Arc::new(hsm(&settings).await?);
-    let root = root(&hsm, &config.hsm, age)?;
-    let envelope = Arc::new(Envelope::new(Arc::clone(&hsm), root));
+    let (hsm, envelope) = root_of_keys(config, age).await?;
     let signer = signer(&hsm, &config.hsm, age)?;
     let key = VerifierKey::new(config.ledger.origin.as_str(), signer.public_key())?;
 
@@ -150,6 +146,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let admission = admission.with_book(quota_book(database.reader(), committer.clone()));
     let stores = (&reader, &shreds);
     let keys = Keys::open(&catalogue, &envelope, stores, &committer, &clock).await?;
+    let mark = deciding.mark(&envelope, stores, &committer, &clock).await?;
     let watch_clock = Arc::clone(&clock);
     let shelf = KeyShelf::new(envelope, Arc::clone(&hsm), shelf_settings(config));
     let registrar = Registrar::open(&units, &keys, &database, &catalogue, config.units)?
@@ -165,7 +162,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         clock,
         bounds(config),
     );
-    let engine = Arc::new(engine.guarded(guard).registering(registrar));
+    let engine = Arc::new(engine.guarded(guard).registering(registrar).approving(mark));
+    let policies = deciding.policies(&engine).await?;
     engine.started(policies.digest()).await?;
     // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
     publisher.publish()?;
@@ -204,6 +202,15 @@ fn admission(config: &Config, calendars: Calendars, clock: &Arc<dyn Clock>) -> A
         wait_max: config.limits.queue_wait,
     };
     Admission::new(bounds, Arc::clone(clock)).with_calendars(calendars)
+}
+
+/// The HSM, and what wraps every other key in it.
+async fn root_of_keys(config: &Config, age: Age) -> anyhow::Result<(Arc<Hsm>, Arc<Envelope>)> {
+    let settings = pin::token(&config.hsm, pin::obtain(config).await?);
+    let hsm = Arc::new(hsm(&settings).await?);
+    let root = root(&hsm, &config.hsm, age)?;
+    let envelope = Arc::new(Envelope::new(Arc::clone(&hsm), root));
+    Ok((hsm, envelope))
 }
 
 /// Opens the HSM. One that is away may be starting: machines and services start in any order.

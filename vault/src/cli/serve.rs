@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ledger::Origin;
@@ -16,6 +16,7 @@ use super::{open, screen, units_file};
 use crate::admission::RefusalKind;
 use crate::config::{AlertConfig, Config};
 use crate::engine::key::Upkeep;
+use crate::engine::policy::Staged;
 use crate::server::{Listener, Vault, deliver, serve_metrics};
 
 /// How often it is looked for refusals to be written down.
@@ -150,19 +151,48 @@ async fn show_metrics(vault: Arc<Vault>, address: SocketAddr) {
     }
 }
 
-/// Each hang-up reads the file of units and the policy files again. What can't be used changes nothing.
+/// Each hang-up reads the file of units and the policy files again. What can't be used changes nothing. Where the rule
+/// of two holds, the policies are put up, and nothing more.
 async fn reload_on_hangup(vault: Arc<Vault>, units: PathBuf, mut hangups: Signal) {
     while hangups.recv().await.is_some() {
         units_file::reread(&vault, &units).await;
-        match vault.policies.reload() {
+        if vault.engine.approves_policies() {
+            stage(&vault).await;
+            continue;
+        }
+        // Reading and validating take a good part of a second where there are many: requests go on meanwhile.
+        let (policies, started) = (Arc::clone(&vault.policies), Instant::now());
+        let read = tokio::task::spawn_blocking(move || policies.reload());
+        let Ok(read) = read.await else {
+            tracing::error!("the policies stay as they were: reading them ended early");
+            continue;
+        };
+        match read {
             Err(error) => tracing::error!(%error, "the policies stay as they were"),
             Ok(digest) => match vault.engine.policy_set(digest).await {
-                Ok(entry) => tracing::info!(entry = entry.seq(), "new policies decide"),
+                Ok(entry) => {
+                    let took = started.elapsed();
+                    tracing::info!(entry = entry.seq(), ?took, "new policies decide");
+                }
                 Err(error) => {
                     tracing::error!(%error, "new policies decide, and their entry is missing");
                 }
             },
         }
+    }
+}
+
+/// Puts the set in the directory up, and says so in the log.
+async fn stage(vault: &Vault) {
+    match vault.engine.stage_policy(&vault.policies).await {
+        Ok(Staged::Waits(digest, entry)) => {
+            tracing::info!(%digest, entry = entry.seq(), "a policy set waits for approval");
+        }
+        Ok(Staged::Waited(digest)) => {
+            tracing::info!(%digest, "the policy set in the directory was put up before");
+        }
+        Ok(Staged::Decides) => tracing::info!("the policy set in the directory decides already"),
+        Err(error) => tracing::error!(%error, "no policy set was put up"),
     }
 }
 
@@ -195,6 +225,7 @@ async fn keep_up(vault: Arc<Vault>, interval: Duration) {
         vault.engine.shelf().sweep();
         expire_answers(&vault).await;
         expire_tickets(&vault).await;
+        settle_policies(&vault).await;
         if let Err(error) = vault.engine.raise_space_warnings().await {
             tracing::error!(%error, "a warning of used-up space has no entry");
         }
@@ -226,6 +257,15 @@ async fn expire_answers(vault: &Vault) {
         Ok(true) => tracing::info!("answers to named requests have expired"),
         Ok(false) => {}
         Err(error) => tracing::error!(%error, "expired answers can't be let go"),
+    }
+}
+
+/// A set that was approved decides, also where whoever approved it was told that the ledger is slow.
+async fn settle_policies(vault: &Vault) {
+    match vault.engine.settle_policy(&vault.policies).await {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("approved policies decide"),
+        Err(error) => tracing::error!(%error, "the approved policies can't be looked at"),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::server::Vault;
 
 /// Reads it, puts it in force, and says so in the log.
 pub(super) async fn reread(vault: &Arc<Vault>, path: &Path) {
-    let text = match config::read(path) {
+    let text = match config::read_units(path) {
         Ok(text) => text,
         Err(error) => return tracing::error!(%error, "the units stay as they were"),
     };

@@ -10,6 +10,7 @@ pub mod guard;
 mod idempotency;
 pub mod key;
 mod own_keys;
+pub mod policy;
 mod receipt;
 mod refusal;
 mod restore;
@@ -34,6 +35,7 @@ use crate::token::{SpaceWatch, TokenError};
 
 use guard::{Guard, GuardFault};
 use key::{KeyFault, KeyShelf};
+use policy::{PolicyFault, PolicyMark};
 use token::{SearchRates, Shredded, TokenActFault};
 use units::{Registrar, UnitFault, UnitLimits};
 
@@ -152,6 +154,9 @@ pub enum EngineError {
     /// An act on registered units was not done.
     #[error(transparent)]
     Unit(#[from] UnitFault),
+    /// Policy permits it, and the rule of two for policy sets does not.
+    #[error(transparent)]
+    Policy(#[from] PolicyFault),
 }
 
 impl From<StoreError> for EngineError {
@@ -188,6 +193,7 @@ pub struct Engine {
     search_rates: SearchRates,
     guard: Guard,
     registrar: Registrar,
+    policy_mark: Option<PolicyMark>,
 }
 
 /// What bounds the requests that the engine serves.
@@ -226,6 +232,7 @@ impl Engine {
             search_rates: SearchRates::new(bounds.searches_per_minute),
             guard,
             registrar: Registrar::of_file(Arc::default(), UnitLimits::default()),
+            policy_mark: None,
         }
     }
 
@@ -239,6 +246,15 @@ impl Engine {
     #[must_use]
     pub fn guarded(self, guard: Guard) -> Self {
         Self { guard, ..self }
+    }
+
+    /// With the rule of two for policy sets, where there is a mark.
+    #[must_use]
+    pub fn approving(self, policy_mark: Option<PolicyMark>) -> Self {
+        Self {
+            policy_mark,
+            ..self
+        }
     }
 
     /// Whether the store can be read and the ledger's writer takes work.

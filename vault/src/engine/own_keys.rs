@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use kms::{AeadKeyring, Binding, Envelope, KeyId, KeyKind, LockState, MacKey, WrappedKey};
 use ledger::{Facts, Operation, Outcome};
 
+use super::policy::PolicyMark;
 use super::units::{REGISTRY_KEY, RegistryKey};
 use crate::commit::{Committer, NotDurable, Record, Withheld};
 use crate::model::{
@@ -16,13 +17,16 @@ use crate::model::{
 };
 use crate::seal::{self, Place, Shares};
 use crate::store::{
-    BlindIndex, Change, Fingerprint, Indexed, KeyWrite, Reader, ShredError, Shreds, StoreError,
-    SubjectHandle, TokenRow, VersionRow,
+    BlindIndex, Change, Fingerprint, Indexed, KeyWrite, Reader, SetState, ShredError, Shreds,
+    StoreError, SubjectHandle, TokenRow, VersionRow,
 };
 use crate::token;
 
 /// Hashes tokens for the ledger, in its first epoch.
 const PSEUDONYM_KEY: &str = "pseudonym.1";
+
+/// Marks kept policy sets. Made anew, it would know none of them again.
+const POLICY_KEY: &str = "policy-mark.1";
 
 /// Length of the decoy's value: about that of a name or an identifier.
 const DECOY_CHARACTERS: usize = 16;
@@ -246,6 +250,24 @@ impl Keys {
         &self.registry
     }
 
+    /// Opens the key that marks kept policy sets, or makes it.
+    pub async fn policy_mark(
+        envelope: &Envelope,
+        (reader, shreds): (&Reader, &Shreds),
+        committer: &Committer,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<PolicyMark, KeyError> {
+        let opening = Opening {
+            envelope,
+            shreds,
+            committer,
+            clock,
+            reader,
+            records: reader.own_keys()?,
+        };
+        Ok(PolicyMark::new(opening.mac(POLICY_KEY).await?))
+    }
+
     pub(super) fn domain(&self, name: &DomainName) -> Option<&DomainKeys> {
         self.domains.get(name)
     }
@@ -339,6 +361,9 @@ impl Opening<'_> {
     /// A key's id ends in its domain; a key of no domain serves them all.
     // INVARIANT 15: a key that a row still needs is never replaced by a new one.
     fn is_needed(&self, id: &str) -> Result<bool, StoreError> {
+        if id == POLICY_KEY {
+            return Ok(self.reader.policy_set(SetState::Active)?.is_some());
+        }
         let domain = id
             .split_once('.')
             .and_then(|(_, name)| DomainName::parse(name).ok());

@@ -50,6 +50,8 @@ pub enum RouteGroup {
     Guard,
     /// Registered units and proposals.
     Units,
+    /// Policy sets under the rule of two.
+    Policy,
     /// Proofs of entries.
     Receipts,
     /// Whatever has no group of its own.
@@ -58,13 +60,14 @@ pub enum RouteGroup {
 
 impl RouteGroup {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tokenize,
         Self::Detokenize,
         Self::Tokens,
         Self::Keys,
         Self::Guard,
         Self::Units,
+        Self::Policy,
         Self::Receipts,
         Self::Other,
     ];
@@ -78,6 +81,7 @@ impl RouteGroup {
             Self::Keys => "keys",
             Self::Guard => "guard",
             Self::Units => "units",
+            Self::Policy => "policy",
             Self::Receipts => "receipts",
             Self::Other => "other",
         }

@@ -331,6 +331,11 @@ impl Catalogue {
         u8::try_from(place).ok().map(Level)
     }
 
+    /// The levels' labels, lowest first.
+    pub fn levels(&self) -> &[String] {
+        &self.levels
+    }
+
     /// The class with this name.
     pub fn class(&self, name: &ClassName) -> Option<&DataClass> {
         self.classes.get(name)

@@ -17,6 +17,7 @@ mod kind;
 mod life;
 mod name;
 mod once;
+mod policy_set;
 mod proposal;
 mod secret;
 mod unit;
@@ -53,6 +54,7 @@ pub use name::{
     Matter, Purpose, RequestId, UnitName,
 };
 pub use once::{IdempotencyKey, InvalidIdempotencyKey, Once};
+pub use policy_set::{InvalidSetDigest, KeptSet, SetDigest};
 pub use proposal::{InvalidProposalId, Proposal, ProposalId, ProposedAct};
 pub use secret::{Plaintext, TicketText, TokenText};
 pub use unit::{

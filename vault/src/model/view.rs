@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The closed set of views, strongest first. A denial is not a view.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum View {
     /// The value itself.
     Plain,

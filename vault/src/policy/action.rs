@@ -1,7 +1,8 @@
 //! What is asked, and what is granted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::cache::Views;
 use crate::model::{ClassName, Delivery, DomainName, Purpose, View};
 
 /// What a tokenize asks for.
@@ -63,16 +64,16 @@ pub struct Detokenize {
     domain: DomainName,
     purpose: Purpose,
     delivery: Delivery,
-    views: BTreeMap<ClassName, View>,
+    views: Views,
 }
 
 impl Detokenize {
-    pub(super) fn new(scope: DetokenizeScope<'_>, views: Vec<(ClassName, View)>) -> Self {
+    pub(super) fn new(scope: DetokenizeScope<'_>, views: Views) -> Self {
         Self {
             domain: scope.domain.clone(),
             purpose: scope.purpose.clone(),
             delivery: scope.delivery,
-            views: views.into_iter().collect(),
+            views,
         }
     }
 

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use kms::{KeyId, KeyKind};
 use serde::Deserialize;
 
-use super::load::{files, text};
+use super::cache::Classes;
+use super::entities::Question;
+use super::texts::{files, text};
 use super::{
     Asker, Denied, DetokenizeScope, Policies, PolicyError, TICKET, TokenizeScope, guard_act,
-    key_act, token_act, unit_act,
+    key_act, policy_act, token_act, unit_act,
 };
 use crate::identity::Proof;
 use crate::model::{
@@ -97,7 +99,42 @@ pub fn check(
     catalogue: Arc<Catalogue>,
     registry: &Registry,
 ) -> Result<CheckReport, PolicyError> {
-    let policies = Policies::load(directory, catalogue, Vec::new())?;
+    run(
+        directory,
+        &Policies::load(directory, catalogue, Vec::new())?,
+        registry,
+    )
+}
+
+/// The purposes that the tests below `directory` speak of.
+pub(super) fn purposes(directory: &Path) -> Result<BTreeSet<String>, PolicyError> {
+    let mut purposes = BTreeSet::new();
+    let folder = directory.join("tests");
+    // A set that is only compared with another needs no tests.
+    if !folder.exists() {
+        return Ok(purposes);
+    }
+    for path in files(&folder, "toml")? {
+        let spoken = cases(&path)?.into_iter().filter_map(|case| case.purpose);
+        purposes.extend(spoken.map(|purpose| purpose.to_string()));
+    }
+    Ok(purposes)
+}
+
+fn cases(path: &Path) -> Result<Vec<Case>, PolicyError> {
+    let cases: Cases = toml::from_str(&text(path)?).map_err(|error| PolicyError::Test {
+        path: path.to_owned(),
+        cause: error.to_string(),
+    })?;
+    Ok(cases.case)
+}
+
+/// Runs the tests below `directory` against policies that are loaded.
+pub(super) fn run(
+    directory: &Path,
+    policies: &Policies,
+    registry: &Registry,
+) -> Result<CheckReport, PolicyError> {
     let mut report = CheckReport {
         passed: 0,
         failed: Vec::new(),
@@ -107,10 +144,8 @@ pub fn check(
             path: path.clone(),
             cause,
         };
-        let cases: Cases =
-            toml::from_str(&text(&path)?).map_err(|error| failed(error.to_string()))?;
-        for case in cases.case {
-            let found = answer(&policies, registry, &case).ok_or_else(|| {
+        for case in cases(&path)? {
+            let found = answer(policies, registry, &case).ok_or_else(|| {
                 failed(format!(
                     "`{}` names an unknown unit, gateway, kind of key or action, or no purpose",
                     case.name
@@ -183,8 +218,8 @@ fn detokenized(policies: &Policies, asker: Asker<'_>, case: &Case) -> Option<Str
         CaseDelivery::Ticket => {
             let views = policies.views(&policies.live(), asker.to_see(TICKET), domain);
             return Some(views.map_or_else(word, |views| {
-                let view = views.iter().find(|(known, _)| known == class);
-                view.map_or_else(|| "denied".to_owned(), |(_, view)| view.to_string())
+                let view = views.get(class);
+                view.map_or_else(|| "denied".to_owned(), ToString::to_string)
             }));
         }
     };
@@ -238,6 +273,12 @@ fn acted(
     if let Some(action) = guard_act::ACTIONS.iter().find(|known| **known == action) {
         return guarded(policies, registry, asker, case, action);
     }
+    if let Some(action) = policy_act::ACTIONS.iter().find(|known| **known == action) {
+        let live = policies.live();
+        let question = || Question::of_policies(action, asker, live.set.vocabulary());
+        let granted = live.permitted(action, asker, question);
+        return Some(granted.map_or_else(word, |()| "permitted".to_owned()));
+    }
     let action = key_act::ACTIONS.iter().find(|known| **known == action)?;
     let key = match &case.key {
         Some(key) => Some(key.record()?),
@@ -257,7 +298,7 @@ fn acted_on_tokens(
     // A purpose is mandatory: a case without one asks nothing.
     case.purpose.as_ref()?;
     let grant = policies.token_classes(&policies.live(), asker, action, domain);
-    let permitted = |(classes, _): (BTreeSet<ClassName>, bool)| {
+    let permitted = |(classes, _): (Classes, bool)| {
         if classes.contains(class) {
             "permitted".to_owned()
         } else {

@@ -7,13 +7,44 @@ use cedar_policy::{
     Schema,
 };
 
-use super::Asker;
+use super::{Asker, PolicyError};
 use crate::model::{DataClass, Domain, Grant, KeyRecord, Proposal, Unit};
 
 /// A request and the entities it speaks of.
 pub(super) struct Question {
     pub(super) request: Request,
     pub(super) entities: Entities,
+}
+
+/// A schema, and each of its actions with the groups it is in: what a question is asked with.
+///
+/// A question holds the one action it is about: to put all of the schema's beside it would cost more than to
+/// decide.
+pub(super) struct Vocabulary {
+    schema: Schema,
+    actions: HashMap<String, Entities>,
+}
+
+impl Vocabulary {
+    pub(super) fn of(schema: Schema) -> Result<Self, PolicyError> {
+        let invalid = |error: cedar_policy::entities_errors::EntitiesError| {
+            PolicyError::Invalid(error.to_string())
+        };
+        let all = schema.action_entities().map_err(invalid)?;
+        let mut actions = HashMap::new();
+        for action in all.iter() {
+            let groups = all.ancestors(&action.uid()).into_iter().flatten();
+            let groups = groups.filter_map(|group| all.get(group).cloned());
+            let with_groups = groups.chain([action.clone()]);
+            let entities = Entities::from_entities(with_groups, None).map_err(invalid)?;
+            actions.insert(action.uid().id().unescaped().to_owned(), entities);
+        }
+        Ok(Self { schema, actions })
+    }
+
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
+    }
 }
 
 impl Question {
@@ -23,10 +54,16 @@ impl Question {
         asker: Asker<'_>,
         domain: &Domain,
         class: &DataClass,
-        schema: &Schema,
+        vocabulary: &Vocabulary,
     ) -> Option<Self> {
         let resource = uid("Jinku::DataClass", class.name.as_str())?;
-        Self::new(action, asker, resource, data_class(class, domain), schema)
+        Self::new(
+            action,
+            asker,
+            resource,
+            data_class(class, domain),
+            vocabulary,
+        )
     }
 
     /// May the asker do this to the key, or, without one, to the key service?
@@ -34,7 +71,7 @@ impl Question {
         action: &str,
         asker: Asker<'_>,
         key: Option<&KeyRecord>,
-        schema: &Schema,
+        vocabulary: &Vocabulary,
     ) -> Option<Self> {
         let (resource, attributes) = match key {
             Some(record) => (
@@ -43,7 +80,7 @@ impl Question {
             ),
             None => (uid("Jinku::KeyService", "keys")?, Attributes::new()),
         };
-        Self::new(action, asker, resource, attributes, schema)
+        Self::new(action, asker, resource, attributes, vocabulary)
     }
 
     /// May the asker do this to the unit?
@@ -51,10 +88,10 @@ impl Question {
         action: &str,
         asker: Asker<'_>,
         target: &Unit,
-        schema: &Schema,
+        vocabulary: &Vocabulary,
     ) -> Option<Self> {
         let resource = uid("Jinku::Unit", target.name.as_str())?;
-        Self::new(action, asker, resource, unit(target), schema)
+        Self::new(action, asker, resource, unit(target), vocabulary)
     }
 
     /// May the asker do this to the grant?
@@ -62,10 +99,26 @@ impl Question {
         action: &str,
         asker: Asker<'_>,
         grant: &Grant,
-        schema: &Schema,
+        vocabulary: &Vocabulary,
     ) -> Option<Self> {
         let resource = uid("Jinku::Grant", &grant.id.to_string())?;
-        Self::new(action, asker, resource, grant_attributes(grant)?, schema)
+        Self::new(
+            action,
+            asker,
+            resource,
+            grant_attributes(grant)?,
+            vocabulary,
+        )
+    }
+
+    /// May the asker do this to the policy sets of the installation?
+    pub(super) fn of_policies(
+        action: &str,
+        asker: Asker<'_>,
+        vocabulary: &Vocabulary,
+    ) -> Option<Self> {
+        let resource = uid("Jinku::PolicyService", "policies")?;
+        Self::new(action, asker, resource, Attributes::new(), vocabulary)
     }
 
     /// May the asker do this to the proposal, which would make a unit what `wished` is?
@@ -74,7 +127,7 @@ impl Question {
         asker: Asker<'_>,
         proposal: &Proposal,
         wished: &Unit,
-        schema: &Schema,
+        vocabulary: &Vocabulary,
     ) -> Option<Self> {
         let resource = uid("Jinku::UnitProposal", &proposal.id.to_string())?;
         let owner = uid("Jinku::Unit", proposal.by.as_str())?;
@@ -86,13 +139,17 @@ impl Question {
         ] {
             attributes.insert(name.to_owned(), value);
         }
-        Self::new(action, asker, resource, attributes, schema)
+        Self::new(action, asker, resource, attributes, vocabulary)
     }
 
     /// May the asker do this to the registry of units?
-    pub(super) fn of_registry(action: &str, asker: Asker<'_>, schema: &Schema) -> Option<Self> {
+    pub(super) fn of_registry(
+        action: &str,
+        asker: Asker<'_>,
+        vocabulary: &Vocabulary,
+    ) -> Option<Self> {
         let resource = uid("Jinku::UnitRegistry", "units")?;
-        Self::new(action, asker, resource, Attributes::new(), schema)
+        Self::new(action, asker, resource, Attributes::new(), vocabulary)
     }
 
     fn new(
@@ -100,7 +157,7 @@ impl Question {
         asker: Asker<'_>,
         resource: EntityUid,
         attributes: Attributes,
-        schema: &Schema,
+        vocabulary: &Vocabulary,
     ) -> Option<Self> {
         let principal = uid("Jinku::Unit", asker.unit.name.as_str())?;
         let mut entities = vec![Entity::new(principal.clone(), unit(asker.unit), [].into()).ok()?];
@@ -108,10 +165,11 @@ impl Question {
         if resource != principal {
             entities.push(Entity::new(resource.clone(), attributes, [].into()).ok()?);
         }
-        let entities = Entities::from_entities(entities, Some(schema));
+        let schema = Some(&vocabulary.schema);
+        let actions = vocabulary.actions.get(action)?.clone();
+        let entities = actions.add_entities(entities, schema);
         let action = uid("Jinku::Action", action)?;
-        let request =
-            Request::new(principal, action, resource, context(asker)?, Some(schema)).ok()?;
+        let request = Request::new(principal, action, resource, context(asker)?, schema).ok()?;
         Some(Self {
             request,
             entities: entities.ok()?,
@@ -119,7 +177,7 @@ impl Question {
     }
 }
 
-fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+pub(super) fn uid(kind: &str, id: &str) -> Option<EntityUid> {
     let kind: EntityTypeName = kind.parse().ok()?;
     Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
 }

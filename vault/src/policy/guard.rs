@@ -47,8 +47,9 @@ impl Policies {
     ) -> Result<Authorized<OnGrant<A>>, Box<Refused>> {
         let live = self.live();
         let asker = Asker::of(admitted.caller(), None);
-        let question = Question::of_grant(A::ACTION, asker, &grant, live.set.schema());
-        let granted = live.permitted(A::ACTION, question);
+        let vocabulary = live.set.vocabulary();
+        let question = || Question::of_grant(A::ACTION, asker, &grant, vocabulary);
+        let granted = live.permitted(A::ACTION, asker, question);
         let granted = granted.map(|()| OnGrant::new(grant));
         authorized::decided(admitted, live.set.digest(), granted)
     }
@@ -75,11 +76,12 @@ impl Policies {
         if classes.is_empty() {
             return Err(Denied::UnknownClass);
         }
+        let slice = live.slice(action, asker);
         for class in classes {
             let known = domain.classes.contains(class);
             let class = self.catalogue.class(class).filter(|_| known);
             let class = class.ok_or(Denied::UnknownClass)?;
-            if !live.permits(action, asker, domain, class) {
+            if !live.permits(&slice, asker, domain, class) {
                 return Err(Denied::NotPermitted);
             }
         }
@@ -94,22 +96,18 @@ impl Live {
         asker: Asker<'_>,
         unit: &Unit,
     ) -> Result<(), Denied> {
-        self.permitted(
-            action,
-            Question::of_unit(action, asker, unit, self.set.schema()),
-        )
+        let vocabulary = self.set.vocabulary();
+        let question = || Question::of_unit(action, asker, unit, vocabulary);
+        self.permitted(action, asker, question)
     }
 
     pub(super) fn permitted(
         &self,
         action: &'static str,
-        question: Option<Question>,
+        asker: Asker<'_>,
+        question: impl FnOnce() -> Option<Question>,
     ) -> Result<(), Denied> {
-        let Some(question) = question else {
-            tracing::error!(action, "a request does not fit the policy schema");
-            return Err(Denied::NotPermitted);
-        };
-        if self.answers_yes(&question) {
+        if self.slice(action, asker).answers_yes(question) {
             Ok(())
         } else {
             Err(Denied::NotPermitted)

@@ -84,12 +84,9 @@ impl Live {
         key: Option<&KeyRecord>,
     ) -> Result<(), Denied> {
         let decide = || {
-            let schema = self.set.schema();
-            let Some(question) = Question::of_key(action, asker, key, schema) else {
-                tracing::error!(action, "a request does not fit the policy schema");
-                return false;
-            };
-            self.answers_yes(&question)
+            let vocabulary = self.set.vocabulary();
+            let question = || Question::of_key(action, asker, key, vocabulary);
+            self.slice(action, asker).answers_yes(question)
         };
         // A key that is only wished for has no revision yet: nothing of it is worth keeping.
         let permitted = match key {

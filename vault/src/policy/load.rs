@@ -1,16 +1,16 @@
-//! A policy set at rest: read, parsed, validated against its schema, and named by digest.
+//! A policy set at rest: parsed, its templates linked, validated against its schema, and named by digest.
 
-use std::fs;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use ring::digest::{Context, SHA256};
 
-use super::Digest;
-
-/// Largest policy or schema file, in bytes.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+use super::entities::Vocabulary;
+use super::slice::Slices;
+use super::texts::PolicyTexts;
+use super::{Digest, links};
 
 /// Why a policy set was refused. The last good one stays.
 #[derive(Debug, thiserror::Error)]
@@ -46,15 +46,23 @@ pub enum PolicyError {
         /// Which file.
         path: PathBuf,
     },
-    /// A policy has slots. Nothing here fills them, so it would decide nothing, forbids included.
-    #[error("`{path}` holds a policy with slots (`?principal`, `?resource`): name whom it means")]
-    Slots {
-        /// Which file.
-        path: PathBuf,
-    },
+    /// A forbid has slots, and no link fills them: it would forbid nothing.
+    #[error(
+        "`{0}` forbids with slots (`?principal`, `?resource`) that no link of `links.toml` fills: link it, or name whom it means"
+    )]
+    Slots(String),
+    /// `links.toml` can't be followed.
+    #[error("`links.toml` can't be followed: {0}")]
+    Links(String),
     /// A policy speaks of what the schema does not know.
     #[error("the policies don't fit the schema: {0}")]
     Invalid(String),
+    /// The set is too large.
+    #[error("a policy set has at most 1,000 files and 16 MiB")]
+    TooLarge,
+    /// A kept set's bytes are not those of a set.
+    #[error("the kept policy set can't be read: the database was altered")]
+    Bundle,
     /// A policy test can't be read.
     #[error("`{path}` is not a policy test: {cause}")]
     Test {
@@ -67,32 +75,41 @@ pub enum PolicyError {
 
 /// A validated set.
 pub(super) struct PolicySetAtRest {
-    schema: Arc<Schema>,
-    policies: Arc<PolicySet>,
-    /// Of its files, and what they stand on.
-    files: Digest,
+    parts: Arc<Parts>,
+    /// Of its files, what they stand on, and the registry that it is over.
     digest: Digest,
 }
 
+/// What does not change with the registry.
+struct Parts {
+    vocabulary: Vocabulary,
+    policies: PolicySet,
+    slices: Slices,
+    texts: PolicyTexts,
+    /// Of its files, and what they stand on.
+    files: Digest,
+}
+
 impl PolicySetAtRest {
-    /// Reads `schema.cedarschema` and `policies/*.cedar`, in the order of their names.
-    pub(super) fn read(directory: &Path, ground: &[String]) -> Result<Self, PolicyError> {
-        let mut digest = Context::new(&SHA256);
-        for text in ground {
-            enter(&mut digest, text.as_bytes());
-        }
-        let path = directory.join("schema.cedarschema");
-        let text = digested(&path, &mut digest)?;
+    /// Makes a set of its texts. `directory` is for messages; `ground` enters the digest.
+    pub(super) fn build(
+        directory: &Path,
+        texts: PolicyTexts,
+        ground: &[String],
+    ) -> Result<Self, PolicyError> {
         let (schema, _) =
-            Schema::from_cedarschema_str(&text).map_err(|error| PolicyError::Schema {
-                path,
+            Schema::from_cedarschema_str(&texts.schema).map_err(|error| PolicyError::Schema {
+                path: directory.join("schema.cedarschema"),
                 cause: error.to_string(),
             })?;
         let mut policies = PolicySet::new();
-        for path in files(&directory.join("policies"), "cedar")? {
-            let text = digested(&path, &mut digest)?;
-            add(&mut policies, &text, &path)?;
+        for (name, text) in &texts.policies {
+            add(&mut policies, text, &directory.join("policies").join(name))?;
         }
+        if let Some(text) = &texts.links {
+            links::link(&mut policies, text)?;
+        }
+        no_forbid_is_lost(&policies)?;
         let result = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         if !result.validation_passed() {
             let causes: Vec<String> = result
@@ -101,27 +118,30 @@ impl PolicySetAtRest {
                 .collect();
             return Err(PolicyError::Invalid(causes.join("; ")));
         }
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest.finish().as_ref());
+        let digest = texts.digest_on(ground);
+        let slices = Slices::of(&policies, &schema)?;
         Ok(Self {
-            schema: schema.into(),
-            policies: policies.into(),
-            files: bytes,
-            digest: bytes,
+            parts: Arc::new(Parts {
+                vocabulary: Vocabulary::of(schema)?,
+                policies,
+                slices,
+                texts,
+                files: digest,
+            }),
+            digest,
         })
     }
 
     /// The same set over a registry of units: its digest covers both.
     pub(super) fn over(&self, units: Digest) -> Self {
         let mut both = Context::new(&SHA256);
-        enter(&mut both, &self.files);
-        enter(&mut both, &units);
+        both.update(b"jinku/v1 policy set over units");
+        both.update(&self.parts.files);
+        both.update(&units);
         let mut digest = [0; 32];
         digest.copy_from_slice(both.finish().as_ref());
         Self {
-            schema: Arc::clone(&self.schema),
-            policies: Arc::clone(&self.policies),
-            files: self.files,
+            parts: Arc::clone(&self.parts),
             digest,
         }
     }
@@ -129,16 +149,28 @@ impl PolicySetAtRest {
     /// Whether a policy that forbids has this word in it. One that can't be looked through might.
     pub(super) fn forbids_by(&self, word: &str) -> bool {
         let forbids = |policy: &&Policy| policy.effect() == Effect::Forbid;
-        let mut forbids = self.policies.policies().filter(forbids);
+        let mut forbids = self.parts.policies.policies().filter(forbids);
         forbids.any(|policy| policy.to_json().map_or(true, |tree| has(&tree, word)))
     }
 
-    pub(super) fn schema(&self) -> &Schema {
-        &self.schema
+    /// The schema, and what every question stands on.
+    pub(super) fn vocabulary(&self) -> &Vocabulary {
+        &self.parts.vocabulary
     }
 
+    /// All policies.
     pub(super) fn policies(&self) -> &PolicySet {
-        &self.policies
+        &self.parts.policies
+    }
+
+    /// The policies that can decide about one unit and action.
+    pub(super) fn slices(&self) -> &Slices {
+        &self.parts.slices
+    }
+
+    /// What it was made of.
+    pub(super) fn texts(&self) -> &PolicyTexts {
+        &self.parts.texts
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -157,19 +189,14 @@ fn add(policies: &mut PolicySet, text: &str, path: &Path) -> Result<(), PolicyEr
     let missing = || PolicyError::Id {
         path: path.to_owned(),
     };
-    // `policies()` passes over templates: a forbid among them would be lost without a word.
-    if parsed.num_of_templates() > 0 {
-        return Err(PolicyError::Slots {
-            path: path.to_owned(),
-        });
-    }
     for policy in parsed.policies() {
-        let id = policy
-            .annotation("id")
-            .filter(|id| !id.is_empty())
-            .ok_or_else(missing)?;
+        let id = named(policy.annotation("id")).ok_or_else(missing)?;
+        policies.add(policy.new_id(id)).map_err(|_| missing())?;
+    }
+    for template in parsed.templates() {
+        let id = named(template.annotation("id")).ok_or_else(missing)?;
         policies
-            .add(policy.new_id(PolicyId::new(id)))
+            .add_template(template.new_id(id))
             .map_err(|_| missing())?;
     }
     Ok(())
@@ -185,46 +212,27 @@ fn has(tree: &serde_json::Value, word: &str) -> bool {
     }
 }
 
-/// The files of a folder with this extension, by name.
-pub(super) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, PolicyError> {
-    let failed = |cause| PolicyError::File {
-        path: folder.to_owned(),
-        cause,
-    };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|end| end == extension) {
-            found.push(path);
+fn named(id: Option<&str>) -> Option<PolicyId> {
+    id.filter(|id| !id.is_empty()).map(PolicyId::new)
+}
+
+// INVARIANT 9: a forbid whose slots nobody fills would be lost without a word.
+fn no_forbid_is_lost(policies: &PolicySet) -> Result<(), PolicyError> {
+    let used: HashSet<&str> = policies
+        .policies()
+        .filter_map(|policy| policy.template_id())
+        .map(AsRef::as_ref)
+        .collect();
+    for template in policies.templates() {
+        let id: &str = template.id().as_ref();
+        let narrowed = |known: &&str| {
+            known
+                .strip_prefix(id)
+                .is_some_and(|rest| rest.starts_with(" for "))
+        };
+        if template.effect() == Effect::Forbid && !used.contains(id) && !used.iter().any(narrowed) {
+            return Err(PolicyError::Slots(id.to_owned()));
         }
     }
-    found.sort();
-    Ok(found)
-}
-
-/// Reads a bounded text file.
-pub(super) fn text(path: &Path) -> Result<String, PolicyError> {
-    let failed = |cause| PolicyError::File {
-        path: path.to_owned(),
-        cause,
-    };
-    if fs::metadata(path).map_err(failed)?.len() > FILE_BYTES_MAX {
-        return Err(failed(std::io::Error::other("larger than 1 MiB")));
-    }
-    fs::read_to_string(path).map_err(failed)
-}
-
-/// Name and contents enter the digest behind their lengths: no two sets have one input.
-fn digested(path: &Path, digest: &mut Context) -> Result<String, PolicyError> {
-    let text = text(path)?;
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    for part in [name, text.as_bytes()] {
-        enter(digest, part);
-    }
-    Ok(text)
-}
-
-fn enter(digest: &mut Context, part: &[u8]) {
-    digest.update(&(part.len() as u64).to_be_bytes());
-    digest.update(part);
+    Ok(())
 }

@@ -3,6 +3,8 @@
 mod city;
 mod decisions;
 mod door;
+mod links;
+mod slices;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -151,13 +153,13 @@ fn a_policy_that_does_not_fit_the_schema_is_refused() {
     ));
 }
 
-// Invariant 9: nobody fills a template's slots, so a forbid in one would be lost.
+// Invariant 9: where no link fills a template's slots, a forbid in it would be lost.
 #[test]
-fn a_policy_with_slots_is_refused() {
+fn a_forbid_with_slots_that_nobody_fills_is_refused() {
     let slots = r#"@id("no") forbid(principal == ?principal, action, resource);"#;
     assert!(matches!(
         room(&format!("{PLAIN}{slots}")),
-        Err(PolicyError::Slots { .. })
+        Err(PolicyError::Slots(_))
     ));
 }
 

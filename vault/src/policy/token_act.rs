@@ -1,15 +1,14 @@
 //! Acts on tokens that stand: each a type of its own, with its word in Cedar and its word in the ledger.
 
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use ledger::Operation;
 
 use super::authorized::{self, Authorized, Denied, Refused};
-use super::cache::Key;
+use super::cache::{Classes, Key};
 use super::{Asker, Live, Policies};
 use crate::admission::Admitted;
-use crate::model::{ClassName, DataClass, DomainName, Purpose};
+use crate::model::{ClassName, DomainName, Purpose};
 
 /// One act on tokens. A closed set: the types below.
 pub trait TokenAct: Send + Sync + 'static {
@@ -80,7 +79,7 @@ pub struct TokensScope<'a> {
 pub struct OnTokens<A> {
     domain: DomainName,
     purpose: Purpose,
-    classes: BTreeSet<ClassName>,
+    classes: Classes,
     whole: bool,
     act: PhantomData<fn() -> A>,
 }
@@ -138,19 +137,17 @@ impl Policies {
         asker: Asker<'_>,
         action: &'static str,
         domain: &DomainName,
-    ) -> Result<(BTreeSet<ClassName>, bool), Denied> {
+    ) -> Result<(Classes, bool), Denied> {
         let domain = self.domain(domain)?;
-        let permitted = |class: &&DataClass| live.permits(action, asker, domain, class);
         let key = Key::of_tokens(action, asker, &domain.name);
-        let classes = live.cache.classes(key, || {
-            let classes = self.classes(domain).filter(permitted);
-            classes.map(|class| class.name.clone()).collect()
-        });
+        let classes = live
+            .cache
+            .classes(key, || self.permitted_classes(live, asker, action, domain));
         // INVARIANT 9: no matching policy is a denial.
         if classes.is_empty() {
             return Err(Denied::NotPermitted);
         }
         let whole = domain.classes.iter().all(|class| classes.contains(class));
-        Ok((classes.into_iter().collect(), whole))
+        Ok((classes, whole))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::authorized::{self, Authorized, Denied, Refused};
 use super::entities::Question;
 use super::unit_act::{List, OnProposal, OnRegistered, OnRegistry, UnitAct};
-use super::{Asker, Policies};
+use super::{Asker, Live, Policies};
 use crate::admission::Admitted;
 use crate::model::{Proposal, Unit};
 
@@ -32,9 +32,7 @@ impl Policies {
     ) -> Result<Authorized<OnProposal<A>>, Box<Refused>> {
         let live = self.live();
         let asker = Asker::of(admitted.caller(), None);
-        let schema = live.set.schema();
-        let question = Question::of_proposal(A::ACTION, asker, &proposal, wished, schema);
-        let granted = live.permitted(A::ACTION, question);
+        let granted = live.permits_on_proposal(A::ACTION, asker, (&proposal, wished));
         let granted = granted.map(|()| OnProposal::new(proposal));
         authorized::decided(admitted, live.set.digest(), granted)
     }
@@ -46,8 +44,7 @@ impl Policies {
     ) -> Result<Authorized<OnRegistry<A>>, Box<Refused>> {
         let live = self.live();
         let asker = Asker::of(admitted.caller(), None);
-        let question = Question::of_registry(A::ACTION, asker, live.set.schema());
-        let granted = live.permitted(A::ACTION, question);
+        let granted = live.permits_on_registry(A::ACTION, asker);
         let granted = granted.map(|()| OnRegistry::new());
         authorized::decided(admitted, live.set.digest(), granted)
     }
@@ -78,23 +75,37 @@ impl Policies {
         target: Option<&Arc<Unit>>,
     ) -> Option<Result<(), Denied>> {
         let live = self.live();
-        let schema = live.set.schema();
         let by = match action {
-            "ListUnits" => {
-                return Some(live.permitted(action, Question::of_registry(action, asker, schema)));
-            }
+            "ListUnits" => return Some(live.permits_on_registry(action, asker)),
             "ProposeUnit" | "WithdrawUnit" => &asker.unit.name,
             "ApproveUnit" | "RefuseUnit" => &target?.name,
             _ => return Some(live.permits_on_unit(action, asker, target?)),
         };
         let wished = target?;
         let proposal = Proposal::wished(wished, by.clone());
-        let question = Question::of_proposal(action, asker, &proposal, wished, schema);
-        Some(live.permitted(action, question))
+        Some(live.permits_on_proposal(action, asker, (&proposal, wished)))
     }
 
     /// Whether losing this group or compartment may permit more: a policy forbids something by it.
     pub fn forbids_by(&self, word: &str) -> bool {
         self.live().set.forbids_by(word)
+    }
+}
+
+impl Live {
+    fn permits_on_proposal(
+        &self,
+        action: &'static str,
+        asker: Asker<'_>,
+        (proposal, wished): (&Proposal, &Unit),
+    ) -> Result<(), Denied> {
+        let vocabulary = self.set.vocabulary();
+        let question = || Question::of_proposal(action, asker, proposal, wished, vocabulary);
+        self.permitted(action, asker, question)
+    }
+
+    fn permits_on_registry(&self, action: &'static str, asker: Asker<'_>) -> Result<(), Denied> {
+        let question = || Question::of_registry(action, asker, self.set.vocabulary());
+        self.permitted(action, asker, question)
     }
 }

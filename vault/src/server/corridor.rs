@@ -8,6 +8,7 @@ mod arrival;
 mod delivery;
 mod guard;
 mod keys;
+mod policy;
 pub(super) mod tokens;
 pub(super) mod units;
 
@@ -38,6 +39,8 @@ pub(super) use act::closed;
 pub(super) use delivery::{issue_ticket, redeem};
 pub(super) use guard::{on_classes, on_grant, on_unit};
 pub(super) use keys::{on_key, on_keys, on_move, on_wished_key};
+
+pub(super) use policy::on_policies;
 
 use act::{ActBy, Asked, decided, delivered};
 

@@ -5,6 +5,7 @@ mod guard;
 mod key_life;
 mod key_use;
 mod keys;
+mod policy;
 mod token_erase;
 mod token_find;
 mod tokens;
@@ -32,6 +33,7 @@ use crate::model::{
 
 pub(super) use guard::GrpcGuard;
 pub(super) use keys::GrpcKeys;
+pub(super) use policy::GrpcPolicy;
 pub(super) use tokens::GrpcTokens;
 pub(super) use units::GrpcUnits;
 

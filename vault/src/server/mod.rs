@@ -6,6 +6,7 @@
 //! | `routes` | which path is answered by whom |
 //! | `rest`, `grpc` | decoding and encoding |
 //! | `key_words`, `token_words`, `delivery_words` | what both read and say of keys, of tokens, and of how values leave |
+//! | `policy_words` | the same of policy sets |
 //! | `problem` | errors to answers |
 //! | `limits` | how much, and how long |
 //! | `readiness` | the HSM's part in being ready, and for how long it may be away |
@@ -21,6 +22,7 @@ mod limits;
 mod listen;
 mod metrics;
 mod object;
+mod policy_words;
 mod problem;
 mod readiness;
 mod rest;
@@ -48,7 +50,7 @@ pub struct Vault {
     /// May it speak now.
     pub admission: Admission,
     /// What it may do and see.
-    pub policies: Policies,
+    pub policies: Arc<Policies>,
     /// The use cases.
     pub engine: Arc<Engine>,
     /// Whether the HSM answers.

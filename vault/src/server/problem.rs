@@ -4,6 +4,7 @@
 
 mod guard;
 mod key;
+mod policy;
 mod tokens;
 mod units;
 
@@ -430,6 +431,7 @@ impl From<EngineError> for Problem {
             EngineError::Guard(fault) => Self::from(fault.clone()).entered_as(Outcome::Denied),
             EngineError::HeldBack(fault) => Self::from(fault.clone()),
             EngineError::Unit(fault) => Self::from(fault.clone()).entered_as(Outcome::Denied),
+            EngineError::Policy(fault) => Self::from(fault.clone()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::v1::guard_server::GuardServer;
 use api::v1::keys_server::KeysServer;
+use api::v1::policy_server::PolicyServer;
 use api::v1::tokens_server::TokensServer;
 use api::v1::units_server::UnitsServer;
 use api::v1::vault_server::VaultServer;
@@ -21,6 +22,7 @@ pub(super) fn router(vault: &Arc<Vault>) -> Router {
         .merge(keys())
         .merge(guard())
         .merge(units())
+        .merge(policy(vault))
         .merge(contracts(vault))
         .layer(from_fn_with_state(Arc::clone(vault), corridor::enter));
     Router::new()
@@ -78,6 +80,17 @@ fn units() -> Routes {
         .route(
             "/v1/unit-proposals/{id}/{act}",
             only(post(rest::units::decide)),
+        )
+}
+
+fn policy(vault: &Arc<Vault>) -> Routes {
+    let contract = PolicyServer::new(grpc::GrpcPolicy::new(Arc::clone(vault)));
+    Router::new()
+        .route("/v1/policy-set", only(get(rest::policy::standing)))
+        .route("/v1/policy-set/{act}", only(post(rest::policy::act)))
+        .route_service(
+            "/jinku.v1.Policy/{*call}",
+            contract.max_decoding_message_size(vault.limits.body_bytes_max),
         )
 }
 

@@ -8,6 +8,7 @@ mod answer;
 mod copy;
 mod guard;
 mod limit;
+mod policy;
 mod row;
 mod shreds;
 mod sqlite;
@@ -18,6 +19,7 @@ pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use copy::copy_out;
 pub use guard::{AlertRow, AlertSettled, GuardWrite};
 pub use limit::{RawLookups, raw_insert_rate};
+pub use policy::{PolicyRow, PolicyWrite, SetState};
 pub use row::{
     Age, Aged, BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite,
     Material, Resealed, SealedValue, ShredSlot, StoredEntry, SubjectHandle, TokenRow, TokenWrite,

@@ -4,6 +4,7 @@ use kms::{KeyId, KeyKind};
 
 use super::answer::AnswerRow;
 use super::guard::GuardWrite;
+use super::policy::PolicyWrite;
 use super::ticket::TicketWrite;
 use super::units::UnitWrite;
 use crate::model::{
@@ -288,6 +289,8 @@ pub struct Change {
     pub guard: Vec<GuardWrite>,
     /// Units that are registered or changed, and what is proposed of them.
     pub units: Vec<UnitWrite>,
+    /// Policy sets to keep.
+    pub policies: Vec<PolicyWrite>,
 }
 
 impl Change {
@@ -306,5 +309,6 @@ impl Change {
             && self.tickets.is_empty()
             && self.guard.is_empty()
             && self.units.is_empty()
+            && self.policies.is_empty()
     }
 }

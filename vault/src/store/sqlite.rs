@@ -5,6 +5,7 @@ mod guard;
 mod idempotency;
 mod keys;
 mod past;
+mod policy;
 mod quota;
 mod snapshot;
 mod ticket;
@@ -31,7 +32,7 @@ pub use quota::QuotaWrite;
 use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 8] = [
+const MIGRATIONS: [(u32, &str); 9] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
@@ -39,6 +40,7 @@ const MIGRATIONS: [(u32, &str); 8] = [
     (5, include_str!("migrations/0005_tickets.sql")),
     (6, include_str!("migrations/0006_idempotency.sql")),
     (9, include_str!("migrations/0009_units.sql")),
+    (10, include_str!("migrations/0010_policy.sql")),
     (11, include_str!("migrations/0011_quotas.sql")),
 ];
 
@@ -407,6 +409,9 @@ impl Writer {
         }
         for write in &change.units {
             self.write_unit(write)?;
+        }
+        for write in &change.policies {
+            self.write_policy(write)?;
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! `jinku bench --corridor`: what it costs to know who asks, whether it may speak now, and what it may see, with many units
-//! and policies, caches warm, on one thread. No engine, no wire.
+//! and policies, caches warm, on one thread; what a decision costs that was not kept, and how long such a set takes to be
+//! read again. No engine, no wire.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use rcgen::{CertificateParams, KeyPair, SanType};
 
 use crate::admission::{Admission, Arrival, Bounds};
@@ -17,8 +18,16 @@ use crate::model::{
 };
 use crate::policy::{DetokenizeScope, Policies};
 
+/// Units, where it is not said.
+const UNITS: usize = 10_000;
+/// Policies beside the sample's, where it is not said.
+const POLICIES_MORE: usize = 1_000;
 /// Units that speak in turn.
 const SPEAKING: usize = 500;
+/// Groups that they are in, beside those of the sample's policies.
+const GROUPS: usize = 100;
+/// How often the set is read again.
+const READINGS: usize = 5;
 /// What a request may cost.
 const TARGET: Duration = Duration::from_micros(25);
 const SCHEMA: &str = include_str!("../../../../policies/schema.cedarschema");
@@ -42,10 +51,10 @@ pub(super) struct Options {
     #[arg(long)]
     corridor: bool,
     /// Units that are registered.
-    #[arg(long, requires = "corridor", default_value_t = 10_000)]
+    #[arg(long, requires = "corridor", default_value_t = UNITS)]
     units: usize,
     /// Policies that decide.
-    #[arg(long, requires = "corridor", default_value_t = 1_000)]
+    #[arg(long, requires = "corridor", default_value_t = POLICIES_MORE)]
     policies: usize,
 }
 
@@ -60,11 +69,17 @@ impl Options {
     }
 }
 
+/// Measures with as many units and policies as a large installation has.
+pub(super) async fn measured(time: Duration) -> anyhow::Result<()> {
+    Corridor::new(UNITS, POLICIES_MORE)?.measured(time).await
+}
+
 struct Corridor {
     identity: Identity,
     admission: Admission,
     policies: Policies,
     certificates: Vec<Vec<u8>>,
+    domain: DomainName,
     loaded: String,
 }
 
@@ -73,15 +88,12 @@ impl Corridor {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let catalogue = Arc::new(Catalogue::parse(CLASSES)?);
         let begun = Instant::now();
-        let registry = registry(units)?;
-        let text = registry.clone();
-        let registry = Arc::new(Registry::parse(&registry, &catalogue)?);
+        let registry = Arc::new(Registry::parse(&registry(units)?, &catalogue)?);
         let read = begun.elapsed();
         let folder = std::env::temp_dir().join(format!("jinku-corridor-{}", std::process::id()));
-        let begun = Instant::now();
         let policies = write_policies(&folder, policies)
-            .and_then(|()| Ok(Policies::load(&folder, catalogue, [text])?));
-        let loaded = begun.elapsed();
+            .and_then(|()| Ok(Policies::load(&folder, catalogue, Vec::new())?));
+        let loaded = policies.and_then(|policies| Ok((read_again(&policies)?, policies)));
         std::fs::remove_dir_all(&folder).context("the policies' folder can't be removed")?;
         let bounds = Bounds {
             in_flight_max: 512,
@@ -90,48 +102,70 @@ impl Corridor {
         };
         let certificates =
             (0..SPEAKING.min(units)).map(|nth| certificate(nth * units / SPEAKING.min(units)));
+        let (again, policies) = loaded?;
+        let identity = Identity::new(registry, Vec::new(), Arc::clone(&clock));
         Ok(Self {
-            identity: Identity::new(registry, Vec::new(), Arc::clone(&clock)),
             admission: Admission::new(bounds, clock),
-            policies: policies?,
+            policies: policies.over(Arc::clone(identity.units())),
+            identity,
             certificates: certificates.collect::<anyhow::Result<_>>()?,
-            loaded: format!("units read in {read:.0?}, policies in {loaded:.0?}"),
+            domain: DomainName::parse("city")?,
+            loaded: format!(
+                "units read in {read:.0?}; policies read again and validated in {again:.0?}"
+            ),
         })
     }
 
     async fn measured(&self, time: Duration) -> anyhow::Result<()> {
-        let (domain, purpose) = (
-            DomainName::parse("city")?,
-            Purpose::parse("tax-assessment")?,
-        );
-        let scope = DetokenizeScope {
-            domain: &domain,
-            purpose: &purpose,
-            delivery: Delivery::Inline,
-        };
+        let purpose = Purpose::parse("tax-assessment")?;
         for certificate in &self.certificates {
-            self.walked(certificate, scope).await?;
+            let (_, permitted) = self.walked(certificate, &purpose).await?;
+            ensure!(permitted, "a policy set that permits nothing was measured");
         }
         let (mut parts, mut times) = ([Duration::ZERO; 3], Vec::new());
         let started = Instant::now();
         while started.elapsed() < time {
             for certificate in &self.certificates {
-                let walked = self.walked(certificate, scope).await?;
+                let (walked, _) = self.walked(certificate, &purpose).await?;
                 for (sum, part) in parts.iter_mut().zip(walked) {
                     *sum += part;
                 }
                 times.push(walked.iter().sum::<Duration>());
             }
         }
-        self.show(&parts, times)
+        self.show(&parts, times)?;
+        self.show_anew(time).await
     }
 
-    /// One request, and how long each room took.
+    /// Each request says a purpose that none has said before: nothing that was decided is of use.
+    async fn show_anew(&self, time: Duration) -> anyhow::Result<()> {
+        let (mut decided, mut requests) = (Duration::ZERO, 0_u32);
+        let started = Instant::now();
+        while started.elapsed() < time {
+            for certificate in &self.certificates {
+                requests += 1;
+                let purpose = Purpose::parse(&format!("other-{requests}"))?;
+                let ([_, _, policy], _) = self.walked(certificate, &purpose).await?;
+                decided += policy;
+            }
+        }
+        let mean = decided / requests.max(1);
+        let micros = mean.as_secs_f64() * 1e6;
+        screen::line(&format!("{:<12} {micros:>7.2} µs", "made anew"));
+        Ok(())
+    }
+
+    /// One request: how long each room took, and whether it was permitted anything.
     async fn walked(
         &self,
         certificate: &[u8],
-        scope: DetokenizeScope<'_>,
-    ) -> anyhow::Result<[Duration; 3]> {
+        purpose: &Purpose,
+    ) -> anyhow::Result<([Duration; 3], bool)> {
+        let scope = DetokenizeScope {
+            domain: &self.domain,
+            purpose,
+            delivery: Delivery::Inline,
+        };
         let presented = Presented {
             certificate: Some(certificate),
             authorization: None,
@@ -148,14 +182,14 @@ impl Corridor {
         let admitted = self.admission.admit(caller, arrival).await;
         let admitted = admitted.map_err(|refused| anyhow::Error::from(refused.reason))?;
         let let_in = begun.elapsed();
-        let proof = self.policies.authorize_detokenize(admitted, scope);
-        proof.map_err(|refused| anyhow::Error::from(refused.denial))?;
+        let decision = self.policies.authorize_detokenize(admitted, scope);
         let all = begun.elapsed();
-        Ok([
+        let parts = [
             known,
             let_in.saturating_sub(known),
             all.saturating_sub(let_in),
-        ])
+        ];
+        Ok((parts, decision.is_ok()))
     }
 
     fn show(&self, parts: &[Duration; 3], mut times: Vec<Duration>) -> anyhow::Result<()> {
@@ -205,14 +239,26 @@ fn registry(units: usize) -> anyhow::Result<String> {
              token_subject = \"u{nth}\"\nrequests_per_second = 1000000\nnetworks = [\"127.0.0.0/8\"]\n\
              [unit.limits]\nburst = 2000000\nzone = \"Asia/Taipei\"\nquota = {{ day = 1000000000 }}\n\
              hours = {{ weekly = [{{ days = \"mon-sun\", from = \"00:00\", to = \"24:00\" }}] }}",
-            nth % 100,
+            nth % GROUPS,
             uri(nth),
         )?;
     }
     Ok(text)
 }
 
-/// The sample's, and as many more that name single units.
+/// The median time of some readings.
+fn read_again(policies: &Policies) -> anyhow::Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..READINGS {
+        let begun = Instant::now();
+        policies.reload()?;
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times.get(READINGS / 2).copied().unwrap_or_default())
+}
+
+/// The sample's, and as many more that name single units and groups in turn.
 fn write_policies(folder: &Path, policies: usize) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder.join("policies"))?;
     std::fs::write(folder.join("schema.cedarschema"), SCHEMA)?;
@@ -221,10 +267,17 @@ fn write_policies(folder: &Path, policies: usize) -> anyhow::Result<()> {
     }
     let mut more = String::new();
     for nth in 0..policies {
+        let (unit, group) = if nth % 2 == 0 {
+            (format!(" == Jinku::Unit::\"u{nth}\""), String::new())
+        } else {
+            let group = nth % GROUPS;
+            let group = format!("principal.groups.contains(\"g{group}\") && ");
+            (String::new(), group)
+        };
         writeln!(
             more,
-            "@id(\"grant-{nth}\")\npermit (principal == Jinku::Unit::\"u{nth}\", action == Jinku::Action::\"DetokenizeMasked\", \
-             resource)\nwhen {{ context.purpose == \"purpose-{nth}\" }};"
+            "@id(\"grant-{nth}\")\npermit (principal{unit}, action == Jinku::Action::\"DetokenizeMasked\", resource)\n\
+             when {{ {group}context.purpose == \"purpose-{nth}\" }};"
         )?;
     }
     Ok(std::fs::write(folder.join("policies/90-more.cedar"), more)?)

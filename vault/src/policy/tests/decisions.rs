@@ -1,10 +1,13 @@
 //! A kept decision serves only who asked for it: each fact of a request is in the cache's key.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{Room, room};
+use super::{PLAIN, Room, UNITS, room};
 use crate::identity::Proof;
-use crate::model::{ClassName, Delivery, DomainName, GatewayName, Purpose, Unit, UnitName, View};
+use crate::model::{
+    ClassName, Delivery, DomainName, GatewayName, Purpose, Registry, Unit, UnitName, Units, View,
+};
 use crate::policy::{Asker, Denied, DetokenizeScope, TokenizeScope};
 
 /// Permits exactly [`Facts::permitted`].
@@ -112,6 +115,61 @@ fn a_view_granted_to_one_request_does_not_serve_another() {
     let mut other = permitted;
     other.delivery = Delivery::Inline;
     assert_eq!(room.detokenizes(&other), Err(Denied::NotPermitted));
+}
+
+// A unit that changes while the vault runs: nothing that was kept of it as it was serves.
+#[test]
+fn what_was_decided_on_other_facts_of_a_unit_does_not_serve() {
+    let room = room(
+        r#"@id("p") permit(principal, action == Jinku::Action::"DetokenizePlain", resource)
+        when { principal.groups.contains("revenue") };"#,
+    )
+    .unwrap();
+    let live = room.policies.live();
+    let facts = Facts::permitted();
+    let purpose = Purpose::parse(facts.purpose).unwrap();
+    let scope = DetokenizeScope {
+        domain: &DomainName::parse(facts.domain).unwrap(),
+        purpose: &purpose,
+        delivery: facts.delivery,
+    };
+    let before = room.asker(&facts, Some(&purpose));
+    assert!(room.policies.detokenize_grant(&live, before, scope).is_ok());
+    let units = UNITS.replacen("\"revenue\"", "\"care\"", 1);
+    let changed = Registry::parse(&units, &room.policies.catalogue).unwrap();
+    let unit = changed.unit(&before.unit.name).unwrap();
+    let after = Asker { unit, ..before };
+    let found = room.policies.detokenize_grant(&live, after, scope);
+    assert_eq!(found.err(), Some(Denied::NotPermitted));
+}
+
+// What an entry names covers the registry in force, whichever set decides and whenever it was read; decisions about
+// units that did not change are kept.
+#[test]
+fn another_registry_has_a_digest_of_its_own_and_leaves_other_units_decisions() {
+    let registry = |text: &str, room: &Room| {
+        Arc::new(Registry::parse(text, &room.policies.catalogue).unwrap())
+    };
+    let mut room = room(PLAIN).unwrap();
+    let units = Arc::new(Units::new(registry(UNITS, &room)));
+    let alone = room.policies.digest();
+    room.policies = room.policies.over(Arc::clone(&units));
+    let first = room.policies.digest();
+    assert_ne!(first, alone);
+    let before = room.policies.live();
+
+    let raised = UNITS.replacen("\"internal\"", "\"restricted\"", 1);
+    units.put_in_force(registry(&raised, &room));
+    let second = room.policies.digest();
+    assert_ne!(second, first);
+    assert!(Arc::ptr_eq(&before.cache, &room.policies.live().cache));
+
+    // The same files read anew are named over the same registry, and nothing is kept.
+    assert_eq!(room.policies.reload().unwrap(), second);
+    assert_eq!(room.policies.digest(), second);
+    assert!(!Arc::ptr_eq(&before.cache, &room.policies.live().cache));
+    units.put_in_force(registry(UNITS, &room));
+    assert_eq!(room.policies.digest(), first);
 }
 
 #[test]

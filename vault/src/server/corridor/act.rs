@@ -9,7 +9,9 @@ use ledger::{Operation, Outcome};
 use super::Ticket;
 use crate::admission::Admitted;
 use crate::engine::{EngineError, Refusal};
-use crate::model::{DomainName, GatewayName, GrantId, ProposalId, Purpose, RequestId, UnitName};
+use crate::model::{
+    DomainName, GatewayName, GrantId, ProposalId, Purpose, RequestId, SetDigest, UnitName,
+};
 use crate::policy::{Authorized, Refused};
 use crate::server::Vault;
 use crate::server::problem::Problem;
@@ -20,7 +22,7 @@ pub(super) struct Asked {
     key: Option<KeyId>,
     domain: Option<DomainName>,
     purpose: Option<Purpose>,
-    /// What its entry commits to: the id of a grant or of a proposal.
+    /// What its entry commits to: the id of a grant or of a proposal, or a policy set's digest.
     commitment: Option<[u8; 32]>,
 }
 
@@ -46,6 +48,11 @@ impl Asked {
 
     pub(super) fn on_proposal(self, proposal: ProposalId) -> Self {
         let commitment = Some(proposal.0);
+        Self { commitment, ..self }
+    }
+
+    pub(super) fn on_policy_set(self, digest: Option<SetDigest>) -> Self {
+        let commitment = digest.map(|digest| digest.0);
         Self { commitment, ..self }
     }
 

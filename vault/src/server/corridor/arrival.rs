@@ -23,6 +23,7 @@ fn of_rest(path: &str) -> RouteGroup {
         "keys" | "decrypt" | "random" | "restore-key" => RouteGroup::Keys,
         "honeytokens" | "grants" => RouteGroup::Guard,
         "unit-proposals" => RouteGroup::Units,
+        "policy-set" => RouteGroup::Policy,
         "units" => of_unit(path),
         _ => RouteGroup::Other,
     }
@@ -51,6 +52,7 @@ fn of_grpc(path: &str) -> RouteGroup {
         ("Keys", _) => RouteGroup::Keys,
         ("Guard", _) => RouteGroup::Guard,
         ("Units", _) => RouteGroup::Units,
+        ("Policy", _) => RouteGroup::Policy,
         _ => RouteGroup::Other,
     }
 }
@@ -97,6 +99,12 @@ mod tests {
                 "unit-proposals/a/approve",
                 "Units/ApproveUnit",
                 RouteGroup::Units,
+            ),
+            ("policy-set", "Policy/DescribePolicySet", RouteGroup::Policy),
+            (
+                "policy-set/approve",
+                "Policy/ApprovePolicySet",
+                RouteGroup::Policy,
             ),
         ] {
             assert_eq!(group(&format!("/v1/{rest}")), expected);
