@@ -15,6 +15,9 @@ pub enum EntryError {
     /// A field that the operation must not have.
     #[error("only a genesis entry carries the format text")]
     FormatOutsideGenesis,
+    /// A statement in an entry of another operation.
+    #[error("only an entry signer-rotate carries a statement")]
+    StatementMisplaced,
     /// Items that are not those of their entry.
     #[error("the items do not have the count and root that the entry states")]
     OtherItems,
@@ -49,6 +52,11 @@ pub enum NoteError {
     /// A verifier key that is not `name+hash+base64`, or whose parts disagree.
     #[error("not a verifier key: expected name+8 hex digits+base64 of an Ed25519 key")]
     Key,
+    /// A key of another use or algorithm than is asked for here.
+    #[error(
+        "a key of another type: a log's is Ed25519 (type 1), a witness's cosigns with Ed25519 (type 4)"
+    )]
+    KeyType,
     /// A note that is not text, a blank line, and signature lines.
     #[error("not a signed note: {0}")]
     Malformed(&'static str),

@@ -20,6 +20,15 @@ pub fn framed_note(note: &str) -> String {
     format!("#{}\n{note}", note.len())
 }
 
+/// The notes that [`framed_note`] framed, in order; nothing in them is believed yet.
+pub fn read_frames(text: &str) -> Result<Vec<&str>, NoteError> {
+    let frames = Frames {
+        rest: text,
+        offset: 0,
+    };
+    frames.map(|(_, note)| note).collect()
+}
+
 /// The notes of a file with their offsets. After a broken frame nothing more can be cut.
 pub(crate) struct Frames<'a> {
     pub(crate) rest: &'a str,

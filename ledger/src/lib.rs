@@ -43,10 +43,14 @@
 //! | [`tile`] | where tiles and bundles stand, and what fills them |
 //! | `origin`, `note`, `checkpoint`, `history` | signed statements about the tree, and their archive |
 //! | `tlog_proof`, `receipt` | one entry and its proof, for whoever holds the log's key |
+//! | `vkey`, `cosignature`, [`policy`] | named keys; what witnesses say of a checkpoint, and how many must |
+//! | `signer` | the keys that sign a log one after another |
+//! | [`witness`] | whether a witness may cosign: the judgement alone, without network or state |
 //! | [`verify`] | the auditor's judgement of a whole archive |
 
 mod cbor;
 mod checkpoint;
+mod cosignature;
 mod entry;
 mod error;
 mod frontier;
@@ -55,27 +59,37 @@ mod history;
 mod item;
 mod note;
 mod origin;
+pub mod policy;
 pub mod proof;
 mod receipt;
+mod signer;
 pub mod tile;
 mod tlog_proof;
 mod utc;
 pub mod verify;
+mod vkey;
+pub mod witness;
 
 pub use checkpoint::{Checkpoint, open_checkpoint};
+pub use cosignature::{
+    ANY_TIME, CLOCK_AHEAD_SECONDS_MAX, Cosigned, WitnessKey, cosignature_line, cosignature_lines,
+    cosigned, cosigned_text, fresh,
+};
 pub use entry::{
     Batch, Boot, ENTRY_BYTES_MAX, Entry, FORMAT, Facts, Operation, Outcome, Pseudonym,
 };
 pub use error::{EntryError, NoteError, ReceiptError, TileError, TreeError};
 pub use frontier::Frontier;
 pub use hash::{Hash, genesis_prev, leaf_hash, node_hash};
-pub use history::{framed_note, notes_path};
+pub use history::{framed_note, notes_path, read_frames};
 pub use item::{
     BatchWriter, ITEM_BYTES_MAX, Item, ItemView, decode_items, encode_items, items_root,
     read_items, stated_items,
 };
 pub use note::{NOTE_BYTES_MAX, VerifierKey, signature_line, signed_note};
 pub use origin::Origin;
+pub use policy::{Policy, PolicyError, Quorum};
 pub use receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, verify_receipt};
+pub use signer::{Rotation, RotationError, Signers};
 pub use utc::Utc;
 pub use verify::{Report, Trust, verify_archive};

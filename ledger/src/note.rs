@@ -4,89 +4,54 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::error::NoteError;
-use crate::hash::digest;
-use crate::origin::{is_name, is_signer};
+use crate::origin::is_signer;
+use crate::vkey::{NamedKey, Use};
 
 /// The most bytes a note may have: room for a checkpoint and many cosignatures.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 
-/// Signature type of a plain Ed25519 signature over the note's text.
-const ED25519: u8 = 1;
-
 /// A named Ed25519 public key that signs notes. Its text form (`vkey`) is
 /// `name+8 hex digits+base64`, as Go's `sumdb` and C2SP write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifierKey {
-    name: String,
-    id: [u8; 4],
-    public: VerifyingKey,
-}
+pub struct VerifierKey(NamedKey);
 
 impl VerifierKey {
     /// A key by its name and its 32 bytes. Refuses bytes that are no key, and weak keys.
     pub fn new(name: &str, public: [u8; 32]) -> Result<Self, NoteError> {
-        if !is_name(name) {
-            return Err(NoteError::Name);
-        }
-        let id = key_id(name, &public);
-        let public = VerifyingKey::from_bytes(&public).map_err(|_| NoteError::Key)?;
-        if public.is_weak() {
-            return Err(NoteError::Key);
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            id,
-            public,
-        })
+        NamedKey::new(Use::Note, name, public).map(Self)
     }
 
     /// Reads a key's text form; its id must be that of the name and the key.
     pub fn parse(vkey: &str) -> Result<Self, NoteError> {
-        let mut parts = vkey.splitn(3, '+');
-        let (Some(name), Some(_), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(NoteError::Key);
-        };
-        let bytes = STANDARD.decode(key).map_err(|_| NoteError::Key)?;
-        let Some((&ED25519, public)) = bytes.split_first() else {
-            return Err(NoteError::Key);
-        };
-        let key = Self::new(name, public.try_into().map_err(|_| NoteError::Key)?)?;
-        // One spelling: the text must be the one that this key shows.
-        if key.to_string() == vkey {
-            Ok(key)
-        } else {
-            Err(NoteError::Key)
-        }
+        NamedKey::parse(Use::Note, vkey).map(Self)
     }
 
     /// The name in its signature lines.
     pub fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     /// Checks a signature over a note's text.
     pub fn verify(&self, text: &str, signature: &[u8; 64]) -> Result<(), NoteError> {
-        let signature = Signature::from_bytes(signature);
-        let holds = self.public.verify_strict(text.as_bytes(), &signature);
-        holds.map_err(|_| NoteError::Signature)
+        self.0.verify(text, signature)
+    }
+
+    pub(crate) fn public(&self) -> &[u8; 32] {
+        self.0.public()
     }
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[ED25519], self.public.as_bytes().as_slice()].concat();
-        let id = u32::from_be_bytes(self.id);
-        write!(f, "{}+{id:08x}+{}", self.name, STANDARD.encode(key))
+        self.0.fmt(f)
     }
 }
 
 /// A signature line without its line feed: `— name base64(key id || signature)`.
 pub fn signature_line(key: &VerifierKey, signature: &[u8; 64]) -> String {
-    let bytes = [key.id.as_slice(), signature].concat();
-    format!("— {} {}", key.name, STANDARD.encode(bytes))
+    key.0.line(signature)
 }
 
 /// A note: its text (which ends with a line feed), a blank line, and the signature lines.
@@ -129,11 +94,9 @@ impl<'a> Note<'a> {
 
     /// Checks the line by this key; lines by other keys are witnesses' and are not looked at.
     pub(crate) fn verify(&self, key: &VerifierKey) -> Result<(), NoteError> {
-        let by_key =
-            |(name, bytes): &&(&str, Vec<u8>)| *name == key.name && bytes.starts_with(&key.id);
         let mut found = false;
-        for (_, bytes) in self.signatures.iter().filter(by_key) {
-            let signature = bytes[4..].try_into().map_err(|_| NoteError::Signature)?;
+        for signature in self.by(&key.0) {
+            let signature = signature.try_into().map_err(|_| NoteError::Signature)?;
             key.verify(self.text, signature)?;
             found = true;
         }
@@ -142,6 +105,15 @@ impl<'a> Note<'a> {
         } else {
             Err(NoteError::Unsigned)
         }
+    }
+
+    /// What stands in the lines that name this key, behind the key's id. Nothing of it was checked.
+    pub(crate) fn by<'n>(&'n self, key: &'n NamedKey) -> impl Iterator<Item = &'n [u8]> {
+        let named = self
+            .signatures
+            .iter()
+            .filter(|(name, _)| *name == key.name());
+        named.filter_map(|(_, bytes)| bytes.strip_prefix(key.id()))
     }
 }
 
@@ -157,11 +129,4 @@ fn signature_of(line: &str) -> Result<(&str, Vec<u8>), NoteError> {
     } else {
         Err(broken)
     }
-}
-
-/// SHA-256(name || LF || type || key), its first four bytes.
-fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
-    let hash = digest(&[name.as_bytes(), b"\n", &[ED25519], public]);
-    let [a, b, c, d, ..] = hash.0;
-    [a, b, c, d]
 }

@@ -95,6 +95,7 @@ fn fact(r: &mut Reader<'_>, last: u64, facts: &mut Facts) -> Result<u64, EntryEr
         16 => facts.domain = Some(r.text(Lines::One)?),
         17 => facts.reason = Some(r.text(Lines::One)?),
         18 => facts.format = Some(r.text(Lines::Many)?),
+        19 => facts.statement = Some(r.text(Lines::Many)?),
         _ => return Err(unknown),
     }
     Ok(key)

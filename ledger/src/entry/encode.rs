@@ -40,6 +40,9 @@ fn check(facts: &Facts) -> Result<(), EntryError> {
     if facts.format.is_some() && facts.operation != Operation::Genesis {
         return Err(EntryError::FormatOutsideGenesis);
     }
+    if facts.statement.is_some() && facts.operation != Operation::SignerRotate {
+        return Err(EntryError::StatementMisplaced);
+    }
     let key = facts.key.as_ref().map(|(id, _)| id);
     let texts = [
         &facts.unit,
@@ -53,11 +56,8 @@ fn check(facts: &Facts) -> Result<(), EntryError> {
         .flatten()
         .chain(key)
         .all(|t| is_clean(t, Lines::One));
-    let format = facts
-        .format
-        .as_ref()
-        .is_none_or(|t| is_clean(t, Lines::Many));
-    if one_line && format {
+    let mut notes = [&facts.format, &facts.statement].into_iter().flatten();
+    if one_line && notes.all(|t| is_clean(t, Lines::Many)) {
         Ok(())
     } else {
         Err(EntryError::Text)
@@ -78,6 +78,7 @@ fn present(facts: &Facts) -> u64 {
         facts.domain.is_some(),
         facts.reason.is_some(),
         facts.format.is_some(),
+        facts.statement.is_some(),
     ];
     present.into_iter().map(u64::from).sum()
 }
@@ -110,6 +111,7 @@ fn optional(w: &mut Writer, facts: &Facts) {
     text(w, 16, facts.domain.as_deref());
     text(w, 17, facts.reason.as_deref());
     text(w, 18, facts.format.as_deref());
+    text(w, 19, facts.statement.as_deref());
 }
 
 fn text(w: &mut Writer, key: u64, text: Option<&str>) {

@@ -86,6 +86,8 @@ pub struct Facts {
     pub reason: Option<String>,
     /// The text of [`FORMAT`], in the genesis entry only.
     pub format: Option<String>,
+    /// A signed note, in entries `signer-rotate` only: see [`crate::Rotation`].
+    pub statement: Option<String>,
 }
 
 impl Facts {
@@ -106,6 +108,7 @@ impl Facts {
             domain: None,
             reason: None,
             format: None,
+            statement: None,
         }
     }
 

@@ -181,6 +181,8 @@ coded! {
         PolicyApprove = 74 "policy-approve",
         /// More refusals of one kind within a minute, counted.
         AdmissionTally = 80 "admission-tally",
+        /// Checkpoints behind this entry are signed by another key.
+        SignerRotate = 81 "signer-rotate",
     }
 }
 

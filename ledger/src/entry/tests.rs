@@ -196,7 +196,7 @@ fn keys_out_of_order_twice_or_unknown_are_refused() {
     assert_eq!(rule(&replaced(&bytes, gateway, b"\x07\x64edge")), order);
     assert_eq!(rule(&replaced(&bytes, gateway, b"\x00\x64edge")), order);
     assert_eq!(
-        rule(&replaced(&bytes, gateway, b"\x13\x64edge")),
+        rule(&replaced(&bytes, gateway, b"\x14\x64edge")),
         "an unknown key"
     );
     let missing = "a required key is missing or out of order";

@@ -1,9 +1,13 @@
 //! Where a tree's tiles and bundles stand (C2SP tlog-tiles), and what is in them.
 
+mod consistency;
 mod edge;
+mod file;
 mod path;
 
+pub use consistency::consistency_from_tiles;
 pub use edge::{Edge, Tile};
+pub use file::LogFile;
 pub use path::proof_from_tiles;
 
 /// How many hashes a full tile has, and how many entries a full bundle.

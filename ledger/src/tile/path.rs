@@ -25,11 +25,7 @@ pub fn proof_from_tiles<E>(
     read: impl FnMut(TileIndex, Option<u8>) -> Result<Vec<u8>, E>,
 ) -> Result<Vec<Hash>, TileError<E>> {
     let ranges = inclusion_ranges(index, size).map_err(TileError::Tree)?;
-    let mut tiles = Tiles {
-        size,
-        read,
-        known: BTreeMap::new(),
-    };
+    let mut tiles = Tiles::of(size, read);
     let proof: Vec<Hash> = ranges
         .into_iter()
         .map(|range| tiles.root_of(range))
@@ -39,7 +35,7 @@ pub fn proof_from_tiles<E>(
 }
 
 /// The tiles read so far.
-struct Tiles<R> {
+pub(super) struct Tiles<R> {
     size: u64,
     read: R,
     known: BTreeMap<(u8, u64), Vec<u8>>,
@@ -49,8 +45,13 @@ impl<R, E> Tiles<R>
 where
     R: FnMut(TileIndex, Option<u8>) -> Result<Vec<u8>, E>,
 {
+    pub(super) fn of(size: u64, read: R) -> Self {
+        let known = BTreeMap::new();
+        Self { size, read, known }
+    }
+
     /// The root over leaves that are a subtree of the tree: perfect ones, largest first.
-    fn root_of(&mut self, leaves: Range<u64>) -> Result<Hash, TileError<E>> {
+    pub(super) fn root_of(&mut self, leaves: Range<u64>) -> Result<Hash, TileError<E>> {
         let Some(height) = (leaves.end - leaves.start).checked_ilog2() else {
             return Err(TileError::Tree(TreeError::Bounds));
         };

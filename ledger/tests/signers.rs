@@ -1,0 +1,198 @@
+//! A log's keys hand over one to the next: only in a statement that both sign, only forward, only once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop where it fails"
+)]
+
+mod support;
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use ledger::{
+    Boot, Entry, EntryError, Facts, Hash, NoteError, Operation, Origin, Outcome, Rotation,
+    RotationError, Signers, VerifierKey, signature_line, signed_note,
+};
+use proptest::prelude::*;
+use support::{Log, ORIGIN};
+
+#[derive(Clone)]
+struct Pair(SigningKey);
+
+impl Pair {
+    fn of(seed: u8) -> Self {
+        Self(SigningKey::from_bytes(&[seed; 32]))
+    }
+
+    fn key(&self) -> VerifierKey {
+        VerifierKey::new(ORIGIN, self.0.verifying_key().to_bytes()).unwrap()
+    }
+
+    fn line(&self, text: &str) -> String {
+        signature_line(&self.key(), &self.0.sign(text.as_bytes()).to_bytes())
+    }
+
+    fn note(&self, log: &Log, size: u64) -> String {
+        let body = log.checkpoint(size).body();
+        signed_note(&body, &[self.line(&body)])
+    }
+}
+
+fn rotation(seq: u64, old: &Pair, new: &Pair) -> Rotation {
+    Rotation {
+        origin: Origin::parse(ORIGIN).unwrap(),
+        seq,
+        old: old.key(),
+        new: new.key(),
+    }
+}
+
+fn stated(seq: u64, old: &Pair, new: &Pair) -> String {
+    let text = rotation(seq, old, new).text();
+    signed_note(&text, &[old.line(&text), new.line(&text)])
+}
+
+#[test]
+fn checkpoints_are_held_to_the_key_of_their_size() {
+    let (log, [one, two, three]) = (Log::of(9), [1, 2, 3].map(Pair::of));
+    let mut signers = Signers::pinned(one.key());
+    for note in [stated(3, &one, &two), stated(6, &two, &three)] {
+        signers.extend(Rotation::open(&note).unwrap()).unwrap();
+    }
+    for size in 1..=9 {
+        let (right, wrong) = match size {
+            1..=4 => (&one, [&two, &three]),
+            5..=7 => (&two, [&one, &three]),
+            _ => (&three, [&one, &two]),
+        };
+        assert_eq!(
+            signers.open(&right.note(&log, size)),
+            Ok(log.checkpoint(size))
+        );
+        for wrong in wrong {
+            let opened = signers.open(&wrong.note(&log, size));
+            assert_eq!(opened, Err(NoteError::Unsigned), "size {size}");
+        }
+    }
+    assert_eq!(signers.newest(), &three.key());
+}
+
+#[test]
+fn both_keys_must_sign_the_statement() {
+    let [one, two, three] = [1, 2, 3].map(Pair::of);
+    let text = rotation(3, &one, &two).text();
+    let with = |lines: &[String]| Rotation::open(&signed_note(&text, lines));
+    assert_eq!(
+        with(&[one.line(&text), two.line(&text)]),
+        Ok(rotation(3, &one, &two))
+    );
+    assert_eq!(
+        with(&[two.line(&text)]),
+        Err(RotationError::Old(NoteError::Unsigned))
+    );
+    assert_eq!(
+        with(&[one.line(&text)]),
+        Err(RotationError::New(NoteError::Unsigned))
+    );
+    assert_eq!(
+        with(&[three.line(&text)]),
+        Err(RotationError::Old(NoteError::Unsigned))
+    );
+    // Signed, but another text: neither counts.
+    let other = rotation(4, &one, &two).text();
+    assert_eq!(
+        with(&[one.line(&other), two.line(&text)]),
+        Err(RotationError::Old(NoteError::Signature))
+    );
+    assert_eq!(
+        with(&[one.line(&text), two.line(&other)]),
+        Err(RotationError::New(NoteError::Signature))
+    );
+}
+
+#[test]
+fn the_chain_goes_forward_from_the_pinned_key_only() {
+    let [one, two, three] = [1, 2, 3].map(Pair::of);
+    let mut signers = Signers::pinned(one.key());
+    assert_eq!(
+        signers.extend(rotation(3, &two, &three)),
+        Err(RotationError::Chain)
+    );
+    assert_eq!(
+        signers.extend(rotation(3, &one, &one)),
+        Err(RotationError::Again)
+    );
+    signers.extend(rotation(3, &one, &two)).unwrap();
+    assert_eq!(
+        signers.extend(rotation(5, &one, &three)),
+        Err(RotationError::Chain)
+    );
+    assert_eq!(
+        signers.extend(rotation(5, &two, &one)),
+        Err(RotationError::Again)
+    );
+    assert_eq!(
+        signers.extend(rotation(3, &two, &three)),
+        Err(RotationError::Order)
+    );
+    let elsewhere = Rotation {
+        origin: Origin::parse("other.example/log").unwrap(),
+        ..rotation(5, &two, &three)
+    };
+    assert_eq!(signers.extend(elsewhere), Err(RotationError::Origin));
+    assert_eq!(signers.rotations().len(), 1);
+}
+
+#[test]
+fn an_entry_carries_the_statement_and_no_other_entry_does() {
+    let [one, two] = [1, 2].map(Pair::of);
+    let note = stated(3, &one, &two);
+    let with = |operation| Entry {
+        seq: 3,
+        prev: Hash([4; 32]),
+        time_us: 1,
+        boot: Boot {
+            id: [5; 8],
+            monotonic_us: 1,
+        },
+        facts: Facts {
+            statement: Some(note.clone()),
+            ..Facts::new(operation, Outcome::Ok)
+        },
+    };
+    let entry = with(Operation::SignerRotate);
+    let bytes = entry.encode().unwrap();
+    assert_eq!(Entry::decode(&bytes), Ok(entry));
+    let other = with(Operation::KeyRotate).encode();
+    assert_eq!(other, Err(EntryError::StatementMisplaced));
+}
+
+#[test]
+fn a_statement_has_one_spelling() {
+    let [one, two] = [1, 2].map(Pair::of);
+    let text = rotation(3, &one, &two).text();
+    for bad in [
+        text.replacen("entry 3", "entry 03", 1),
+        text.replacen("entry 3", "entry +3", 1),
+        text.replacen("v1", "v2", 1),
+        text.replacen("entry 3\n", "", 1),
+        format!("{text}more\n"),
+    ] {
+        let note = signed_note(&bad, &[one.line(&bad), two.line(&bad)]);
+        assert!(Rotation::open(&note).is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_changed_statement_is_none(at in 0_usize..700, bit in 0_u8..7) {
+        let [one, two] = [1, 2].map(Pair::of);
+        let note = stated(3, &one, &two);
+        let mut bytes = note.clone().into_bytes();
+        let at = at % bytes.len();
+        bytes[at] ^= 1 << bit;
+        if let Ok(changed) = String::from_utf8(bytes) {
+            prop_assert!(Rotation::open(&changed).is_err());
+        }
+    }
+}
