@@ -102,17 +102,17 @@ pub(crate) fn of_witness(
 ) -> Cosigned {
     let mut newest = None;
     for line in note.by(&key.0) {
-        let Some(time_s) = time_of(note.text, key, line) else {
+        let Some(seen_s) = time_of(note.text, key, line) else {
             return Cosigned::Broken;
         };
-        newest = newest.max(Some(time_s));
+        newest = newest.max(Some(seen_s));
     }
     match newest {
         None => Cosigned::Missing,
-        Some(time_s) if times.contains(&time_s) && ANY_TIME.contains(&time_s) => {
-            Cosigned::At(time_s)
+        Some(seen_s) if times.contains(&seen_s) && ANY_TIME.contains(&seen_s) => {
+            Cosigned::At(seen_s)
         }
-        Some(time_s) => Cosigned::OutOfTime(time_s),
+        Some(seen_s) => Cosigned::OutOfTime(seen_s),
     }
 }
 

@@ -19,6 +19,7 @@ use ledger::{
     cosigned, cosigned_text, fresh,
 };
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 use support::Log;
 
 /// A witness of a test.
@@ -85,7 +86,6 @@ fn what_is_signed_and_its_line_are_laid_out_as_the_specification_has_them() {
     // The specification publishes no key: all but its id is compared.
     assert_eq!(STANDARD.decode(ours).unwrap()[4..], bytes[4..]);
     // The id, by its definition: SHA-256(name || LF || 0x04 || key), four bytes.
-    use sha2::{Digest as _, Sha256};
     let key = [b"witness.example.com/w1\n\x04".as_slice(), eye.key.public()].concat();
     assert_eq!(
         STANDARD.decode(ours).unwrap()[..4],

@@ -75,10 +75,10 @@ fn two_histories_are_told_apart() {
 fn proofs_of_the_wrong_length_are_refused() {
     let log = Log::of(9);
     let (watched, five) = (watched(&log), log.checkpoint(5));
-    let mut long = request(&log, 5, 9);
-    long.proof.push(Hash([0; 32]));
+    let mut more = request(&log, 5, 9);
+    more.proof.push(Hash([0; 32]));
     assert_eq!(
-        long.judge(&watched, Some(&five)),
+        more.judge(&watched, Some(&five)),
         Err(Refused::Inconsistent)
     );
     let mut short = request(&log, 5, 9);

@@ -76,7 +76,6 @@ impl LogFile {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may stop where it fails")]
 mod tests {
     use proptest::prelude::*;
 

@@ -59,6 +59,9 @@ pub(crate) enum Command {
     Receipt(Receipt),
     /// Say what a finding means and what to do about it
     Explain(Explain),
+    /// Cosign checkpoints of other organisations' logs, and refuse rollbacks and forks
+    #[cfg(feature = "witness")]
+    Witness(crate::witness::Witness),
 }
 
 #[derive(clap::Args)]

@@ -1,5 +1,5 @@
 //! `jinku-ledger`: the auditor's tool. It reads an archive of a ledger, offline, and writes nothing
-//! but the auditor's own state file.
+//! but the auditor's own state file. Only `witness` listens, and only builds with that feature have it.
 
 mod args;
 mod explain;
@@ -7,6 +7,8 @@ mod receipt;
 mod screen;
 mod show;
 mod verify;
+#[cfg(feature = "witness")]
+mod witness;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(args),
         Command::Receipt(args) => receipt::run(args),
         Command::Explain(args) => explain::run(args),
+        #[cfg(feature = "witness")]
+        Command::Witness(args) => witness::run(args),
     };
     match done {
         Ok(code) => ExitCode::from(code),
