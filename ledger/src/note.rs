@@ -107,6 +107,11 @@ impl<'a> Note<'a> {
         }
     }
 
+    /// The lines that name this key, as they are written.
+    pub(crate) fn lines_of(&self, key: &VerifierKey) -> Vec<String> {
+        self.by(&key.0).map(|line| key.0.line(line)).collect()
+    }
+
     /// What stands in the lines that name this key, behind the key's id. Nothing of it was checked.
     pub(crate) fn by<'n>(&'n self, key: &'n NamedKey) -> impl Iterator<Item = &'n [u8]> {
         let named = self

@@ -5,10 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
-use crate::checkpoint::{Checkpoint, open_checkpoint, unauthenticated};
+use crate::checkpoint::{Checkpoint, unauthenticated};
 use crate::error::NoteError;
 use crate::hash::Hash;
-use crate::note::{NOTE_BYTES_MAX, VerifierKey};
+use crate::note::{NOTE_BYTES_MAX, Note, VerifierKey, signed_note};
 use crate::origin::Origin;
 use crate::proof::verify_consistency;
 
@@ -71,21 +71,21 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The status that C2SP tlog-witness gives it.
+    /// The status that C2SP tlog-witness 1.1.0 gives it. (Up to 1.0.0 another root of the same size was 409.)
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed(_) | Self::Checkpoint(_) | Self::Backward => 400,
             Self::Unsigned => 403,
             Self::UnknownLog => 404,
-            Self::Stale(_) | Self::Fork(_) => 409,
-            Self::Inconsistent => 422,
+            Self::Stale(_) => 409,
+            Self::Fork(_) | Self::Inconsistent => 422,
         }
     }
 
     /// The size that was cosigned last, where the answer says it.
     pub const fn size(self) -> Option<u64> {
         match self {
-            Self::Stale(size) | Self::Fork(size) => Some(size),
+            Self::Stale(size) => Some(size),
             _ => None,
         }
     }
@@ -143,6 +143,13 @@ impl AddCheckpoint {
         Ok(stated.origin)
     }
 
+    /// Whether it has the size of what was cosigned last, and another root: signed by the log, that is proof of two
+    /// histories, whatever else is wrong with the request.
+    pub fn contradicts(&self, seen: &Checkpoint) -> bool {
+        let stated = unauthenticated(&self.note);
+        stated.is_ok_and(|new| new.size == seen.size && new.root != seen.root)
+    }
+
     /// Judges it for a log of which `seen` was cosigned last. What comes back may be cosigned once it is
     /// durable as seen; until then no other request of that log may be judged.
     ///
@@ -153,7 +160,7 @@ impl AddCheckpoint {
         log: &WatchedLog,
         seen: Option<&Checkpoint>,
     ) -> Result<Checkpoint, Refused> {
-        let new = signed_by_any(&self.note, log)?;
+        let (new, _) = signed_by_log(&self.note, log)?;
         if self.old_size > new.size {
             return Err(Refused::Backward);
         }
@@ -178,18 +185,26 @@ impl AddCheckpoint {
     }
 }
 
-/// The checkpoint of a note that one of the log's keys signed.
-pub fn signed_by_any(note: &str, log: &WatchedLog) -> Result<Checkpoint, Refused> {
-    let stated = unauthenticated(note).map_err(Refused::Checkpoint)?;
+/// The checkpoint of a note that one of the log's keys signed, and the note with the log's lines alone.
+/// A line that names a key of the log and is not by it spoils the note.
+pub fn signed_by_log(note: &str, log: &WatchedLog) -> Result<(Checkpoint, String), Refused> {
+    let parsed = Note::parse(note).map_err(Refused::Checkpoint)?;
+    let stated = Checkpoint::parse(parsed.text).map_err(Refused::Checkpoint)?;
     if stated.origin != log.origin {
         return Err(Refused::UnknownLog);
     }
-    let mut keys = log.keys.iter();
-    if keys.any(|key| open_checkpoint(note, key).is_ok()) {
-        Ok(stated)
-    } else {
-        Err(Refused::Unsigned)
+    let mut lines = Vec::new();
+    for key in &log.keys {
+        match parsed.verify(key) {
+            Ok(()) => lines.extend(parsed.lines_of(key)),
+            Err(NoteError::Unsigned) => {}
+            Err(_) => return Err(Refused::Unsigned),
+        }
     }
+    if lines.is_empty() {
+        return Err(Refused::Unsigned);
+    }
+    Ok((stated, signed_note(parsed.text, &lines)))
 }
 
 fn hash(line: &str) -> Result<Hash, Refused> {

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use ledger::proof::consistency_proof;
 use ledger::witness::AddCheckpoint;
 use ledger::{ANY_TIME, Cosigned, Hash, WitnessKey, cosigned, leaf_hash};
+use sha2::{Digest as _, Sha256};
 use support::Log;
 use tempfile::TempDir;
 
@@ -193,7 +194,7 @@ fn it_answers_as_tlog_witness_has_it() {
         stale.head
     );
     let fork = eye.ask(&other_history(), 9, 9);
-    assert_eq!((fork.status, fork.body.as_str()), (409, "9\n"));
+    assert_eq!(fork.status, 422, "{}", fork.body);
     let mut wrong = request(&log, 9, 9);
     wrong.proof.push(Hash([0; 32]));
     assert_eq!(eye.post(&wrong.encode()).status, 422);
@@ -222,6 +223,38 @@ fn it_answers_as_tlog_witness_has_it() {
     );
     assert_eq!(exchange(address, "GET", "/add-checkpoint", b"").status, 405);
     assert_eq!(exchange(address, "POST", "/", b"").status, 404);
+    // Monitors read what was cosigned last.
+    let hash = Hash(Sha256::digest(log.origin.as_str()).into()).to_string();
+    let last = exchange(address, "GET", &format!("/{hash}/checkpoint"), b"");
+    assert!(last.body.starts_with(&log.note(9)), "{}", last.body);
+    assert!(matches!(
+        cosigned(&last.body, &eye.key, &ANY_TIME),
+        Ok(Cosigned::At(_))
+    ));
+    let none = exchange(
+        address,
+        "GET",
+        &format!("/{}/checkpoint", hash.to_uppercase()),
+        b"",
+    );
+    assert_eq!(none.status, 404);
+}
+
+// A request may carry any number of others' lines: none of them is kept, and none takes the log's place.
+#[test]
+fn others_lines_are_not_kept() {
+    let log = Log::of(9);
+    let mut eye = Eye::serving(&[&log]);
+    let mut request = request(&log, 0, 5);
+    let stray = format!("— stray.example {}\n", "QUJD".repeat(24));
+    let room = ledger::NOTE_BYTES_MAX - request.note.len();
+    request.note += &stray.repeat(room / stray.len());
+    assert!(eye.cosigns(&log, 5, &eye.post(&request.encode())));
+    let state = fs::read_to_string(eye.dir().join("state")).unwrap();
+    assert!(state.len() < 1000 && !state.contains("stray"));
+    eye.kill();
+    eye.serve();
+    assert!(eye.cosigns(&log, 9, &eye.ask(&log, 5, 9)));
 }
 
 #[test]
@@ -234,15 +267,17 @@ fn what_it_cosigned_binds_it_after_a_kill() {
     // A rollback, a fork of the same size, and one that is longer: none is cosigned.
     let other = other_history();
     assert_eq!(eye.ask(&log, 0, 5).status, 409);
-    assert_eq!(eye.ask(&other, 7, 7).status, 409);
+    assert_eq!(eye.ask(&other, 7, 7).status, 422);
     assert_eq!(eye.ask(&other, 7, 9).status, 422);
+    assert_eq!(eye.ask(&other, 1, 7).status, 409);
     assert!(eye.cosigns(&log, 9, &eye.ask(&log, 7, 9)));
     // What the log signed for the other history is kept.
     let kept: Vec<String> = fs::read_dir(eye.dir().join("evidence"))
         .unwrap()
         .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
         .collect();
-    assert_eq!(kept.len(), 2);
+    // With whatever old size, another root of the same size is proof.
+    assert_eq!(kept.len(), 3);
     for size in [7, 9] {
         assert!(
             kept.iter().any(|text| text.ends_with(&other.note(size))),

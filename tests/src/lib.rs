@@ -14,6 +14,7 @@ mod officer;
 mod programs;
 mod receiver;
 mod upstream;
+mod witness;
 mod wrapping;
 
 pub use curl::{Reply, post_to};
@@ -28,4 +29,5 @@ pub use programs::{
 };
 pub use receiver::Receiver;
 pub use upstream::{Seen, Upstream};
+pub use witness::Witness;
 pub use wrapping::wrapped;

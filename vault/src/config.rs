@@ -5,6 +5,7 @@
 mod activation;
 mod alert;
 mod keys;
+mod ledger;
 mod limits;
 mod metrics;
 mod units;
@@ -14,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kms::GcmIv;
-use ledger::Origin;
 use serde::Deserialize;
 
 use crate::engine::guard::GuardLimits;
@@ -26,9 +26,11 @@ use crate::store::ShredFiles;
 pub use activation::Activation;
 pub use alert::AlertConfig;
 pub use keys::KeysConfig;
+pub use ledger::{LedgerConfig, WitnessesConfig};
 
 use alert::RawAlert;
 use keys::RawKeys;
+use ledger::RawLedger;
 use limits::RawLimits;
 use metrics::RawMetrics;
 use units::RawUnits;
@@ -72,6 +74,22 @@ pub enum ConfigError {
     /// The log's name can't be used.
     #[error("`ledger.origin` can't be used: give a name such as `city.example/vault/node-1`")]
     Origin,
+    /// The witness policy can't be used.
+    #[error("`{path}` is not a usable witness policy: {cause}")]
+    WitnessPolicy {
+        /// The file.
+        path: PathBuf,
+        /// Its line, and why.
+        cause: ::ledger::PolicyError,
+    },
+    /// A witness can't be reached as the policy says.
+    #[error("witness `{name}` of `ledger.witnesses.policy` can't be used: {cause}")]
+    Witness {
+        /// What the policy calls it.
+        name: String,
+        /// Why.
+        cause: WebhookError,
+    },
     /// A place that alerts go to can't be used.
     #[error("`alert` `{name}` can't be used: {cause}")]
     Webhook {
@@ -194,16 +212,6 @@ struct RawIssuer {
     jwks: PathBuf,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLedger {
-    origin: String,
-    #[serde(default = "publish_interval_ms")]
-    publish_interval_ms: u64,
-    #[serde(default = "deadline_ms")]
-    deadline_ms: u64,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawShreds {
@@ -243,14 +251,6 @@ fn sessions_max() -> usize {
 
 fn import_label() -> String {
     "jinku-import".to_owned()
-}
-
-fn publish_interval_ms() -> u64 {
-    1_000
-}
-
-fn deadline_ms() -> u64 {
-    5_000
 }
 
 /// The configuration as meant: absolute paths, checked ranges.
@@ -339,16 +339,6 @@ pub struct IssuerConfig {
     pub jwks: PathBuf,
 }
 
-/// The log.
-pub struct LedgerConfig {
-    /// Its name: `organisation/node`.
-    pub origin: Origin,
-    /// Time between checkpoints while there is something new.
-    pub publish_interval: Duration,
-    /// How long a request waits for its entry.
-    pub deadline: Duration,
-}
-
 impl Config {
     /// Reads and checks a configuration file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -391,7 +381,6 @@ fn bounded(path: &Path, bytes_max: u64) -> Result<String, ConfigError> {
 impl RawConfig {
     fn checked(self, folder: &Path) -> Result<Config, ConfigError> {
         let at = |path: PathBuf| folder.join(path);
-        let origin = Origin::parse(&self.ledger.origin).map_err(|_| ConfigError::Origin)?;
         let issuer = |raw: RawIssuer| IssuerConfig {
             issuer: raw.issuer,
             audience: raw.audience,
@@ -421,14 +410,7 @@ impl RawConfig {
                 activation: self.policy.activation,
             },
             issuers: self.issuer.into_iter().map(issuer).collect(),
-            ledger: LedgerConfig {
-                origin,
-                publish_interval: millis(
-                    "ledger.publish_interval_ms",
-                    self.ledger.publish_interval_ms,
-                )?,
-                deadline: millis("ledger.deadline_ms", self.ledger.deadline_ms)?,
-            },
+            ledger: self.ledger.checked(folder)?,
             keys: self.keys.checked()?,
             guard: self.limits.guard()?,
             limits: self.limits.checked()?,

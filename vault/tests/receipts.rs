@@ -52,6 +52,7 @@ fn desk() -> Desk {
         database.reader(),
         clock.clone(),
         NEVER,
+        None,
     )
     .unwrap();
     let log = OpenLog {

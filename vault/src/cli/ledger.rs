@@ -1,5 +1,7 @@
 //! `jinku ledger export`: the published log as an archive that needs no server.
 
+mod signer;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,10 +24,15 @@ pub(super) enum Command {
         #[arg(long)]
         to: PathBuf,
     },
+    /// Hand the log over to a new signing key, while the vault is stopped.
+    RotateSigner(signer::Options),
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
-    let Command::Export { data, to } = command;
+    let (data, to) = match command {
+        Command::Export { data, to } => (data, to),
+        Command::RotateSigner(options) => return signer::rotate(options),
+    };
     let files = export(data, to)?;
     screen::good(&format!("{files} files are in {}", to.display()));
     screen::quiet(&format!(
@@ -72,6 +79,11 @@ fn export_once(from: &Path, to: &Path) -> anyhow::Result<u64> {
         files += 1;
     }
     fs::write(to.join("checkpoint"), note)?;
+    // Only a log whose signing key was changed has it.
+    if from.join("signers").exists() {
+        copy_file(&from.join("signers"), &to.join("signers"))?;
+        files += 1;
+    }
     Ok(files + 1)
 }
 

@@ -12,7 +12,10 @@ use rand::TryRng;
 use super::deciding::Deciding;
 use super::pin;
 use crate::admission::{self, Admission, Locks};
-use crate::commit::{CheckpointSigner, Committer, OpenLog, Publisher, WriterThread, quota_book};
+use crate::commit::{
+    Backlog, CheckpointSigner, Committer, OpenLog, PublishError, Publisher, Witnesses,
+    WriterThread, quota_book, signer_settled,
+};
 use crate::config::{self, Config, HsmConfig};
 use crate::engine::guard::Guard;
 use crate::engine::key::{KeyShelf, ShelfSettings};
@@ -20,7 +23,7 @@ use crate::engine::units::Registrar;
 use crate::engine::{Bounds, Engine, Keys};
 use crate::identity::{Identity, Issuer};
 use crate::model::{Budgets, Calendars, Catalogue, Clock, Registry, SystemClock};
-use crate::server::{HsmWatch, Metrics, Vault};
+use crate::server::{HsmWatch, LedgerFace, Metrics, Vault};
 use crate::store::{Database, Reader, Shreds};
 use crate::token;
 
@@ -154,6 +157,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     told_of_missing_calendars(&ground.calendars, &units.now());
     let budgets = ground.budgets(&units.now())?;
     let guard = guard(config, &budgets, admission.locks(), (&reader, &clock))?;
+    let bound = committer.clone();
     let engine = Engine::new(
         catalogue,
         (keys, shelf),
@@ -165,9 +169,13 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let engine = Arc::new(engine.guarded(guard).registering(registrar).approving(mark));
     let policies = deciding.policies(&engine).await?;
     engine.started(policies.digest()).await?;
-    // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
-    publisher.publish()?;
+    // Before it is needed: witnesses must know the key of a new log to cosign its first checkpoint.
     write_key(&config.data.join("ledger-key"), &key)?;
+    // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
+    first_publication(&publisher)?;
+    let backlog = backlog(config, &publisher, &writer);
+    bound.bound(backlog.clone());
+    drop(bound);
     let alive = move || hsm.alive().map_err(|error| error.to_string());
     let hsm = HsmWatch::new(alive, config.keys.cache.grace, watch_clock);
     let vault = Arc::new(Vault {
@@ -176,6 +184,12 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         policies,
         engine,
         hsm,
+        ledger: LedgerFace::new(
+            config.data.join("ledger"),
+            config.ledger.origin.clone(),
+            config.ledger.readers.clone(),
+            backlog,
+        ),
         limits: config.limits,
         metrics: Metrics::default(),
     });
@@ -186,6 +200,29 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         writer,
         _database: database,
     })
+}
+
+/// Whoever is served has a checkpoint to compare with. One from before is enough while witnesses are away:
+/// what is sequenced waits for them.
+fn first_publication(publisher: &Publisher) -> anyhow::Result<()> {
+    match publisher.publish() {
+        Err(error @ PublishError::Unwitnessed { .. }) if *publisher.published().borrow() > 0 => {
+            tracing::warn!(%error, "the vault serves, and the ledger waits for witnesses");
+            Ok(())
+        }
+        published => Ok(published.map(drop)?),
+    }
+}
+
+/// How far the log has come, and how far it may run ahead of what is published.
+fn backlog(config: &Config, publisher: &Publisher, writer: &WriterThread) -> Backlog {
+    let witnesses = config.ledger.witnesses.as_ref();
+    Backlog {
+        sequenced: writer.sequenced(),
+        integrated: publisher.integrated(),
+        published: publisher.published(),
+        entries_max: witnesses.and_then(|witnesses| witnesses.unpublished_entries_max),
+    }
 }
 
 /// A unit that was registered while its calendar was there is not served: whoever looks after it is told.
@@ -322,9 +359,28 @@ pub(super) fn publisher(
     reader: Reader,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Publisher> {
+    signer_settled(&config.data.join("ledger"), &signer.key, &reader)?;
+    unsettled_publisher(config, signer, reader, clock)
+}
+
+/// The same for a log that may be on its way to another signing key.
+pub(super) fn unsettled_publisher(
+    config: &Config,
+    signer: CheckpointSigner,
+    reader: Reader,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Publisher> {
     let directory = config.data.join("ledger");
     let origin = config.ledger.origin.clone();
     let interval = config.ledger.publish_interval;
+    let witnesses = config.ledger.witnesses.as_ref();
+    let witnesses = witnesses.map(|known| -> anyhow::Result<Witnesses> {
+        Ok(Witnesses {
+            policy: known.policy.clone(),
+            asks: known.asks()?,
+            deadline: known.deadline,
+        })
+    });
     Ok(Publisher::start(
         &directory,
         origin,
@@ -332,6 +388,7 @@ pub(super) fn publisher(
         reader,
         Arc::clone(clock),
         interval,
+        witnesses.transpose()?,
     )?)
 }
 

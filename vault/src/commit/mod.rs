@@ -11,10 +11,17 @@
 //! | `writer` | the thread that writes groups |
 //! | `tiles` | entries to C2SP tiles on disk |
 //! | `publish` | the thread that integrates, signs and publishes checkpoints |
+//! | `press` | one round of it |
+//! | `witnesses` | the threads that collect witnesses' cosignatures |
+//! | `handover` | from one signing key to the next |
+//! | `backlog` | how far entries may run ahead of what is published |
 //! | `quota` | the book in which units' quotas are counted |
 //! | `receipt` | [`Receipts`]: what proves an entry to whoever holds the log's key |
 //! | `replay` | [`Replay`]: published entries for a database that came from a backup |
 
+mod backlog;
+mod handover;
+mod press;
 mod publish;
 mod quota;
 mod receipt;
@@ -22,18 +29,23 @@ mod record;
 mod replay;
 mod tiles;
 mod withheld;
+mod witnesses;
 mod writer;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+pub use backlog::{Backlog, Sizes};
+pub use handover::{hand_over, signer_settled};
 pub use publish::{CheckpointSigner, PublishError, Published, Publisher, Sign};
 pub use quota::quota_book;
 pub use receipt::{NoReceipt, Receipts};
 pub use record::Record;
 pub use replay::{Replay, ReplayError, Replayed, standing_tree};
 pub use withheld::{Spoiled, Withheld};
+pub use witnesses::{Ask, WitnessAnswer, WitnessFault, Witnesses};
 pub use writer::{OpenLog, WriterThread};
 
 use crate::model::Timestamp;
@@ -75,6 +87,9 @@ pub enum NotDurable {
     /// The entry can't be encoded within the format's limits. Nothing was changed.
     #[error("the request's facts don't fit a ledger entry")]
     Entry,
+    /// Too many entries wait to be published. Nothing was changed: retry when witnesses cosign again.
+    #[error("too many entries wait for witnesses: look at the vault's log for those that are away")]
+    Unpublished,
     /// The vault is shutting down. Nothing was changed.
     #[error("the vault is stopping")]
     Stopped,
@@ -85,9 +100,16 @@ pub enum NotDurable {
 pub struct Committer {
     queue: mpsc::Sender<Submission>,
     deadline: Duration,
+    backlog: Arc<OnceLock<Backlog>>,
 }
 
 impl Committer {
+    /// From now on, and for all clones, refuses what would run further ahead of what is published.
+    pub fn bound(&self, backlog: Backlog) {
+        // A second bound would be a second vault in one process.
+        let _ = self.backlog.set(backlog);
+    }
+
     /// Writes `record`, and gives back what was withheld once its entry is durable.
     ///
     /// Cancel-safe: the writer owns the record once it is sent. Dropping this future afterwards
@@ -146,6 +168,10 @@ impl Committer {
     }
 
     async fn submit(&self, work: Work) -> Result<Sequenced, NotDurable> {
+        let full = |backlog: &Backlog| backlog.is_full();
+        if matches!(work, Work::Record(_)) && self.backlog.get().is_some_and(full) {
+            return Err(NotDurable::Unpublished);
+        }
         let (answer, answered) = oneshot::channel();
         let submission = Submission { work, answer };
         self.queue

@@ -1,7 +1,6 @@
 //! The publisher's thread: integrates sequenced entries, signs a checkpoint, puts it in its place.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -9,16 +8,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ledger::tile::TILE_WIDTH;
-use ledger::{Checkpoint, Origin, VerifierKey};
+use ledger::{Origin, VerifierKey};
 use tokio::sync::watch;
 
+use super::press::{Press, Progress};
 use super::receipt::{Receipts, Standing};
-use super::tiles::{Integrator, write_durably};
+use super::tiles::Integrator;
+use super::witnesses::{Panel, WitnessFault, Witnesses};
 use crate::model::Clock;
 use crate::store::{Reader, StoreError};
-
-/// Entries read from the store at a time.
-const CHUNK: u32 = 1_024;
 
 /// Signs bytes with Ed25519 (RFC 8032); an error is the HSM's, in words without secrets.
 pub type Sign = Box<dyn Fn(&[u8]) -> Result<[u8; 64], String> + Send>;
@@ -34,7 +32,7 @@ pub struct CheckpointSigner {
 /// Proof that a checkpoint over `size` entries is signed and in its place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Published {
-    size: u64,
+    pub(super) size: u64,
 }
 
 impl Published {
@@ -72,6 +70,38 @@ pub enum PublishError {
         "the database does not hold the entries that were published: it was restored from a backup or altered; restore the newest database, or open a new log under another origin"
     )]
     Rollback,
+    /// Too few witnesses cosigned. What is sequenced waits, and every round asks them again.
+    #[error(
+        "{cosigned} witnesses cosigned the checkpoint, the policy needs {needed} or more ({faults}): it is published when they do"
+    )]
+    Unwitnessed {
+        /// So many did.
+        cosigned: usize,
+        /// So many must, at the least.
+        needed: usize,
+        /// Who did not, and why.
+        faults: String,
+    },
+    /// A change of the signing key was broken off, or does not fit the log.
+    #[error(
+        "the log is being handed over to another signing key: run `jinku ledger rotate-signer` again to the end"
+    )]
+    HandOver,
+    /// The key has handed over to another.
+    #[error(
+        "this signing key has handed the log over to another: name the new one in `hsm.signer_label`"
+    )]
+    RetiredSigner,
+    /// A witness saw another past of this log, and without it there is no quorum.
+    #[error(
+        "witness `{witness}` contradicts this log: {fault}. Either another node writes under this log's name, or this database has gone back: stop one of them, restore the newest database, or open a new log under another origin"
+    )]
+    Contradicted {
+        /// What the policy calls it.
+        witness: String,
+        /// What it saw.
+        fault: WitnessFault,
+    },
     /// The publisher has stopped.
     #[error("the publisher has stopped")]
     Stopped,
@@ -86,13 +116,15 @@ enum Order {
 pub struct Publisher {
     orders: Sender<Order>,
     standing: Standing,
+    integrated: watch::Receiver<u64>,
     published: watch::Receiver<u64>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Publisher {
     /// Takes up what is published under `directory`, refuses a log that was rolled back, and
-    /// publishes every `interval` while there is something new.
+    /// publishes every `interval` while there is something new. With `witnesses` no checkpoint is published
+    /// before they make a quorum; entries are sequenced meanwhile.
     pub fn start(
         directory: &Path,
         origin: Origin,
@@ -100,6 +132,7 @@ impl Publisher {
         reader: Reader,
         clock: Arc<dyn Clock>,
         interval: Duration,
+        witnesses: Option<Witnesses>,
     ) -> Result<Self, PublishError> {
         let standing = Standing {
             directory: directory.to_owned(),
@@ -108,21 +141,29 @@ impl Publisher {
         };
         let tree = resume(&standing, &reader)?;
         let (published, watched) = watch::channel(tree.size());
-        let mut press = Press {
+        let (integrated, in_tree) = watch::channel(tree.size());
+        let seat = |witnesses| Panel::seat(witnesses, &standing, &clock);
+        let panel = witnesses.map(seat).transpose()?;
+        let progress = Progress {
+            integrated,
             published,
-            tree,
-            standing: standing.clone(),
-            signer,
-            reader,
-            clock,
         };
+        let mut press = Press::new(
+            tree,
+            progress,
+            standing.clone(),
+            signer,
+            panel,
+            (reader, clock),
+        )?;
         let (orders, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name("ledger-publisher".to_owned())
-            .spawn(move || press.run(&inbox, interval))?;
+            .spawn(move || run(&mut press, &inbox, interval))?;
         Ok(Self {
             orders,
             standing,
+            integrated: in_tree,
             published: watched,
             thread: Some(thread),
         })
@@ -132,6 +173,16 @@ impl Publisher {
     /// checkpoint that covers it.
     pub fn receipts(&self, deadline: Duration) -> Receipts {
         Receipts::new(self.standing.clone(), self.published.clone(), deadline)
+    }
+
+    /// How many entries are in the tree, as it changes.
+    pub fn integrated(&self) -> watch::Receiver<u64> {
+        self.integrated.clone()
+    }
+
+    /// How many entries a published checkpoint covers, as it changes.
+    pub fn published(&self) -> watch::Receiver<u64> {
+        self.published.clone()
     }
 
     /// Publishes what is sequenced now, and waits until it is in its place.
@@ -153,7 +204,7 @@ impl Drop for Publisher {
     }
 }
 
-fn resume(standing: &Standing, reader: &Reader) -> Result<Integrator, PublishError> {
+pub(super) fn resume(standing: &Standing, reader: &Reader) -> Result<Integrator, PublishError> {
     let directory = &standing.directory;
     let Some((_, checkpoint)) = standing.checkpoint()? else {
         // Tokens are served only after the first checkpoint stands: then it was taken away.
@@ -175,89 +226,14 @@ fn resume(standing: &Standing, reader: &Reader) -> Result<Integrator, PublishErr
     Ok(tree)
 }
 
-struct Press {
-    tree: Integrator,
-    /// How many entries a checkpoint covers: who waits for a receipt is told.
-    published: watch::Sender<u64>,
-    standing: Standing,
-    signer: CheckpointSigner,
-    reader: Reader,
-    clock: Arc<dyn Clock>,
-}
-
-impl Press {
-    fn run(&mut self, inbox: &Receiver<Order>, interval: Duration) {
-        loop {
-            let order = inbox.recv_timeout(interval);
-            let result = self.publish();
-            if let Err(error) = &result {
-                tracing::error!(%error, "the ledger can't be published");
-                self.take_up();
-            }
-            match order {
-                Ok(Order::Now(answer)) => drop(answer.send(result)),
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            }
+fn run(press: &mut Press, inbox: &Receiver<Order>, interval: Duration) {
+    loop {
+        let order = inbox.recv_timeout(interval);
+        let result = press.round();
+        match order {
+            Ok(Order::Now(answer)) => drop(answer.send(result)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
-    }
-
-    /// After a failure the tree may stand between two entries: begin again at what is published.
-    fn take_up(&mut self) {
-        match resume(&self.standing, &self.reader) {
-            Ok(tree) => self.tree = tree,
-            Err(error) => tracing::error!(%error, "the published ledger can't be taken up"),
-        }
-    }
-
-    fn publish(&mut self) -> Result<Published, PublishError> {
-        loop {
-            let entries = self.reader.entries(self.tree.size(), CHUNK)?;
-            if entries.is_empty() {
-                break;
-            }
-            for entry in &entries {
-                self.tree.append(entry)?;
-            }
-        }
-        if self.tree.size() > *self.published.borrow() {
-            let root = self.tree.integrate()?;
-            let size = self.tree.size();
-            self.sign(&Checkpoint {
-                origin: self.standing.origin.clone(),
-                size,
-                root,
-            })?;
-            self.published.send_replace(size);
-            self.tree.drop_stale()?;
-        }
-        Ok(Published {
-            size: *self.published.borrow(),
-        })
-    }
-
-    fn sign(&self, checkpoint: &Checkpoint) -> Result<(), PublishError> {
-        let body = checkpoint.body();
-        let signature = (self.signer.sign)(body.as_bytes()).map_err(PublishError::Signer)?;
-        let line = ledger::signature_line(&self.signer.key, &signature);
-        let note = ledger::signed_note(&body, &[line]);
-        // The archive never runs ahead of `checkpoint`: that would look like a rollback.
-        write_durably(&self.standing.directory.join("checkpoint"), note.as_bytes())?;
-        self.archive(&note)?;
-        Ok(())
-    }
-
-    /// Every checkpoint that was ever published stays: an auditor compares them pairwise.
-    fn archive(&self, note: &str) -> io::Result<()> {
-        let path = self
-            .standing
-            .directory
-            .join(ledger::notes_path(self.clock.now().0));
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(ledger::framed_note(note).as_bytes())?;
-        file.sync_all()
     }
 }

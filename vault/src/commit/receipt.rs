@@ -38,7 +38,11 @@ impl Standing {
     }
 
     /// A tile's bytes; where the partial one is gone, the full one's, which begins with them.
-    fn tile(&self, TileIndex { level, n }: TileIndex, width: Option<u8>) -> io::Result<Vec<u8>> {
+    pub(super) fn tile(
+        &self,
+        TileIndex { level, n }: TileIndex,
+        width: Option<u8>,
+    ) -> io::Result<Vec<u8>> {
         let read = |width| fs::read(self.directory.join(tile_path(level, n, width)));
         match read(width) {
             Err(error) if error.kind() == ErrorKind::NotFound && width.is_some() => read(None),

@@ -67,7 +67,12 @@ impl WriterThread {
             .map_err(|_| StoreError::Database {
                 code: "thread".to_owned(),
             })?;
-        Ok((Committer { queue, deadline }, Self { thread, sequenced }))
+        let committer = Committer {
+            queue,
+            deadline,
+            backlog: Arc::default(),
+        };
+        Ok((committer, Self { thread, sequenced }))
     }
 
     /// How many entries are durable, as it changes.

@@ -8,6 +8,7 @@ mod arrival;
 mod delivery;
 mod guard;
 mod keys;
+pub(super) mod ledger;
 mod policy;
 pub(super) mod tokens;
 pub(super) mod units;
@@ -16,12 +17,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use ::ledger::{Operation, Outcome};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use ledger::{Operation, Outcome};
 use rand::TryRng;
 
 use super::Vault;

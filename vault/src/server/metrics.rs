@@ -37,6 +37,12 @@ struct SpaceLabels {
     class: String,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct LedgerLabels {
+    /// `sequenced`, `integrated` or `published`.
+    state: &'static str,
+}
+
 /// Counters and gauges of one vault.
 pub struct Metrics {
     registry: Registry,
@@ -45,6 +51,7 @@ pub struct Metrics {
     waiting: Gauge,
     space: Family<SpaceLabels, Gauge>,
     space_warnings: Counter,
+    ledger: Family<LedgerLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -65,6 +72,10 @@ impl Default for Metrics {
         let space_warnings = Counter::default();
         let help = "Times that a class's tokens in use rose above its share";
         registry.register("token_space_warnings", help, space_warnings.clone());
+        let ledger = Family::<LedgerLabels, Gauge>::default();
+        let help =
+            "Entries of the ledger that have come so far; each state is a part of the one before";
+        registry.register("ledger_entries", help, ledger.clone());
         Self {
             registry,
             requests,
@@ -72,6 +83,7 @@ impl Default for Metrics {
             waiting,
             space,
             space_warnings,
+            ledger,
         }
     }
 }
@@ -101,6 +113,15 @@ impl Metrics {
         }
         let told = &self.space_warnings;
         told.inc_by(watch.warnings().saturating_sub(told.get()));
+        let sizes = vault.ledger.sizes();
+        for (state, size) in [
+            ("sequenced", sizes.sequenced),
+            ("integrated", sizes.integrated),
+            ("published", sizes.published),
+        ] {
+            let size = i64::try_from(size).unwrap_or(i64::MAX);
+            self.ledger.get_or_create(&LedgerLabels { state }).set(size);
+        }
         let mut page = String::new();
         text::encode(&mut page, &self.registry)?;
         Ok(page)

@@ -12,12 +12,15 @@
 //! | `readiness` | the HSM's part in being ready, and for how long it may be away |
 //! | `webhook` | alerts to webhooks |
 //! | `metrics` | what monitoring reads |
+//! | `ledger` | the published log as files over HTTP, for whom it may be read by |
+//! | `witness` | how witnesses are asked for cosignatures |
 //! | `listen` | TLS, connections, draining |
 
 mod corridor;
 mod delivery_words;
 mod grpc;
 mod key_words;
+mod ledger;
 mod limits;
 mod listen;
 mod metrics;
@@ -29,14 +32,17 @@ mod rest;
 mod routes;
 mod token_words;
 mod webhook;
+mod witness;
 
 use std::sync::Arc;
 
+pub use ledger::{LedgerFace, LedgerReaders};
 pub use limits::{Limits, ListenConfig};
 pub use listen::{ListenError, Listener};
 pub use metrics::{Metrics, serve_metrics};
 pub use readiness::{HsmWatch, Readiness};
 pub use webhook::{Target, Webhook, WebhookError, deliver};
+pub use witness::witness_at;
 
 use crate::admission::Admission;
 use crate::engine::Engine;
@@ -55,6 +61,8 @@ pub struct Vault {
     pub engine: Arc<Engine>,
     /// Whether the HSM answers.
     pub hsm: HsmWatch,
+    /// The log as it is published.
+    pub ledger: LedgerFace,
     /// Every limit of the wire.
     pub limits: Limits,
     /// What monitoring reads.

@@ -4,17 +4,18 @@
 
 mod guard;
 mod key;
+mod ledger;
 mod policy;
 mod tokens;
 mod units;
 
 use std::time::Duration;
 
+use ::ledger::Outcome;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use ledger::Outcome;
 use serde::Serialize;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -483,6 +484,7 @@ impl From<NotDurable> for Problem {
             NotDurable::Deadline => unavailable("ledger-slow"),
             NotDurable::Store => unavailable("ledger-unavailable"),
             NotDurable::Stopped => unavailable("stopping"),
+            NotDurable::Unpublished => unavailable("ledger-unpublished"),
             NotDurable::Entry => Self::invalid("entry-too-large", error.to_string()),
         }
     }

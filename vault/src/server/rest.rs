@@ -7,6 +7,7 @@ pub(super) mod guard;
 mod key_carry;
 mod key_use;
 pub(super) mod keys;
+pub(super) mod ledger;
 pub(super) mod policy;
 pub(super) mod receipt;
 mod token_find;

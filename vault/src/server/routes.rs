@@ -12,7 +12,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 
-use super::{Vault, corridor, grpc, rest};
+use super::{LedgerReaders, Vault, corridor, grpc, rest};
 
 type Routes = Router<Arc<Vault>>;
 
@@ -23,10 +23,12 @@ pub(super) fn router(vault: &Arc<Vault>) -> Router {
         .merge(guard())
         .merge(units())
         .merge(policy(vault))
+        .merge(ledger(vault))
         .merge(contracts(vault))
         .layer(from_fn_with_state(Arc::clone(vault), corridor::enter));
     Router::new()
         .merge(inside)
+        .merge(open_ledger(vault))
         .route("/livez", get(rest::live))
         .route("/readyz", get(rest::ready))
         .fallback(rest::unknown)
@@ -92,6 +94,33 @@ fn policy(vault: &Arc<Vault>) -> Routes {
             "/jinku.v1.Policy/{*call}",
             contract.max_decoding_message_size(vault.limits.body_bytes_max),
         )
+}
+
+/// How far the log has come; and its files, where units are named that may read them.
+fn ledger(vault: &Arc<Vault>) -> Routes {
+    let state = Router::new().route("/v1/ledger", only(get(rest::ledger::state)));
+    match vault.ledger.readers() {
+        LedgerReaders::Units(_) => state
+            .route(
+                "/ledger/checkpoint",
+                only(get(rest::ledger::checkpoint_for_unit)),
+            )
+            .route(
+                "/ledger/tile/{*rest}",
+                only(get(rest::ledger::tile_for_unit)),
+            ),
+        LedgerReaders::Nobody | LedgerReaders::Anyone => state,
+    }
+}
+
+/// Its files outside of the corridor, where anyone may read them.
+fn open_ledger(vault: &Arc<Vault>) -> Routes {
+    match vault.ledger.readers() {
+        LedgerReaders::Anyone => Router::new()
+            .route("/ledger/checkpoint", only(get(rest::ledger::checkpoint)))
+            .route("/ledger/tile/{*rest}", only(get(rest::ledger::tile))),
+        LedgerReaders::Nobody | LedgerReaders::Units(_) => Router::new(),
+    }
 }
 
 /// The gRPC services.

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, RETRY_AFTER, USER_AGENT};
+use http::response::Parts;
 use http::{Request, Uri};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
@@ -122,15 +123,52 @@ impl Target {
         answer.unwrap_or(Err(WebhookError::Timeout))
     }
 
+    /// Posts text, and reads an answer of up to so many bytes, whatever its status.
+    pub(in crate::server) async fn ask(
+        &self,
+        text: String,
+        bytes_max: usize,
+    ) -> Result<(u16, Vec<u8>), WebhookError> {
+        let request = Request::post(&self.path)
+            .header(HOST, &self.authority)
+            .header(USER_AGENT, concat!("jinku/", env!("CARGO_PKG_VERSION")))
+            .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+            .body(Full::new(Bytes::from(text)))
+            .map_err(|_| WebhookError::Url)?;
+        let exchange = self.exchanged(request, bytes_max);
+        let answer = tokio::time::timeout(self.timeout, exchange).await;
+        let (head, body) = answer.unwrap_or(Err(WebhookError::Timeout))?;
+        Ok((head.status.as_u16(), body))
+    }
+
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<(), WebhookError> {
+        // Only the head is read.
+        let (head, _) = self.exchanged(request, 0).await?;
+        if head.status.is_success() {
+            return Ok(());
+        }
+        let seconds = head.headers.get(RETRY_AFTER);
+        let seconds = seconds.and_then(|text| text.to_str().ok()?.parse().ok());
+        Err(WebhookError::Status {
+            status: head.status.as_u16(),
+            retry_after: seconds.map(Duration::from_secs),
+        })
+    }
+
+    async fn exchanged(
+        &self,
+        request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<(Parts, Vec<u8>), WebhookError> {
         let stream = self.connected().await?;
         match &self.tls {
-            None => exchange(stream, request).await,
+            None => exchange(stream, request, bytes_max).await,
             Some(tls) => {
                 let name = ServerName::try_from(self.host.clone());
                 let name = name.map_err(|_| WebhookError::Url)?;
                 let stream = tls.connect(name, stream).await;
-                exchange(stream.map_err(WebhookError::Unreachable)?, request).await
+                let stream = stream.map_err(WebhookError::Unreachable)?;
+                exchange(stream, request, bytes_max).await
             }
         }
     }
@@ -154,32 +192,34 @@ impl Target {
     }
 }
 
+/// The answer's head, and its body if it has at most so many bytes; with 0 the body is not read.
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Full<Bytes>>,
-) -> Result<(), WebhookError> {
+    bytes_max: usize,
+) -> Result<(Parts, Vec<u8>), WebhookError> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(ANSWER_BYTES_MAX);
     let handshake = builder.handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|_| WebhookError::Garbled)?;
-    let mut sending = std::pin::pin!(sender.send_request(request));
+    let answering = async move {
+        let answer = sender.send_request(request).await;
+        let (head, body) = answer.map_err(|_| WebhookError::Garbled)?.into_parts();
+        if bytes_max == 0 {
+            return Ok((head, Vec::new()));
+        }
+        let body = Limited::new(body, bytes_max).collect().await;
+        let body = body.map_err(|_| WebhookError::Garbled)?.to_bytes();
+        Ok((head, body.into()))
+    };
+    let mut answering = std::pin::pin!(answering);
     // The connection works for as long as it is waited for here, and ends with this function. One that the
     // host closed may have brought the answer before.
-    let answer = tokio::select! {
+    tokio::select! {
         biased;
-        answer = &mut sending => answer,
-        _ = connection => sending.await,
-    };
-    let answer = answer.map_err(|_| WebhookError::Garbled)?;
-    if answer.status().is_success() {
-        return Ok(());
+        answer = &mut answering => answer,
+        _ = connection => answering.await,
     }
-    let seconds = answer.headers().get(RETRY_AFTER);
-    let seconds = seconds.and_then(|text| text.to_str().ok()?.parse().ok());
-    Err(WebhookError::Status {
-        status: answer.status().as_u16(),
-        retry_after: seconds.map(Duration::from_secs),
-    })
 }
 
 fn is_loopback(host: &str) -> bool {

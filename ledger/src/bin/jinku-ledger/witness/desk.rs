@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ledger::witness::{AddCheckpoint, Refused, WatchedLog};
-use ledger::{ANY_TIME, Checkpoint};
+use ledger::witness::{AddCheckpoint, Refused, WatchedLog, signed_by_log};
+use ledger::{ANY_TIME, Checkpoint, Hash};
+use sha2::{Digest as _, Sha256};
 
 use super::clock;
 use super::key::KeyPair;
@@ -62,7 +63,9 @@ impl Desk {
         let checkpoint = match request.judge(log, seen) {
             Ok(checkpoint) => checkpoint,
             Err(refused) => {
-                if refused.is_evidence() {
+                let signed = !matches!(refused, Refused::Unsigned | Refused::UnknownLog);
+                let contradicts = seen.is_some_and(|seen| request.contradicts(seen));
+                if refused.is_evidence() || (signed && contradicts) {
                     self.keep_evidence(body, seen, refused);
                 }
                 return Err(refused.into());
@@ -74,18 +77,28 @@ impl Desk {
         }
         let text = checkpoint.body();
         let line = self.pair.cosign(&text, time_s);
+        // Nothing of others' lines is kept: whoever sends many would fill the state.
+        let (_, note) = signed_by_log(&request.note, log)?;
+        let note = format!("{note}{line}\n");
         let told = format!(
             "cosigned {} at size {}",
             shown(origin.as_str()),
             checkpoint.size
         );
         // Only what is durable is given out: a witness that forgot would cosign another history.
-        if let Err(error) = state.keep(checkpoint, &request.note, time_s) {
+        if let Err(error) = state.keep(checkpoint, &note, time_s) {
             Screen::remark(&format!("error: the state can't be written: {error}"));
             return Err(Declined::Failed("the witness's state can't be written"));
         }
         Screen::remark(&told);
         Ok(line)
+    }
+
+    /// What was cosigned last of the log with this hash of its name, in lower-case hex (C2SP tlog-witness 1.1.0).
+    pub(super) fn cosigned_last(&self, hash: &str) -> Option<String> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = |origin: &str| origin_hash(origin) == hash;
+        state.note(named).map(str::to_owned)
     }
 
     /// The log signed what is kept here: beside what was cosigned before, it is proof of two histories, or
@@ -100,6 +113,10 @@ impl Desk {
             Screen::remark(&format!("it can't be kept as evidence: {error}"));
         }
     }
+}
+
+fn origin_hash(origin: &str) -> String {
+    Hash(Sha256::digest(origin).into()).to_string()
 }
 
 fn kept(folder: &Path, text: &str) -> io::Result<()> {

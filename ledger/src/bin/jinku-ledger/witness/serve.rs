@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
+use axum::extract::{Path as Segment, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -63,6 +63,7 @@ pub(super) async fn serve(
     Screen::remark(&format!("listening on {scheme}://{address}"));
     let router = Router::new()
         .route("/add-checkpoint", post(add_checkpoint))
+        .route("/{log}/checkpoint", get(cosigned_last))
         .with_state(Arc::new(desk));
     accept(socket, tls, router, stop).await;
     Ok(())
@@ -151,6 +152,17 @@ async fn add_checkpoint(State(desk): State<Arc<Desk>>, request: Request<Body>) -
         Ok(Err(Declined::Failed(why))) => {
             (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")).into_response()
         }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// `GET /<hash of the origin>/checkpoint`: for monitors, who compare what witnesses see.
+async fn cosigned_last(State(desk): State<Arc<Desk>>, Segment(log): Segment<String>) -> Response {
+    // The lock may be held for as long as a disk takes.
+    let note = tokio::task::spawn_blocking(move || desk.cosigned_last(&log)).await;
+    match note {
+        Ok(Some(note)) => ([(CONTENT_TYPE, TEXT_MEDIA)], note).into_response(),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -1,6 +1,6 @@
 //! What was cosigned last of each log: one file, replaced whole and durable before anyone is answered.
 //!
-//! It holds the logs' own signed checkpoints, each behind a line `#<bytes> <seconds>`, so that nobody can
+//! It holds the logs' own signed checkpoints with the cosignature, each behind a line `#<bytes> <seconds>`, so that nobody can
 //! put another history into it who has not the logs' keys.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use ledger::witness::{WatchedLog, signed_by_any};
+use ledger::witness::{WatchedLog, signed_by_log};
 use ledger::{Checkpoint, NOTE_BYTES_MAX};
 
 const FILE: &str = "state";
@@ -71,6 +71,13 @@ impl State {
 
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The note that was cosigned last of a log with such a name.
+    pub(super) fn note(&self, named: impl Fn(&str) -> bool) -> Option<&str> {
+        let mut seen = self.seen.iter();
+        let found = seen.find(|(origin, _)| named(origin));
+        found.map(|(_, last)| last.note.as_str())
     }
 
     /// What was cosigned last of this log.
@@ -135,7 +142,7 @@ fn read(dir: &Path, logs: &[WatchedLog]) -> anyhow::Result<(Seen, Vec<(u64, Stri
             others.push((time_s, note.to_owned()));
             continue;
         };
-        let Ok(checkpoint) = signed_by_any(note, log) else {
+        let Ok((checkpoint, _)) = signed_by_log(note, log) else {
             bail!(
                 "what was cosigned last of `{}` is not signed by any key that the settings name: add the key \
                  that the log had then, beside its present one",
