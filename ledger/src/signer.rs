@@ -119,6 +119,19 @@ impl Signers {
         Self { first, rotations }
     }
 
+    /// The same with statements that were followed before; the first of them names the log's first key.
+    pub(crate) fn of(pinned: VerifierKey, rotations: Vec<Rotation>) -> Self {
+        let first = rotations
+            .first()
+            .map_or(pinned, |rotation| rotation.old.clone());
+        Self { first, rotations }
+    }
+
+    /// Whether this key signs the log, or signed it.
+    pub fn has(&self, key: &VerifierKey) -> bool {
+        self.keys().any(|known| known == key)
+    }
+
     /// Follows a statement that [`Rotation::open`] gave, if it hands over from the key that signs now.
     pub fn extend(&mut self, rotation: Rotation) -> Result<(), RotationError> {
         if rotation.old != *self.newest() {

@@ -9,12 +9,14 @@
 mod support;
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use ledger::verify::Options;
 use ledger::{
     Boot, Entry, EntryError, Facts, Hash, NoteError, Operation, Origin, Outcome, Rotation,
     RotationError, Signers, VerifierKey, signature_line, signed_note,
 };
+use ledger::{Trust, framed_note, notes_path, verify_archive};
 use proptest::prelude::*;
-use support::{Log, ORIGIN};
+use support::{Log, ORIGIN, START_US, put};
 
 #[derive(Clone)]
 struct Pair(SigningKey);
@@ -195,4 +197,128 @@ proptest! {
             prop_assert!(Rotation::open(&changed).is_err());
         }
     }
+}
+
+/// A log whose entries 3 and 6 hand over, published by each key in its turn.
+struct Handed {
+    log: Log,
+    keys: [Pair; 3],
+    statements: String,
+    archive: tempfile::TempDir,
+}
+
+impl Handed {
+    fn published(size: u64) -> Self {
+        let keys = [1, 2, 3].map(Pair::of);
+        let [one, two, three] = &keys;
+        let notes = [(3, stated(3, one, two)), (6, stated(6, two, three))];
+        let log = Log::told(9, |seq, entry| {
+            if let Some((_, note)) = notes.iter().find(|(at, _)| *at == seq) {
+                let statement = Some(note.clone());
+                entry.facts = Facts {
+                    statement,
+                    ..Facts::new(Operation::SignerRotate, Outcome::Ok)
+                };
+            }
+        });
+        let mut log = log;
+        // The items of entry 3, which it no longer names.
+        log.items[3].clear();
+        let statements = notes.iter().map(|(_, note)| framed_note(note)).collect();
+        let archive = tempfile::tempdir().unwrap();
+        let handed = Self {
+            log,
+            keys,
+            statements,
+            archive,
+        };
+        let mut history = String::new();
+        for size in 1..=size {
+            handed.log.write_tiles(handed.dir(), size);
+            handed.log.write_bundles(handed.dir(), size);
+            let note = handed.signer(size).note(&handed.log, size);
+            put(handed.dir(), "checkpoint", note.as_bytes());
+            history += &framed_note(&note);
+        }
+        put(handed.dir(), &notes_path(START_US), history.as_bytes());
+        put(handed.dir(), "signers", handed.statements.as_bytes());
+        handed
+    }
+
+    fn dir(&self) -> &std::path::Path {
+        self.archive.path()
+    }
+
+    fn signer(&self, size: u64) -> &Pair {
+        &self.keys[match size {
+            0..=4 => 0,
+            5..=7 => 1,
+            _ => 2,
+        }]
+    }
+
+    fn codes(&self, pinned: usize) -> (u8, Vec<&'static str>) {
+        let trust = Trust {
+            key: Some(self.keys[pinned].key()),
+            ..Trust::default()
+        };
+        let report = verify_archive(self.dir(), &trust, Options::default());
+        let codes = report.findings.iter().map(|finding| finding.code.as_str());
+        (report.exit_code, codes.collect())
+    }
+}
+
+#[test]
+fn an_archive_is_verified_from_the_pinned_key_on() {
+    let handed = Handed::published(9);
+    assert_eq!(handed.codes(0), (0, vec![]));
+    // A later key signed the statement that names the one before: it holds the past as well.
+    assert_eq!(handed.codes(1), (0, vec![]));
+    assert_eq!(handed.codes(2), (0, vec![]));
+    let stranger = Trust {
+        key: Some(Pair::of(9).key()),
+        ..Trust::default()
+    };
+    let report = verify_archive(handed.dir(), &stranger, Options::default());
+    assert_eq!(report.exit_code, 3);
+}
+
+#[test]
+fn a_handover_that_does_not_hold_is_found() {
+    let handed = Handed::published(9);
+    let [one, two, three] = &handed.keys;
+    let forged = {
+        let text = rotation(3, one, &Pair::of(9)).text();
+        let thief = Pair::of(9);
+        framed_note(&signed_note(&text, &[thief.line(&text)]))
+    };
+    let skipped = framed_note(&stated(6, one, three));
+    let unannounced = framed_note(&stated(5, one, two)) + &framed_note(&stated(6, two, three));
+    for (statements, expected) in [
+        (String::new(), "signature-missing"),
+        (forged, "signer-statement"),
+        (skipped, "signer-entry"),
+        (unannounced, "signer-entry"),
+        (handed.statements.replacen('#', "x", 1), "signer-statement"),
+        (
+            handed.statements.replacen("entry 3", "entry 4", 1),
+            "signer-statement",
+        ),
+    ] {
+        put(handed.dir(), "signers", statements.as_bytes());
+        let (exit, codes) = handed.codes(0);
+        assert_eq!(exit, 3, "{codes:?}");
+        assert!(codes.contains(&expected), "{expected}: {codes:?}");
+    }
+}
+
+// Attack 22 of the catalogue: a key that was retired signs once more.
+#[test]
+fn a_retired_key_signs_nothing_more() {
+    let handed = Handed::published(9);
+    let note = handed.keys[1].note(&handed.log, 9);
+    put(handed.dir(), "checkpoint", note.as_bytes());
+    let (exit, codes) = handed.codes(0);
+    assert_eq!(exit, 3);
+    assert!(codes.contains(&"signature-missing"), "{codes:?}");
 }

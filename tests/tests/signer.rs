@@ -2,7 +2,7 @@
 //! used out of its turn.
 
 use ledger::{Rotation, Signers, VerifierKey, open_checkpoint, read_frames};
-use tests::{House, tokenize};
+use tests::{House, binary, tokenize};
 
 const ROTATE: &[&str] = &["ledger", "rotate-signer", "--to", "jinku-ledger-2"];
 
@@ -71,9 +71,19 @@ async fn a_log_is_handed_over_to_another_key_and_goes_on() {
     assert!(open_checkpoint(&last, &old).is_err());
     let after = signers.open(&last).unwrap();
     assert!(after.size > covered.size);
-    // The entry stands where the statement says, and carries it.
+    // The entry stands where the statement says, and carries it. An auditor who pinned the old key needs no other, and
+    // one who has the new one verifies the past with it too.
     let archive = house.export("archive");
-    assert!(archive.join("signers").exists());
+    for pinned in [&old, &new] {
+        let output = std::process::Command::new(binary("jinku-ledger"))
+            .arg("verify")
+            .arg(&archive)
+            .args(["--key", &pinned.to_string()])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+    }
     let entries = house.entries(&archive);
     let seq = usize::try_from(signers.rotations()[0].seq).unwrap();
     assert_eq!(entries[seq]["operation"], "signer-rotate");

@@ -49,8 +49,7 @@ fn desk() -> Desk {
             key: key.clone(),
             sign: Box::new(sign),
         },
-        database.reader(),
-        clock.clone(),
+        (database.reader(), clock.clone()),
         NEVER,
         None,
     )

@@ -160,6 +160,12 @@ codes! {
     RootUnauthenticated Trust "root-unauthenticated":
         "The tree over the entries has another root than a checkpoint whose signature does not hold.";
         "Mend the checkpoint first: without it nothing states what the root must be".
+    SignerStatement Trust "signer-statement":
+        "A statement by which the log's key hands over to another does not hold: both must sign it, in their turn.";
+        "Ask the operator for the statement, and compare the key by another way; the new key was not followed".
+    SignerEntry Trust "signer-entry":
+        "A statement by which the log's key hands over is not carried by the entry that it names.";
+        "Treat the new key as unannounced: the log does not say that it was handed over".
     HistorySignature Trust "history-signature":
         "An archived checkpoint is not signed by the pinned key, or is of another log.";
         "Treat the archived note as forged or damaged, and ask for another copy".

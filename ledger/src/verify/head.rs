@@ -4,10 +4,11 @@ use super::Trust;
 use super::archive::Archive;
 use super::code::Code;
 use super::finding::{Finding, Findings};
-use crate::checkpoint::{Checkpoint, open_checkpoint, unauthenticated};
+use crate::checkpoint::{Checkpoint, unauthenticated};
 use crate::error::NoteError;
 use crate::note::NOTE_BYTES_MAX;
 use crate::origin::Origin;
+use crate::signer::Signers;
 
 const FILE: &str = "checkpoint";
 
@@ -55,11 +56,13 @@ impl Head {
 }
 
 impl Trust {
-    /// A checkpoint signed by the pinned key; without a key, what the note says.
+    /// A checkpoint signed by the pinned key, or by the one that it handed over to at that size; without a key,
+    /// what the note says.
     pub(super) fn open(&self, note: &str) -> Result<Checkpoint, NoteError> {
-        self.key
-            .as_ref()
-            .map_or_else(|| unauthenticated(note), |key| open_checkpoint(note, key))
+        match &self.key {
+            None => unauthenticated(note),
+            Some(key) => Signers::of(key.clone(), self.rotations.clone()).open(note),
+        }
     }
 
     /// The log that is expected: the named one, or the one that the key is named after.

@@ -7,7 +7,7 @@ use crate::tile::{TILE_WIDTH, entries_path, items_path, tile_path};
 
 const DEPTH_MAX: usize = 12;
 /// Files that may lie beside the log's own.
-const COMPANIONS: [&str; 4] = ["FORMAT.cddl", "README.md", "policy", "VERIFY.py"];
+const COMPANIONS: [&str; 5] = ["FORMAT.cddl", "README.md", "policy", "signers", "VERIFY.py"];
 
 /// What the names alone tell.
 #[derive(Default)]

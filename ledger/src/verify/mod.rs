@@ -13,6 +13,7 @@ mod items;
 mod listing;
 mod past;
 mod report;
+mod signers;
 mod tiles;
 mod walk;
 
@@ -22,10 +23,12 @@ pub use code::{Class, Code};
 pub use finding::Finding;
 pub use listing::{ListError, Listed, Listing};
 pub use report::{Counts, REPORT_SCHEMA, Report, Stated};
+pub use signers::signers_of;
 
 use crate::checkpoint::Checkpoint;
 use crate::note::VerifierKey;
 use crate::origin::Origin;
+use crate::signer::Rotation;
 use archive::Archive;
 use chain::{Chain, Root};
 use finding::Findings;
@@ -43,6 +46,8 @@ pub struct Trust {
     pub origin: Option<Origin>,
     /// The checkpoint verified last time.
     pub pinned: Option<Checkpoint>,
+    /// Statements by which the key handed over, as far as they are known; the archive's own are followed too.
+    pub rotations: Vec<Rotation>,
 }
 
 /// How to verify.
@@ -65,7 +70,10 @@ pub fn verify_archive(dir: &Path, trust: &Trust, options: Options) -> Report {
         findings.push(Finding::new(Code::NoKey, "verified against itself only"));
     }
     match Archive::open(dir) {
-        Ok(archive) => verify(&archive, trust, findings),
+        Ok(archive) => {
+            let trust = signers::followed(&archive, trust, &mut findings);
+            verify(&archive, &trust, findings)
+        }
         Err(error) => {
             findings.push(error.finding("."));
             report(trust, Head::default(), Counts::default(), findings)
@@ -149,6 +157,11 @@ fn report(trust: &Trust, head: Head, read: Counts, findings: Findings) -> Report
         exit_code: verdict.exit_code(),
         checkpoint,
         key: trust.key.as_ref().map(ToString::to_string),
+        later_keys: trust
+            .rotations
+            .iter()
+            .map(|step| step.new.to_string())
+            .collect(),
         authenticated: head.authentic,
         pinned_size: trust.pinned.as_ref().map(|pinned| pinned.size),
         read,

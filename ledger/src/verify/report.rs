@@ -21,7 +21,9 @@ pub struct Report {
     pub checkpoint: Option<Stated>,
     /// The pinned key, as the auditor gave it.
     pub key: Option<String>,
-    /// Whether the pinned key signed the checkpoint of the expected log.
+    /// The keys that the log was handed over to, one after another, in statements that old and new signed.
+    pub later_keys: Vec<String>,
+    /// Whether the pinned key, or the one whose turn it was, signed the checkpoint of the expected log.
     pub authenticated: bool,
     /// The size of the checkpoint verified last time.
     pub pinned_size: Option<u64>,
@@ -90,7 +92,13 @@ impl Report {
 
     fn signer(&self) -> String {
         match &self.key {
-            Some(key) if self.authenticated => format!("signed by {key}"),
+            Some(key) if self.authenticated => match self.later_keys.as_slice() {
+                [] => format!("signed by {key}"),
+                later => format!(
+                    "signed by the key whose turn it is after {} handovers, in a chain with {key}",
+                    later.len()
+                ),
+            },
             Some(_) => "NOT signed by the given key for the expected log".to_owned(),
             None => "whose signature was not checked".to_owned(),
         }

@@ -157,25 +157,19 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     told_of_missing_calendars(&ground.calendars, &units.now());
     let budgets = ground.budgets(&units.now())?;
     let guard = guard(config, &budgets, admission.locks(), (&reader, &clock))?;
-    let bound = committer.clone();
+    let receipts = publisher.receipts(config.ledger.deadline);
     let engine = Engine::new(
         catalogue,
         (keys, shelf),
         (reader, shreds),
-        (committer, publisher.receipts(config.ledger.deadline)),
+        (committer.clone(), receipts),
         clock,
         bounds(config),
     );
     let engine = Arc::new(engine.guarded(guard).registering(registrar).approving(mark));
     let policies = deciding.policies(&engine).await?;
     engine.started(policies.digest()).await?;
-    // Before it is needed: witnesses must know the key of a new log to cosign its first checkpoint.
-    write_key(&config.data.join("ledger-key"), &key)?;
-    // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
-    first_publication(&publisher)?;
-    let backlog = backlog(config, &publisher, &writer);
-    bound.bound(backlog.clone());
-    drop(bound);
+    let ledger = published(config, (&publisher, &writer), &committer, &key)?;
     let alive = move || hsm.alive().map_err(|error| error.to_string());
     let hsm = HsmWatch::new(alive, config.keys.cache.grace, watch_clock);
     let vault = Arc::new(Vault {
@@ -184,12 +178,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         policies,
         engine,
         hsm,
-        ledger: LedgerFace::new(
-            config.data.join("ledger"),
-            config.ledger.origin.clone(),
-            config.ledger.readers.clone(),
-            backlog,
-        ),
+        ledger,
         limits: config.limits,
         metrics: Metrics::default(),
     });
@@ -210,19 +199,37 @@ fn first_publication(publisher: &Publisher) -> anyhow::Result<()> {
             tracing::warn!(%error, "the vault serves, and the ledger waits for witnesses");
             Ok(())
         }
-        published => Ok(published.map(drop)?),
+        done => Ok(done.map(drop)?),
     }
 }
 
-/// How far the log has come, and how far it may run ahead of what is published.
-fn backlog(config: &Config, publisher: &Publisher, writer: &WriterThread) -> Backlog {
+/// Publishes for the first time, and gives what others see of the log; from then on `bound` and all its clones
+/// keep to how far entries may run ahead.
+fn published(
+    config: &Config,
+    (publisher, writer): (&Publisher, &WriterThread),
+    bound: &Committer,
+    key: &VerifierKey,
+) -> anyhow::Result<LedgerFace> {
+    // Before it is needed: witnesses must know the key of a new log to cosign its first checkpoint.
+    write_key(&config.data.join("ledger-key"), key)?;
+    // Whoever is served has a checkpoint to compare with: a ledger taken away later is noticed.
+    first_publication(publisher)?;
     let witnesses = config.ledger.witnesses.as_ref();
-    Backlog {
+    let backlog = Backlog {
         sequenced: writer.sequenced(),
         integrated: publisher.integrated(),
         published: publisher.published(),
         entries_max: witnesses.and_then(|witnesses| witnesses.unpublished_entries_max),
-    }
+    };
+    bound.bound(backlog.clone());
+    let (origin, readers) = (&config.ledger.origin, &config.ledger.readers);
+    Ok(LedgerFace::new(
+        config.data.join("ledger"),
+        origin.clone(),
+        readers.clone(),
+        backlog,
+    ))
 }
 
 /// A unit that was registered while its calendar was there is not served: whoever looks after it is told.
@@ -385,8 +392,7 @@ pub(super) fn unsettled_publisher(
         &directory,
         origin,
         signer,
-        reader,
-        Arc::clone(clock),
+        (reader, Arc::clone(clock)),
         interval,
         witnesses.transpose()?,
     )?)

@@ -171,7 +171,7 @@ impl Press {
         self.intended = Some((checkpoint.clone(), note.clone()));
         let collected = panel.collect(&note, checkpoint);
         if !collected.met {
-            return Err(unwitnessed(collected, panel.cosigners_min()));
+            return Err(unwitnessed(&collected, panel.cosigners_min()));
         }
         // A quorum outvotes it; people should hear of it all the same.
         for (witness, fault) in collected.faults.iter().filter(|(_, fault)| fault.accuses()) {
@@ -223,7 +223,7 @@ impl Press {
     }
 }
 
-fn unwitnessed(collected: Collected, needed: usize) -> PublishError {
+fn unwitnessed(collected: &Collected, needed: usize) -> PublishError {
     let cosigned = collected.lines.len();
     let mut faults = collected.faults.iter();
     match faults.find(|(_, fault)| fault.accuses()).cloned() {

@@ -129,8 +129,7 @@ impl Publisher {
         directory: &Path,
         origin: Origin,
         signer: CheckpointSigner,
-        reader: Reader,
-        clock: Arc<dyn Clock>,
+        (reader, clock): (Reader, Arc<dyn Clock>),
         interval: Duration,
         witnesses: Option<Witnesses>,
     ) -> Result<Self, PublishError> {

@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use ledger::verify::{Class, Finding, Options, verify_archive};
-use ledger::{Checkpoint, Origin, Report, Trust, VerifierKey, open_checkpoint};
+use ledger::verify::{Class, Finding, Options, signers_of, verify_archive};
+use ledger::{Checkpoint, Origin, Report, Trust, VerifierKey};
 
 use crate::args;
 use crate::screen::{Pretty, Screen, coloured, shown};
@@ -42,6 +42,7 @@ fn trust(args: &args::Verify) -> anyhow::Result<Trust> {
         key,
         origin,
         pinned,
+        ..Trust::default()
     })
 }
 
@@ -79,7 +80,8 @@ fn pinned(file: &Path, dir: &Path, key: &VerifierKey) -> anyhow::Result<Option<C
     outside(file, dir)?;
     match fs::read_to_string(file) {
         Ok(note) => {
-            let pinned = open_checkpoint(&note, key);
+            // The log's key may have handed over since the key was pinned.
+            let pinned = signers_of(dir, key).open(&note);
             Ok(Some(pinned.context(
                 "the state file is not a checkpoint signed by this key",
             )?))

@@ -114,10 +114,9 @@ fn stated(
     (old, new): (&Hand, &Hand),
 ) -> anyhow::Result<String> {
     let reader = database.reader();
-    if let Some((rotation, note)) = standing(&reader)? {
-        if rotation.new == new.key && rotation.old == old.key {
-            return Ok(note);
-        }
+    let same = |rotation: &Rotation| rotation.new == new.key && rotation.old == old.key;
+    if let Some((_, note)) = standing(&reader)?.filter(|(rotation, _)| same(rotation)) {
+        return Ok(note);
     }
     let rotation = Rotation {
         origin: config.ledger.origin.clone(),
