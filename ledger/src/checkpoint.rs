@@ -21,6 +21,7 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// The text that is signed: three lines, no extension lines.
+    #[must_use]
     pub fn body(&self) -> String {
         format!(
             "{}\n{}\n{}\n",

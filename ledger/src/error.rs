@@ -33,6 +33,7 @@ pub enum EntryError {
 
 impl EntryError {
     /// Where in the entry the fault stands, if one place can be named.
+    #[must_use]
     pub fn offset(&self) -> usize {
         if let Self::Spelling { offset, .. } = self {
             *offset

@@ -12,6 +12,7 @@ pub struct Frontier {
 
 impl Frontier {
     /// The edge of the empty tree.
+    #[must_use]
     pub const fn new() -> Self {
         Self {
             size: 0,
@@ -54,7 +55,7 @@ impl Frontier {
     }
 
     /// Adds a perfect subtree; the tree's size is a multiple of the subtree's.
-    fn append_subtree(&mut self, root: Hash, height: u32) {
+    pub(crate) fn append_subtree(&mut self, root: Hash, height: u32) {
         let mut hash = root;
         // As many subtrees close as the size, counted in such subtrees, has one bits at its end.
         for _ in 0..(self.size >> height).trailing_ones() {
@@ -67,11 +68,13 @@ impl Frontier {
     }
 
     /// The number of leaves.
+    #[must_use]
     pub const fn size(&self) -> u64 {
         self.size
     }
 
     /// The root of the tree (RFC 6962 §2.1).
+    #[must_use]
     pub fn root(&self) -> Hash {
         let mut right_to_left = self.hashes.iter().rev();
         let Some(last) = right_to_left.next() else {
@@ -81,6 +84,7 @@ impl Frontier {
     }
 
     /// What [`Frontier::restore`] needs beside the size.
+    #[must_use]
     pub fn hashes(&self) -> &[Hash] {
         &self.hashes
     }

@@ -12,11 +12,13 @@ pub struct Hash(pub [u8; 32]);
 
 impl Hash {
     /// The root of the tree with no leaves: SHA-256 of nothing (RFC 6962 §2.1).
+    #[must_use]
     pub fn of_empty_tree() -> Self {
         digest(&[])
     }
 
     /// Its bytes, as tiles and entries store them.
+    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -35,16 +37,19 @@ impl fmt::Debug for Hash {
 }
 
 /// SHA-256(0x00 || entry), RFC 6962 §2.1. The next entry's `prev` is this same hash.
+#[must_use]
 pub fn leaf_hash(entry: &[u8]) -> Hash {
     digest(&[&[0], entry])
 }
 
 /// SHA-256(0x01 || left || right), RFC 6962 §2.1.
+#[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     digest(&[&[1], &left.0, &right.0])
 }
 
 /// What the first entry holds as `prev`: SHA-256("genesis\n" || origin).
+#[must_use]
 pub fn genesis_prev(origin: &Origin) -> Hash {
     digest(&[b"genesis\n", origin.as_str().as_bytes()])
 }

@@ -6,6 +6,7 @@ use crate::note::NOTE_BYTES_MAX;
 use crate::utc::Utc;
 
 /// Where the checkpoints published on that day are kept.
+#[must_use]
 pub fn notes_path(time_us: u64) -> String {
     let day = Utc::from_micros(time_us);
     format!(
@@ -16,6 +17,7 @@ pub fn notes_path(time_us: u64) -> String {
 
 /// A note as it is appended to its day's file. Publish `checkpoint` first, append after:
 /// an archive whose history is ahead of its `checkpoint` looks like a rollback.
+#[must_use]
 pub fn framed_note(note: &str) -> String {
     format!("#{}\n{note}", note.len())
 }

@@ -46,6 +46,7 @@ coded! {
 
 impl Item {
     /// Its bytes. [`encode_items`] and [`items_root`] refuse an item whose class is not clean text.
+    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
         w.array(3);
@@ -116,6 +117,7 @@ impl BatchWriter {
     }
 
     /// What the entry says of the items, and their bytes: each behind its length in two big-endian bytes.
+    #[must_use]
     pub fn finish(self) -> (Batch, Vec<u8>) {
         let batch = Batch {
             count: self.tree.size(),

@@ -89,7 +89,10 @@ pub use item::{
 pub use note::{NOTE_BYTES_MAX, VerifierKey, signature_line, signed_note};
 pub use origin::Origin;
 pub use policy::{Policy, PolicyError, Quorum};
-pub use receipt::{RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, verify_receipt};
+pub use receipt::{
+    ProvenEntry, RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, named_origin, verify_proof,
+    verify_receipt,
+};
 pub use signer::{Rotation, RotationError, Signers};
-pub use utc::Utc;
+pub use utc::{Utc, moment};
 pub use verify::{Report, Trust, verify_archive};

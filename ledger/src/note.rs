@@ -29,6 +29,7 @@ impl VerifierKey {
     }
 
     /// The name in its signature lines.
+    #[must_use]
     pub fn name(&self) -> &str {
         self.0.name()
     }
@@ -50,11 +51,13 @@ impl fmt::Display for VerifierKey {
 }
 
 /// A signature line without its line feed: `— name base64(key id || signature)`.
+#[must_use]
 pub fn signature_line(key: &VerifierKey, signature: &[u8; 64]) -> String {
     key.0.line(signature)
 }
 
 /// A note: its text (which ends with a line feed), a blank line, and the signature lines.
+#[must_use]
 pub fn signed_note(body: &str, lines: &[String]) -> String {
     let mut note = format!("{body}\n");
     for line in lines {
@@ -120,6 +123,17 @@ impl<'a> Note<'a> {
             .filter(|(name, _)| *name == key.name());
         named.filter_map(|(_, bytes)| bytes.strip_prefix(key.id()))
     }
+}
+
+/// The names in a note's signature lines; nothing says that they signed.
+pub(crate) fn signers(note: &str) -> Vec<String> {
+    let signatures = Note::parse(note)
+        .map(|note| note.signatures)
+        .unwrap_or_default();
+    signatures
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 fn signature_of(line: &str) -> Result<(&str, Vec<u8>), NoteError> {

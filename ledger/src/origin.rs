@@ -20,6 +20,7 @@ impl Origin {
     }
 
     /// The name as text.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -5,12 +5,13 @@
 //! and its items' bytes, each behind its length in two big-endian bytes: what a reader of the proof
 //! needs to compute the leaf hash. The format does not authenticate them; [`verify_receipt`] does.
 
-use crate::checkpoint::{Checkpoint, open_checkpoint};
+use crate::checkpoint::{Checkpoint, open_checkpoint, unauthenticated};
 use crate::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::error::{EntryError, NoteError, ReceiptError};
 use crate::hash::{Hash, leaf_hash};
 use crate::item::{Item, stated_items};
 use crate::note::VerifierKey;
+use crate::origin::Origin;
 use crate::proof::verify_inclusion;
 use crate::tlog_proof::TlogProof;
 use crate::verify::Code;
@@ -49,7 +50,7 @@ impl Receipt {
     pub fn encode(&self) -> Result<String, ReceiptError> {
         let length = u16::try_from(self.entry.len()).map_err(|_| ReceiptError::TooLarge)?;
         let text = TlogProof {
-            extra: [&length.to_be_bytes(), self.entry.as_slice(), &self.items].concat(),
+            extra: Some([&length.to_be_bytes(), self.entry.as_slice(), &self.items].concat()),
             index: self.index,
             hashes: self.proof.clone(),
             note: self.note.clone(),
@@ -73,6 +74,7 @@ impl Receipt {
             hashes,
             note,
         } = TlogProof::decode(text)?;
+        let extra = extra.ok_or(ReceiptError::Format("no extra line with the entry"))?;
         let cut = ReceiptError::Format("the entry is cut short");
         let (length, rest) = extra.split_first_chunk::<2>().ok_or(cut)?;
         let length = usize::from(u16::from_be_bytes(*length));
@@ -111,6 +113,52 @@ pub fn verify_receipt(text: &str, key: &VerifierKey) -> Result<VerifiedReceipt, 
     })
 }
 
+/// What a proof proves of bytes that lie beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenEntry {
+    /// The entry, if the bytes are one of this format; a proof proves any bytes.
+    pub entry: Option<Entry>,
+    /// Where it stands.
+    pub index: u64,
+    /// What the log stated, and signed, of itself.
+    pub checkpoint: Checkpoint,
+}
+
+/// Checks a C2SP tlog-proof of these bytes, offline. What the proof carries in its extra line is not
+/// looked at: the bytes are what is proven.
+pub fn verify_proof(
+    text: &str,
+    bytes: &[u8],
+    key: &VerifierKey,
+) -> Result<ProvenEntry, ReceiptError> {
+    if text.len() > RECEIPT_BYTES_MAX {
+        return Err(ReceiptError::TooLarge);
+    }
+    let proof = TlogProof::decode(text)?;
+    let checkpoint = open_checkpoint(&proof.note, key).map_err(ReceiptError::Checkpoint)?;
+    if checkpoint.origin.as_str() != key.name() {
+        return Err(ReceiptError::Origin);
+    }
+    let (leaf, index) = (leaf_hash(bytes), proof.index);
+    let (size, root) = (checkpoint.size, &checkpoint.root);
+    verify_inclusion(&leaf, index, size, root, &proof.hashes).map_err(ReceiptError::Proof)?;
+    let entry = Entry::decode(bytes).ok();
+    if entry.as_ref().is_some_and(|entry| entry.seq != index) {
+        return Err(ReceiptError::Place);
+    }
+    Ok(ProvenEntry {
+        entry,
+        index,
+        checkpoint,
+    })
+}
+
+/// The log that a note names. Nothing vouches for it: it may choose among the reader's own keys.
+#[must_use]
+pub fn named_origin(note: &str) -> Option<Origin> {
+    Some(unauthenticated(note).ok()?.origin)
+}
+
 fn entry_of(receipt: &Receipt) -> Result<Entry, ReceiptError> {
     if receipt.entry.len() > ENTRY_BYTES_MAX {
         return Err(ReceiptError::Entry(EntryError::TooLong));
@@ -120,6 +168,7 @@ fn entry_of(receipt: &Receipt) -> Result<Entry, ReceiptError> {
 
 impl ReceiptError {
     /// The finding that it is, with its class, its meaning and its remedy.
+    #[must_use]
     pub fn code(&self) -> Code {
         match self {
             Self::TooLarge => Code::FileTooLarge,

@@ -15,8 +15,9 @@ const HASHES_MAX: usize = 64;
 /// A proof taken apart; nothing in it is believed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlogProof {
-    /// What the application needs beside the proof. The format itself does not authenticate it.
-    pub(crate) extra: Vec<u8>,
+    /// What the application needs beside the proof, if it needs anything. The format itself does not
+    /// authenticate it.
+    pub(crate) extra: Option<Vec<u8>>,
     /// The entry's index in the log.
     pub(crate) index: u64,
     /// From the leaf's sibling up to the root's child (RFC 6962 §2.1.1).
@@ -27,11 +28,10 @@ pub(crate) struct TlogProof {
 
 impl TlogProof {
     pub(crate) fn encode(&self) -> String {
-        let mut text = format!(
-            "{HEADER}\nextra {}\nindex {}\n",
-            STANDARD.encode(&self.extra),
-            self.index
-        );
+        let extra = self.extra.as_ref().map_or_else(String::new, |extra| {
+            format!("extra {}\n", STANDARD.encode(extra))
+        });
+        let mut text = format!("{HEADER}\n{extra}index {}\n", self.index);
         for hash in &self.hashes {
             text.push_str(&STANDARD.encode(hash.0));
             text.push('\n');
@@ -41,13 +41,19 @@ impl TlogProof {
         text
     }
 
-    /// Reads a proof in its one spelling. The format allows one without extra data; ours have it.
+    /// Reads a proof in its one spelling.
     pub(crate) fn decode(text: &str) -> Result<Self, ReceiptError> {
-        let (extra, rest) = text
+        let rest = text
             .strip_prefix(HEADER)
-            .and_then(|rest| rest.strip_prefix("\nextra "))
-            .and_then(|rest| rest.split_once('\n'))
-            .ok_or(ReceiptError::Format("no header with an extra line"))?;
+            .and_then(|rest| rest.strip_prefix('\n'));
+        let mut rest = rest.ok_or(ReceiptError::Format("no header"))?;
+        let mut extra = None;
+        if let Some(after) = rest.strip_prefix("extra ") {
+            let cut = ReceiptError::Format("an extra line without an end");
+            let (line, after) = after.split_once('\n').ok_or(cut)?;
+            extra = Some(decoded(line)?);
+            rest = after;
+        }
         let (index, mut rest) = rest
             .strip_prefix("index ")
             .and_then(|rest| rest.split_once('\n'))
@@ -68,7 +74,7 @@ impl TlogProof {
         };
         let index = index.parse().ok();
         let proof = Self {
-            extra: decoded(extra)?,
+            extra,
             index: index.ok_or(ReceiptError::Format("the index is no decimal number"))?,
             hashes,
             note,

@@ -23,7 +23,7 @@ fn published(log: &Log, sizes: &[u64]) -> TempDir {
 }
 
 fn verify(dir: &TempDir, trust: &Trust) -> Report {
-    verify_archive(dir.path(), trust, Options::default())
+    verify_archive(dir.path(), trust, &Options::default())
 }
 
 fn codes(report: &Report) -> Vec<Code> {

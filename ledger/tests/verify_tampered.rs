@@ -26,7 +26,7 @@ fn published(log: &Log) -> TempDir {
 }
 
 fn verify(dir: &Path, trust: &Trust) -> Report {
-    verify_archive(dir, trust, Options::default())
+    verify_archive(dir, trust, &Options::default())
 }
 
 fn has(report: &Report, code: Code) -> bool {
@@ -441,7 +441,14 @@ fn findings_beyond_the_limit_are_counted_and_judged() {
         put(dir.path(), &format!("stray-{n}"), b"");
     }
     flip(dir.path(), &entries_path(1, None), 900, 1);
-    let report = verify_archive(dir.path(), &log.trust(), Options { findings_max: 5 });
+    let report = verify_archive(
+        dir.path(),
+        &log.trust(),
+        &Options {
+            findings_max: 5,
+            ..Options::default()
+        },
+    );
     assert_eq!(
         (report.findings.len(), report.verdict),
         (5, Class::Tampered)

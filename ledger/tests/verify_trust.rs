@@ -29,7 +29,7 @@ fn published(log: &Log, sizes: &[u64]) -> TempDir {
 }
 
 fn verify(dir: &Path, trust: &Trust) -> Report {
-    verify_archive(dir, trust, Options::default())
+    verify_archive(dir, trust, &Options::default())
 }
 
 fn codes(report: &Report) -> Vec<Code> {

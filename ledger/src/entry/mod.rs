@@ -92,6 +92,7 @@ pub struct Facts {
 
 impl Facts {
     /// Facts that say no more than an operation and its outcome.
+    #[must_use]
     pub const fn new(operation: Operation, outcome: Outcome) -> Self {
         Self {
             operation,
@@ -113,6 +114,7 @@ impl Facts {
     }
 
     /// The facts of a log's first entry: it carries [`FORMAT`].
+    #[must_use]
     pub fn genesis() -> Self {
         let format = Some(FORMAT.to_owned());
         Self {

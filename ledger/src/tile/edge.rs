@@ -16,6 +16,7 @@ pub struct Tile {
 
 impl Tile {
     /// Where its file stands.
+    #[must_use]
     pub fn path(&self) -> String {
         tile_path(
             self.index.level,
@@ -25,6 +26,7 @@ impl Tile {
     }
 
     /// What its file holds.
+    #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         self.hashes.iter().flat_map(|hash| hash.0).collect()
     }
@@ -38,11 +40,13 @@ pub struct Edge {
 
 impl Edge {
     /// The edge of the empty tree.
+    #[must_use]
     pub const fn new() -> Self {
         Self { open: Vec::new() }
     }
 
     /// Which partial tiles a tree of this size has; their files are what [`Edge::restore`] needs.
+    #[must_use]
     pub fn shape(size: u64) -> Vec<(TileIndex, u8)> {
         Self::levels(size)
             .filter_map(|(index, count)| partial(count).map(|width| (index, width)))
@@ -102,6 +106,7 @@ impl Edge {
     }
 
     /// The partial tiles now, lowest level first.
+    #[must_use]
     pub fn partial_tiles(&self) -> Vec<Tile> {
         self.open
             .iter()

@@ -8,6 +8,7 @@ mod path;
 pub use consistency::consistency_from_tiles;
 pub use edge::{Edge, Tile};
 pub use file::LogFile;
+pub(crate) use path::Tiles;
 pub use path::proof_from_tiles;
 
 /// How many hashes a full tile has, and how many entries a full bundle.
@@ -23,21 +24,25 @@ pub struct TileIndex {
 }
 
 /// `tile/<L>/<N>[.p/<W>]`: a hash tile; `partial` is its width if it is not full.
+#[must_use]
 pub fn tile_path(level: u8, n: u64, partial: Option<u8>) -> String {
     format!("tile/{level}/{}{}", index_path(n), partial_suffix(partial))
 }
 
 /// `tile/entries/<N>[.p/<W>]`: an entry bundle.
+#[must_use]
 pub fn entries_path(n: u64, partial: Option<u8>) -> String {
     format!("tile/entries/{}{}", index_path(n), partial_suffix(partial))
 }
 
 /// `items/<N>[.p/<W>]`: the items of a bundle's entries. Our own, beside the files of C2SP.
+#[must_use]
 pub fn items_path(n: u64, partial: Option<u8>) -> String {
     format!("items/{}{}", index_path(n), partial_suffix(partial))
 }
 
 /// The width of the last tile of a level with `count` hashes, or none if that tile is full.
+#[must_use]
 pub fn partial(count: u64) -> Option<u8> {
     u8::try_from(count % TILE_WIDTH)
         .ok()
@@ -46,6 +51,7 @@ pub fn partial(count: u64) -> Option<u8> {
 
 /// An entry bundle: each entry behind its length in two big-endian bytes.
 /// Entries have at most [`crate::ENTRY_BYTES_MAX`] bytes, as [`crate::Entry::encode`] sees to.
+#[must_use]
 pub fn bundle(entries: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 2).sum());
     for entry in entries {
@@ -59,6 +65,7 @@ pub fn bundle(entries: &[Vec<u8>]) -> Vec<u8> {
 /// The items file of a bundle: for each entry its items ([`crate::encode_items`]) behind their
 /// length in four big-endian bytes; an entry without a batch has length 0.
 /// Where no entry of the bundle has items, the file may be absent.
+#[must_use]
 pub fn items_bundle(items: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(items.iter().map(|item| item.len() + 4).sum());
     for item in items {
@@ -71,12 +78,14 @@ pub fn items_bundle(items: &[Vec<u8>]) -> Vec<u8> {
 
 /// The first `count` entries of a bundle; nothing where it has not so many whole ones. This believes
 /// what it reads: compare the entries' leaf hashes with the tree's.
+#[must_use]
 pub fn unbundle(bytes: &[u8], count: usize) -> Option<Vec<&[u8]>> {
     cut::<2>(bytes, count)
 }
 
 /// The items of the first `count` entries of an items file, as [`crate::encode_items`] wrote them.
 /// Each entry commits to its own: compare them.
+#[must_use]
 pub fn unbundle_items(bytes: &[u8], count: usize) -> Option<Vec<&[u8]>> {
     cut::<4>(bytes, count)
 }

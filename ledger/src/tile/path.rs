@@ -11,6 +11,9 @@ use crate::proof::{inclusion_ranges, verify_inclusion};
 
 const HASH_BYTES: usize = 32;
 
+/// Tiles kept in memory: 8 MiB.
+const KNOWN_MAX: usize = 1024;
+
 /// Makes the proof that `leaf` is leaf `index` of the tree with this size and root. `read` gives the
 /// bytes of a tile, by its index and its width if it is not full; more bytes are not looked at, so a
 /// full tile may stand in for a partial one. Each tile is read once, at most two a level.
@@ -34,8 +37,8 @@ pub fn proof_from_tiles<E>(
     Ok(proof)
 }
 
-/// The tiles read so far.
-pub(super) struct Tiles<R> {
+/// The tiles read so far, and the roots of the subtrees that they hold. Not believed: see who asks.
+pub(crate) struct Tiles<R> {
     size: u64,
     read: R,
     known: BTreeMap<(u8, u64), Vec<u8>>,
@@ -45,13 +48,13 @@ impl<R, E> Tiles<R>
 where
     R: FnMut(TileIndex, Option<u8>) -> Result<Vec<u8>, E>,
 {
-    pub(super) fn of(size: u64, read: R) -> Self {
+    pub(crate) fn of(size: u64, read: R) -> Self {
         let known = BTreeMap::new();
         Self { size, read, known }
     }
 
     /// The root over leaves that are a subtree of the tree: perfect ones, largest first.
-    pub(super) fn root_of(&mut self, leaves: Range<u64>) -> Result<Hash, TileError<E>> {
+    pub(crate) fn root_of(&mut self, leaves: Range<u64>) -> Result<Hash, TileError<E>> {
         let Some(height) = (leaves.end - leaves.start).checked_ilog2() else {
             return Err(TileError::Tree(TreeError::Bounds));
         };
@@ -64,7 +67,7 @@ where
     }
 
     /// The root of 2^height leaves from a multiple of as many on: a level has every eighth height.
-    fn perfect(&mut self, start: u64, height: u32) -> Result<Hash, TileError<E>> {
+    pub(crate) fn perfect(&mut self, start: u64, height: u32) -> Result<Hash, TileError<E>> {
         let bounds = |_| TileError::Tree(TreeError::Bounds);
         let level = u8::try_from(height / 8).map_err(|_| TileError::Short)?;
         let place = start >> (8 * u32::from(level));
@@ -80,6 +83,9 @@ where
             let count = self.size >> (8 * u32::from(level));
             let width = partial(count).filter(|_| n == count / TILE_WIDTH);
             let bytes = (self.read)(TileIndex { level, n }, width).map_err(TileError::Read)?;
+            if self.known.len() == KNOWN_MAX {
+                self.known.clear();
+            }
             self.known.insert((level, n), bytes);
         }
         let known = self.known.get(&(level, n));

@@ -3,8 +3,9 @@
 
 use super::code::Code;
 use super::finding::{Finding, Findings};
-use crate::entry::{Boot, Entry, FORMAT, Operation};
-use crate::hash::{Hash, genesis_prev, leaf_hash};
+use super::part::{Read, Said};
+use crate::entry::{Boot, Operation};
+use crate::hash::{Hash, genesis_prev};
 use crate::origin::Origin;
 use crate::tile::TILE_WIDTH;
 
@@ -47,6 +48,15 @@ pub(super) struct Chain {
     clock: Option<(u64, Boot)>,
 }
 
+/// What the next entry is held to, where a walk goes on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    /// The leaf hash of the entry before.
+    pub(super) leaf: Option<Hash>,
+    /// Its wall clock, and its run with the monotonic clock.
+    pub(super) clock: Option<(u64, Boot)>,
+}
+
 impl Chain {
     /// `origins` are the names that the first entry may be linked to: the expected, the stated.
     pub(super) fn new(origins: Vec<Origin>) -> Self {
@@ -58,20 +68,33 @@ impl Chain {
         }
     }
 
-    /// Checks an entry; returns its leaf hash, and the entry if it could be read.
-    pub(super) fn entry(
-        &mut self,
-        bytes: &[u8],
-        place: &Place<'_>,
-        findings: &mut Findings,
-    ) -> (Hash, Option<Entry>) {
-        let leaf = leaf_hash(bytes);
-        let decoded = Entry::decode(bytes);
-        self.settle(decoded.as_ref().ok().map(|entry| entry.prev), findings);
-        match &decoded {
-            Ok(entry) => {
-                self.check(entry, place, findings);
-                self.suspect = Suspect::of(leaf, place);
+    /// Goes on behind entries that were checked.
+    pub(super) fn behind(&mut self, before: Before) {
+        self.before = before.leaf.map(|leaf| Link {
+            computed: Some(leaf),
+            stored: Some(leaf),
+        });
+        self.clock = before.clock;
+    }
+
+    /// What the next entry is held to, if nothing about the last one is open.
+    pub(super) fn before(&self) -> Option<Before> {
+        let link = self.before.as_ref().filter(|_| self.suspect.is_none())?;
+        let leaf = link.computed.filter(|_| link.computed == link.stored)?;
+        Some(Before {
+            leaf: Some(leaf),
+            clock: self.clock,
+        })
+    }
+
+    /// Checks an entry as it was read.
+    pub(super) fn entry(&mut self, read: &Read, place: &Place<'_>, findings: &mut Findings) {
+        let prev = read.said.as_ref().ok().map(|said| said.prev);
+        self.settle(prev, findings);
+        match &read.said {
+            Ok(said) => {
+                self.check(said, place, findings);
+                self.suspect = Suspect::of(read.leaf, place);
             }
             Err(error) => {
                 let finding = Finding::new(Code::EntryMalformed, error.to_string());
@@ -79,12 +102,10 @@ impl Chain {
                 findings.push(finding.file(place.file).offset(offset).seq(place.seq));
             }
         }
-        let stored = place.stored.map(|(_, hash)| hash);
         self.before = Some(Link {
-            computed: Some(leaf),
-            stored,
+            computed: Some(read.leaf),
+            stored: place.stored.map(|(_, hash)| hash),
         });
-        (leaf, decoded.ok())
     }
 
     /// Steps over an entry that could not be read.
@@ -130,7 +151,7 @@ impl Chain {
         findings.push(finding.seq(suspect.seq));
     }
 
-    fn check(&mut self, entry: &Entry, place: &Place<'_>, findings: &mut Findings) {
+    fn check(&mut self, entry: &Said, place: &Place<'_>, findings: &mut Findings) {
         let mut push = |code, message: String| {
             let finding = Finding::new(code, message).file(place.file);
             findings.push(finding.offset(place.offset).seq(place.seq));
@@ -144,13 +165,10 @@ impl Chain {
         if !self.links(entry, place.seq) {
             push(Code::ChainBroken, format!("its prev is {}", entry.prev));
         }
-        if (entry.facts.operation == Operation::Genesis) != (place.seq == 0) {
-            push(
-                Code::GenesisRule,
-                format!("operation {}", entry.facts.operation),
-            );
+        if (entry.operation == Operation::Genesis) != (place.seq == 0) {
+            push(Code::GenesisRule, format!("operation {}", entry.operation));
         }
-        if place.seq == 0 && entry.facts.format.as_deref() != Some(FORMAT) {
+        if place.seq == 0 && !entry.format_known {
             push(
                 Code::FormatDiffers,
                 "another format text, or none".to_owned(),
@@ -178,7 +196,7 @@ impl Chain {
     }
 
     /// Whether `prev` is right, or right for an entry before that is itself reported as altered.
-    fn links(&self, entry: &Entry, seq: u64) -> bool {
+    fn links(&self, entry: &Said, seq: u64) -> bool {
         match &self.before {
             _ if seq == 0 => {
                 let mut origins = self.origins.iter();

@@ -24,6 +24,7 @@ pub enum Class {
 
 impl Class {
     /// The exit code that stands for it.
+    #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Verified => 0,
@@ -36,6 +37,7 @@ impl Class {
     }
 
     /// The verdict in words.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Verified => "verified",
@@ -94,6 +96,12 @@ codes! {
     HistoryRollback Fork "history-rollback":
         "An archived signed checkpoint covers more entries than the log has now, or than a later one.";
         "Ask for the missing entries; the archived note proves that they existed".
+    CountsDiffer Fork "counts-differ":
+        "The vault has another number of rows than its entries account for.";
+        "Ask what was done to the database without an entry, or whether it is of another time".
+    ReceiptLost Fork "receipt-lost":
+        "A receipt that was kept is good, but the log does not have its entry there any more.";
+        "Keep the receipt and this archive: together they prove that the log rewrote its history".
     EntryAltered Tampered "entry-altered":
         "The bytes of an entry are not those that the tree was built over.";
         "Compare the entry at this offset with another copy of the archive".
@@ -193,6 +201,9 @@ codes! {
     CheckpointBehind Warning "checkpoint-behind":
         "The archive of checkpoints has a later one than the checkpoint file; it was not checked.";
         "None if the log is running; copy the archive again and verify that".
+    CountsAhead Warning "counts-ahead":
+        "The vault's rows are of a later time than the archive, which may explain the difference.";
+        "Count the rows while the vault is idle, export again, and compare again".
     HistoryOrder Warning "history-order":
         "A later day's file of checkpoints begins with a smaller one than the day before ended with.";
         "Ask whether the node's clock was set back; the smaller one was not compared with the tree".
@@ -209,6 +220,7 @@ codes! {
 
 impl Code {
     /// The code with this name.
+    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == name)
     }

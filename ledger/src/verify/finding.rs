@@ -79,11 +79,14 @@ impl Finding {
 }
 
 /// Collects findings up to a limit; the verdict counts those beyond it too.
+#[derive(Clone)]
 pub(super) struct Findings {
     limit: usize,
     found: Vec<Finding>,
     last_of: HashMap<Code, usize>,
     omitted: u64,
+    /// How many were pushed, runs counted one by one.
+    count: u64,
     worst: Class,
 }
 
@@ -95,12 +98,14 @@ impl Findings {
             found,
             last_of,
             omitted: 0,
+            count: 0,
             worst: Class::Verified,
         }
     }
 
     pub(super) fn push(&mut self, finding: Finding) {
         self.worst = self.worst.max(finding.class);
+        self.count += 1;
         let last = self
             .last_of
             .get(&finding.code)
@@ -113,6 +118,21 @@ impl Findings {
         } else {
             self.omitted += 1;
         }
+    }
+
+    /// Whether nothing was found yet.
+    pub(super) fn is_clean(&self) -> bool {
+        self.worst == Class::Verified
+    }
+
+    /// How many times something was found.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The findings in the order found.
+    pub(super) fn into_found(self) -> Vec<Finding> {
+        self.found
     }
 
     /// The findings (worst first, then in the order found), how many were left out, the verdict.

@@ -1,5 +1,7 @@
 //! Opens the archive's checkpoint with the auditor's key, never with a key from inside the archive.
 
+use std::path::Path;
+
 use super::Trust;
 use super::archive::Archive;
 use super::code::Code;
@@ -53,6 +55,16 @@ impl Head {
             note: Some(note),
         }
     }
+}
+
+/// The name that the archive's checkpoint gives its log. Nothing vouches for it: it may choose among
+/// the auditor's own keys, and no more.
+#[must_use]
+pub fn stated_origin(dir: &Path) -> Option<Origin> {
+    let archive = Archive::open(dir).ok()?;
+    let note = archive.read(FILE, NOTE_BYTES_MAX as u64).ok()?;
+    let note = String::from_utf8(note).ok()?;
+    Some(unauthenticated(&note).ok()?.origin)
 }
 
 impl Trust {

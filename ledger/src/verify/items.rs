@@ -11,7 +11,7 @@ use crate::item::Item;
 use crate::tile::{TILE_WIDTH, items_path};
 
 /// Bounds the memory of the check; a bundle of 256 batches of 20,000 items stays below.
-const ITEMS_BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub(super) const ITEMS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// What the entries of a bundle say about their items: none where the entry could not be read.
 pub(super) type Stated = Option<Option<Batch>>;

@@ -1,4 +1,5 @@
-//! Lists the entries of an archive, for people to read. It verifies nothing.
+//! Lists the entries of an archive, for people to read. It verifies nothing, but gives the leaf hashes
+//! by which a reader can tell that he read what was verified.
 
 use std::path::Path;
 
@@ -10,8 +11,11 @@ use super::bundle::Bundle;
 use super::finding::Findings;
 use super::head::Head;
 use super::inventory::Inventory;
+use super::items::ITEMS_BYTES_MAX;
 use crate::entry::Entry;
-use crate::tile::TILE_WIDTH;
+use crate::hash::{Hash, leaf_hash};
+use crate::item::{Item, stated_items};
+use crate::tile::{TILE_WIDTH, items_path, partial, unbundle_items};
 
 /// An archive that cannot be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -28,6 +32,10 @@ pub struct Listed {
     pub seq: u64,
     /// What stands there.
     pub entry: Option<Entry>,
+    /// The leaf hash of the bytes there.
+    pub leaf: Option<Hash>,
+    /// Its items, if they were asked for ([`Listing::with_items`]) and are those that it states.
+    pub items: Option<Vec<Item>>,
 }
 
 /// The entries of an archive in order, one bundle in memory at a time.
@@ -36,7 +44,16 @@ pub struct Listing {
     size: u64,
     bundles: u64,
     next: u64,
+    items: Items,
     bundle: Option<Bundle>,
+    beside: Option<Vec<u8>>,
+}
+
+/// Whether the items are read too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Items {
+    Read,
+    Skipped,
 }
 
 impl Listing {
@@ -54,8 +71,48 @@ impl Listing {
             size,
             bundles: inventory.bundles,
             next: 0,
+            items: Items::Skipped,
             bundle: None,
+            beside: None,
         })
+    }
+
+    /// Reads the items of each entry too.
+    #[must_use]
+    pub fn with_items(self) -> Self {
+        Self {
+            items: Items::Read,
+            ..self
+        }
+    }
+
+    /// How many entries there are to list.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn open_position(&mut self, n: u64) {
+        let width = (self.size - n * TILE_WIDTH).min(TILE_WIDTH);
+        self.bundle = Bundle::read(&self.archive, n, width, &mut Findings::new(0));
+        if self.items == Items::Read {
+            let width = partial(width);
+            let read = |width| self.archive.read(&items_path(n, width), ITEMS_BYTES_MAX);
+            let found = read(width).or_else(|error| width.map_or(Err(error), |_| read(None)));
+            self.beside = found.ok();
+        }
+    }
+
+    fn items_of(&self, entry: &Entry, index: usize) -> Option<Vec<Item>> {
+        let batch = entry.facts.batch;
+        if self.items == Items::Skipped {
+            return None;
+        }
+        if batch.is_none_or(|batch| batch.count == 0) {
+            return Some(Vec::new());
+        }
+        let parts = unbundle_items(self.beside.as_ref()?, index + 1)?;
+        stated_items(batch, parts.last()?).ok()
     }
 }
 
@@ -69,12 +126,16 @@ impl Iterator for Listing {
         }
         let index = usize::try_from(seq % TILE_WIDTH).ok()?;
         if index == 0 {
-            let width = (self.size - seq).min(TILE_WIDTH);
-            self.bundle = Bundle::read(&self.archive, n, width, &mut Findings::new(0));
+            self.open_position(n);
         }
         self.next += 1;
         let bytes = self.bundle.as_ref().and_then(|bundle| bundle.entry(index));
         let entry = bytes.and_then(|(_, bytes)| Entry::decode(bytes).ok());
-        Some(Listed { seq, entry })
+        Some(Listed {
+            seq,
+            leaf: bytes.map(|(_, bytes)| leaf_hash(bytes)),
+            items: entry.as_ref().and_then(|entry| self.items_of(entry, index)),
+            entry,
+        })
     }
 }

@@ -2,40 +2,51 @@
 //! from the files alone. It trusts only what the auditor brings, and does not stop at a first finding.
 
 mod archive;
+mod book;
 mod bundle;
 mod chain;
 mod code;
+mod compare;
 mod files;
 mod finding;
 mod head;
 mod inventory;
 mod items;
 mod listing;
+mod part;
 mod past;
+mod published;
 mod report;
+mod resume;
 mod signers;
 mod tiles;
 mod walk;
 
 use std::path::Path;
 
+pub use book::{Book, BookError};
 pub use code::{Class, Code};
+pub use compare::{Comparison, Unproven, compare};
 pub use finding::Finding;
+pub use head::stated_origin;
 pub use listing::{ListError, Listed, Listing};
+pub use published::{Published, published};
 pub use report::{Counts, REPORT_SCHEMA, Report, Stated};
+pub use resume::Resume;
 pub use signers::signers_of;
 
 use crate::checkpoint::Checkpoint;
 use crate::note::VerifierKey;
 use crate::origin::Origin;
 use crate::signer::Rotation;
+use crate::tile::TILE_WIDTH;
 use archive::Archive;
-use chain::{Chain, Root};
+use chain::{Before, Chain, Root};
 use finding::Findings;
 use head::Head;
 use inventory::Inventory;
 use past::Past;
-use walk::Walk;
+use walk::{Route, Walk};
 
 /// What the auditor brings. Nothing of it may come from the archive that is judged.
 #[derive(Clone, Debug, Default)]
@@ -51,20 +62,68 @@ pub struct Trust {
 }
 
 /// How to verify.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// More findings than this are counted, not kept.
     pub findings_max: usize,
+    /// How many threads read and hash; the report is the same with any number.
+    pub threads: usize,
+    /// Which entry is the first.
+    pub begin: Begin,
+}
+
+/// The first entry to be verified.
+#[derive(Clone, Debug)]
+pub enum Begin {
+    /// The log's first.
+    First,
+    /// The bundle in which [`Trust::pinned`] ends: what is before it rests on that checkpoint. Where
+    /// the log is not a continuation of it, all is verified, to say what it is instead.
+    Pinned,
+    /// Where a verification of this archive was broken off. Where it has changed since, the first.
+    Resume(Box<Resume>),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { findings_max: 1000 }
+        Self {
+            findings_max: 1000,
+            threads: 1,
+            begin: Begin::First,
+        }
     }
 }
 
-/// Verifies the archive in this folder. Reads one bundle at a time.
-pub fn verify_archive(dir: &Path, trust: &Trust, options: Options) -> Report {
+/// How far a verification has come.
+pub struct Progress<'a> {
+    /// Entries verified.
+    pub entries: u64,
+    /// Entries of the log.
+    pub size: u64,
+    resume: &'a dyn Fn() -> Option<Resume>,
+}
+
+impl Progress<'_> {
+    /// Where another verification can go on; nothing where something was found, which it would miss.
+    #[must_use]
+    pub fn resume(&self) -> Option<Resume> {
+        (self.resume)()
+    }
+}
+
+/// Verifies the archive in this folder. Reads one bundle at a time, for each thread a few.
+#[must_use]
+pub fn verify_archive(dir: &Path, trust: &Trust, options: &Options) -> Report {
+    verify_watched(dir, trust, options, &mut |_| {})
+}
+
+/// The same, saying after each bundle how far it came.
+pub fn verify_watched(
+    dir: &Path,
+    trust: &Trust,
+    options: &Options,
+    watch: &mut dyn FnMut(&Progress<'_>),
+) -> Report {
     let mut findings = Findings::new(options.findings_max);
     if trust.key.is_none() {
         findings.push(Finding::new(Code::NoKey, "verified against itself only"));
@@ -72,46 +131,126 @@ pub fn verify_archive(dir: &Path, trust: &Trust, options: Options) -> Report {
     match Archive::open(dir) {
         Ok(archive) => {
             let trust = signers::followed(&archive, trust, &mut findings);
-            verify(&archive, &trust, findings)
+            verify(&archive, &trust, options, findings, watch)
         }
         Err(error) => {
             findings.push(error.finding("."));
-            report(trust, Head::default(), Counts::default(), findings)
+            report(trust, Head::default(), &Extent::default(), findings)
         }
     }
 }
 
-fn verify(archive: &Archive, trust: &Trust, mut findings: Findings) -> Report {
+/// What was gone through.
+#[derive(Default)]
+struct Extent {
+    first_seq: u64,
+    resumed_at: Option<u64>,
+    read: Counts,
+}
+
+fn verify(
+    archive: &Archive,
+    trust: &Trust,
+    options: &Options,
+    mut findings: Findings,
+    watch: &mut dyn FnMut(&Progress<'_>),
+) -> Report {
     let head = Head::open(archive, trust, &mut findings);
     let stated_size = head.checkpoint.as_ref().map(|stated| stated.size);
     let inventory = Inventory::take(archive, stated_size, &mut findings);
-    let stated_origin = head.checkpoint.as_ref().map(|stated| stated.origin.clone());
-    let origins = trust
-        .expected_origin()
-        .into_iter()
-        .chain(stated_origin)
-        .collect();
-
-    let now = head.checkpoint.clone().filter(|_| head.authentic);
-    let mut walk = Walk::new(archive, Chain::new(origins), Past::new(archive, trust, now));
-    let size = stated_size.unwrap_or_else(|| inventory.size());
-    walk.run(size, inventory.bundles, &mut findings);
+    let before_walk = findings.clone();
+    let route = Route {
+        size: stated_size.unwrap_or_else(|| inventory.size()),
+        bundles: inventory.bundles,
+        threads: options.threads,
+    };
+    let (mut walk, mut extent) = begin(archive, trust, &options.begin, &head, &route);
+    walk.run(&route, &mut findings, &mut progress(&route, trust, watch));
+    if extent.first_seq > 0 && !walk.past.pin_holds() {
+        // The tiles before do not lead to the pinned checkpoint: only the entries tell why.
+        findings = before_walk;
+        (walk, extent) = begin(archive, trust, &Begin::First, &head, &route);
+        walk.run(&route, &mut findings, &mut progress(&route, trust, watch));
+    }
 
     let root = judge_root(&walk, &head, trust, &mut findings);
     walk.chain.finish(root, &mut findings);
     let checkpoints = walk.past.finish(root, &mut findings);
-    let (entries, items, tiles) = (walk.entries, walk.items, walk.tiles.read);
-    report(
-        trust,
-        head,
-        Counts {
-            entries,
-            items,
-            tiles,
-            checkpoints,
-        },
-        findings,
-    )
+    extent.read = Counts {
+        entries: walk.entries,
+        items: walk.items,
+        tiles: walk.tiles.read,
+        checkpoints,
+    };
+    report(trust, head, &extent, findings)
+}
+
+/// A walk at its beginning.
+fn begin<'a>(
+    archive: &'a Archive,
+    trust: &'a Trust,
+    begin: &Begin,
+    head: &Head,
+    route: &Route,
+) -> (Walk<'a>, Extent) {
+    let at_first = || {
+        let stated = head.checkpoint.as_ref().map(|stated| stated.origin.clone());
+        let origins = trust.expected_origin().into_iter().chain(stated).collect();
+        let now = head.checkpoint.clone().filter(|_| head.authentic);
+        Walk::new(archive, Chain::new(origins), Past::new(archive, trust, now))
+    };
+    let mut walk = at_first();
+    match begin {
+        Begin::First => {}
+        Begin::Pinned => {
+            let pinned = trust.pinned.as_ref().map_or(0, |pinned| pinned.size);
+            let first = pinned.saturating_sub(1) / TILE_WIDTH * TILE_WIDTH;
+            let known = head.authentic && pinned <= route.size;
+            if known && walk.behind((first, None), Before::default(), route.size) {
+                let first_seq = first;
+                let extent = Extent {
+                    first_seq,
+                    ..Extent::default()
+                };
+                return (walk, extent);
+            }
+        }
+        Begin::Resume(place) => {
+            if head.authentic && place.take_up(&mut walk, trust, route.size) {
+                let resumed_at = Some(place.entries());
+                let extent = Extent {
+                    resumed_at,
+                    ..Extent::default()
+                };
+                return (walk, extent);
+            }
+            walk = at_first();
+        }
+    }
+    (walk, Extent::default())
+}
+
+/// Tells the one who watches.
+fn progress<'a>(
+    route: &Route,
+    trust: &'a Trust,
+    watch: &'a mut dyn FnMut(&Progress<'_>),
+) -> impl FnMut(&Walk<'_>, &Findings) + 'a {
+    let size = route.size;
+    let mut clean_at_start = None;
+    move |walk, findings| {
+        let found = findings.count();
+        let clean = *clean_at_start.get_or_insert(found) == found;
+        let resume = || Resume::of(walk, trust).filter(|_| clean);
+        watch(&Progress {
+            entries: walk
+                .tree
+                .as_ref()
+                .map_or(walk.entries, crate::Frontier::size),
+            size,
+            resume: &resume,
+        });
+    }
 }
 
 fn judge_root(walk: &Walk<'_>, head: &Head, trust: &Trust, findings: &mut Findings) -> Root {
@@ -137,7 +276,7 @@ fn judge_root(walk: &Walk<'_>, head: &Head, trust: &Trust, findings: &mut Findin
     Root::Differs
 }
 
-fn report(trust: &Trust, head: Head, read: Counts, findings: Findings) -> Report {
+fn report(trust: &Trust, head: Head, extent: &Extent, findings: Findings) -> Report {
     let (findings, findings_omitted, verdict) = findings.into_parts();
     let checkpoint = head.checkpoint.map(|stated| Stated {
         origin: stated.origin.to_string(),
@@ -150,6 +289,10 @@ fn report(trust: &Trust, head: Head, read: Counts, findings: Findings) -> Report
     }
     if trust.pinned.is_none() {
         not_checked.push("earlier verifications (nothing pinned)");
+    }
+    if extent.first_seq > 0 {
+        not_checked
+            .push("what lies before the first entry read (it rests on the pinned checkpoint)");
     }
     Report {
         schema: REPORT_SCHEMA,
@@ -164,7 +307,9 @@ fn report(trust: &Trust, head: Head, read: Counts, findings: Findings) -> Report
             .collect(),
         authenticated: head.authentic,
         pinned_size: trust.pinned.as_ref().map(|pinned| pinned.size),
-        read,
+        first_seq: extent.first_seq,
+        resumed_at: extent.resumed_at,
+        read: extent.read,
         not_checked,
         findings,
         findings_omitted,

@@ -1,6 +1,7 @@
 //! Holds the log to what it signed before: the archived checkpoints, and the one pinned by the auditor.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Trust;
 use super::archive::Archive;
@@ -10,17 +11,19 @@ use super::finding::{Finding, Findings};
 use super::inventory::is_notes;
 use crate::checkpoint::Checkpoint;
 use crate::frontier::Frontier;
+use crate::hash::{Hash, digest};
 use crate::history::Frames;
 use crate::tile::{TILE_WIDTH, entries_path, partial};
 
 /// A checkpoint a second for a day is about 20 MB.
-const NOTES_BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub(super) const NOTES_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// A checkpoint signed in the past.
 #[derive(Clone)]
 struct Signed {
     checkpoint: Checkpoint,
-    file: String,
+    /// One name for all notes of a day: there may be one a second.
+    file: Arc<str>,
     offset: usize,
 }
 
@@ -35,7 +38,9 @@ pub(super) struct Past<'a> {
     last: Option<Signed>,
     /// The first one that the entries do not agree with.
     differs: Option<Signed>,
+    pin_reached: bool,
     pin_differs: bool,
+    compared: Hash,
     pub(super) read: u64,
 }
 
@@ -51,7 +56,9 @@ impl<'a> Past<'a> {
             queue,
             last,
             differs,
+            pin_reached: false,
             pin_differs: false,
+            compared: Hash::of_empty_tree(),
             read: 0,
         }
     }
@@ -63,6 +70,7 @@ impl<'a> Past<'a> {
             .pinned
             .as_ref()
             .filter(|pin| pin.size == tree.size());
+        self.pin_reached |= pin.is_some();
         self.pin_differs |= pin.is_some_and(|pin| pin.root != tree.root());
         while self
             .next_size(findings)
@@ -71,13 +79,37 @@ impl<'a> Past<'a> {
             let Some(signed) = self.queue.pop_front() else {
                 return;
             };
-            let here = signed.checkpoint.size == tree.size();
+            let Checkpoint { size, root, .. } = &signed.checkpoint;
+            self.compared = digest(&[&self.compared.0, &size.to_be_bytes(), &root.0]);
+            let here = *size == tree.size();
             // The checkpoint itself is judged with the root.
             let past = self.now.as_ref() != Some(&signed.checkpoint);
             if here && past && self.differs.is_none() && signed.checkpoint.root != tree.root() {
                 self.differs = Some(signed);
             }
         }
+    }
+
+    /// The size of the next thing that was signed for more than `size` entries.
+    pub(super) fn next_stop(&mut self, size: u64, findings: &mut Findings) -> Option<u64> {
+        let pin = self.trust.pinned.as_ref().map(|pin| pin.size);
+        let pin = pin.filter(|pin| *pin > size);
+        pin.into_iter().chain(self.next_size(findings)).min()
+    }
+
+    /// Whether all that was compared agrees so far.
+    pub(super) fn agrees(&self) -> bool {
+        self.differs.is_none() && !self.pin_differs
+    }
+
+    /// Whether the tree was compared with the checkpoint pinned by the auditor, and agrees.
+    pub(super) fn pin_holds(&self) -> bool {
+        self.pin_reached && !self.pin_differs
+    }
+
+    /// Stands for all that was compared so far, in its order.
+    pub(super) fn compared(&self) -> Hash {
+        self.compared
     }
 
     /// Judges what differs: if the entries have the root that is signed now, the log has two
@@ -174,6 +206,7 @@ impl<'a> Past<'a> {
         let Ok(text) = text else {
             return findings.push(Finding::new(Code::HistoryMalformed, "not UTF-8").file(file));
         };
+        let file: Arc<str> = Arc::from(file);
         for (offset, note) in (Frames {
             rest: &text,
             offset: 0,
@@ -181,19 +214,19 @@ impl<'a> Past<'a> {
             let Ok(note) = note else {
                 let message = "a broken '#length' line; the rest was not checked";
                 let finding = Finding::new(Code::HistoryMalformed, message);
-                return findings.push(finding.file(file).offset(offset));
+                return findings.push(finding.file(&file).offset(offset));
             };
-            self.note(note, file, offset, findings);
+            self.note(note, &file, offset, findings);
         }
     }
 
-    fn note(&mut self, note: &str, file: &str, offset: usize, findings: &mut Findings) {
+    fn note(&mut self, note: &str, file: &Arc<str>, offset: usize, findings: &mut Findings) {
         self.read += 1;
         let fault = match self.trust.open(note) {
             Ok(checkpoint) if self.trust.same_log(&checkpoint) => {
                 let signed = Signed {
                     checkpoint,
-                    file: file.to_owned(),
+                    file: Arc::clone(file),
                     offset,
                 };
                 return self.signed(signed, findings);
@@ -243,7 +276,7 @@ impl Signed {
 }
 
 /// The files of archived checkpoints, oldest first. What cannot be listed is in the inventory.
-fn day_files(archive: &Archive) -> VecDeque<String> {
+pub(super) fn day_files(archive: &Archive) -> VecDeque<String> {
     let mut files = VecDeque::new();
     let below = |folder: &str| -> Vec<String> {
         let names = archive.names(folder).unwrap_or_default();

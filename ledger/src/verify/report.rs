@@ -27,6 +27,10 @@ pub struct Report {
     pub authenticated: bool,
     /// The size of the checkpoint verified last time.
     pub pinned_size: Option<u64>,
+    /// The first entry that was read; those before rest on the pinned checkpoint.
+    pub first_seq: u64,
+    /// How many entries an earlier run had verified when it was broken off, and this one went on.
+    pub resumed_at: Option<u64>,
     /// How much was read.
     pub read: Counts,
     /// What this verdict says nothing about.
@@ -41,7 +45,7 @@ pub struct Report {
 }
 
 /// What a checkpoint states.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stated {
     /// The log's name.
     pub origin: String,
@@ -66,11 +70,14 @@ pub struct Counts {
 
 impl Report {
     /// What the verdict rests on, and what it says nothing about.
+    #[must_use]
     pub fn scope(&self) -> String {
         let entries = match (self.read.entries, &self.checkpoint) {
             (0, _) => "no entries".to_owned(),
-            (1, _) => "1 entry, seq 0".to_owned(),
-            (read, Some(stated)) => format!("{read} entries, seq 0-{}", stated.size - 1),
+            (1, _) => format!("1 entry, seq {}", self.first_seq),
+            (read, Some(stated)) => {
+                format!("{read} entries, seq {}-{}", self.first_seq, stated.size - 1)
+            }
             (read, None) => format!("{read} entries"),
         };
         let against = match &self.checkpoint {

@@ -40,52 +40,76 @@ pub(super) struct Tiles {
     pub(super) read: u64,
 }
 
+/// Reads a tile, and compares the other widths that lie beside it.
+pub(super) fn read(
+    archive: &Archive,
+    (level, n): (u8, u64),
+    width: u64,
+    findings: &mut Findings,
+) -> Option<Stored> {
+    let path = |partial| tile_path(level, n, partial);
+    let position = Position {
+        archive,
+        path: &path,
+        width,
+        bytes_max: TILE_BYTES_MAX,
+    };
+    let found = match position.read() {
+        Ok(found) => found,
+        Err((path, error)) => {
+            findings.push(error.finding(&path));
+            return None;
+        }
+    };
+    let hashes = cut(&position, &found, findings);
+    let ends: Vec<usize> = (0..=hashes.len()).map(|count| count * HASH_BYTES).collect();
+    position.compare_widths(&found, &ends, findings);
+    Some(Stored {
+        path: found.path,
+        hashes,
+    })
+}
+
 impl Tiles {
-    /// Reads a tile, and compares the other widths that lie beside it.
-    pub(super) fn read(
-        &mut self,
-        archive: &Archive,
-        (level, n): (u8, u64),
-        width: u64,
-        findings: &mut Findings,
-    ) -> Option<Stored> {
-        let path = |partial| tile_path(level, n, partial);
-        let position = Position {
-            archive,
-            path: &path,
-            width,
-            bytes_max: TILE_BYTES_MAX,
-        };
-        let found = match position.read() {
-            Ok(found) => found,
-            Err((path, error)) => {
-                findings.push(error.finding(&path));
-                return None;
+    /// The open tiles, and the tree, of a log's first `size` entries (whole bundles), from the files
+    /// of a log of `now` entries. Believed only if the tree's root is: see who calls.
+    pub(super) fn restore(archive: &Archive, size: u64, now: u64) -> Option<(Self, Frontier)> {
+        let (mut tiles, mut tree) = (Self::default(), Frontier::new());
+        for level in 1..8u8 {
+            let shift = 8 * u32::from(level);
+            let (count, count_now) = (size >> shift, now >> shift);
+            if count == 0 {
+                break;
             }
-        };
-        self.read += 1;
-        let hashes = cut(&position, &found, findings);
-        let ends: Vec<usize> = (0..=hashes.len()).map(|count| count * HASH_BYTES).collect();
-        position.compare_widths(&found, &ends, findings);
-        Some(Stored {
-            path: found.path,
-            hashes,
-        })
+            let (n, width) = (count / TILE_WIDTH, count % TILE_WIDTH);
+            let mut open = Level {
+                n,
+                known: Vec::new(),
+            };
+            if width > 0 {
+                let width_now = (count_now - n * TILE_WIDTH).min(TILE_WIDTH);
+                let mut ignored = Findings::new(0);
+                let stored = read(archive, (level, n), width_now, &mut ignored)?;
+                let width = usize::try_from(width).ok()?;
+                let hashes = stored.hashes.get(..width)?;
+                open.known.extend(hashes.iter().map(|hash| Known {
+                    computed: Some(*hash),
+                    claimed: Some(*hash),
+                }));
+            }
+            tiles.levels.push(open);
+        }
+        for (below, open) in tiles.levels.iter().enumerate().rev() {
+            let level = u32::try_from(below).ok()? + 1;
+            for hash in open.known.iter().filter_map(|known| known.computed) {
+                tree.append_subtree(hash, 8 * level);
+            }
+        }
+        (tree.size() == size).then_some((tiles, tree))
     }
 
-    /// Takes the leaf hashes of a whole leaf tile: its root is a hash of level 1.
-    pub(super) fn leaf_tile(
-        &mut self,
-        archive: &Archive,
-        computed: &[Option<Hash>],
-        stored: Option<&Stored>,
-        findings: &mut Findings,
-    ) {
-        let computed = computed.iter().copied().collect::<Option<Vec<_>>>();
-        let root = Known {
-            computed: computed.as_deref().map(root),
-            claimed: claim(stored),
-        };
+    /// Takes the root of a whole leaf tile: a hash of level 1.
+    pub(super) fn leaf_tile(&mut self, archive: &Archive, root: Known, findings: &mut Findings) {
         self.push(archive, 1, root, findings);
     }
 
@@ -136,7 +160,8 @@ impl Tiles {
         tile: &Level,
         findings: &mut Findings,
     ) -> Option<Hash> {
-        let stored = self.read(archive, (level, tile.n), tile.known.len() as u64, findings)?;
+        let stored = read(archive, (level, tile.n), tile.known.len() as u64, findings)?;
+        self.read += 1;
         for (index, (known, hash)) in tile.known.iter().zip(&stored.hashes).enumerate() {
             let checkable = known.computed.or(known.claimed).is_some();
             if checkable && ![known.computed, known.claimed].contains(&Some(*hash)) {
@@ -171,6 +196,7 @@ fn claim(stored: Option<&Stored>) -> Option<Hash> {
     (hashes.len() as u64 == TILE_WIDTH).then(|| root(hashes))
 }
 
-fn root(hashes: &[Hash]) -> Hash {
+/// The root over the hashes of a tile.
+pub(super) fn root(hashes: &[Hash]) -> Hash {
     hashes.iter().copied().collect::<Frontier>().root()
 }

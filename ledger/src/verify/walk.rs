@@ -1,16 +1,18 @@
 //! Goes through the log once, bundle by bundle: entries, items, tiles, tree, and what was signed on the way.
 
 use super::archive::Archive;
-use super::bundle::Bundle;
-use super::chain::{Chain, Place};
+use super::chain::{Before, Chain, Place};
 use super::code::Code;
 use super::finding::{Finding, Findings};
-use super::items::{self, Stated};
+use super::part::{self, Part};
 use super::past::Past;
-use super::tiles::{Stored, Tiles};
+use super::tiles::{Known, Tiles};
 use crate::frontier::Frontier;
 use crate::hash::Hash;
 use crate::tile::{TILE_WIDTH, entries_path, partial};
+
+/// The height of a whole leaf tile's subtree.
+const TILE_HEIGHT: u32 = TILE_WIDTH.ilog2();
 
 pub(super) struct Walk<'a> {
     pub(super) archive: &'a Archive,
@@ -21,6 +23,16 @@ pub(super) struct Walk<'a> {
     pub(super) tree: Option<Frontier>,
     pub(super) entries: u64,
     pub(super) items: u64,
+}
+
+/// Which part of the log is gone through, and how.
+pub(super) struct Route {
+    /// How many entries the log has.
+    pub(super) size: u64,
+    /// How many bundle positions have files.
+    pub(super) bundles: u64,
+    /// How many threads read.
+    pub(super) threads: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -37,75 +49,127 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes through `size` entries, of which `bundles` positions have files.
-    pub(super) fn run(&mut self, size: u64, bundles: u64, findings: &mut Findings) {
+    /// Goes on behind the first `size` entries, which are whole bundles, as the tiles have them.
+    /// False if the tiles are not there or not those of `root`: then begin with the first entry.
+    pub(super) fn behind(
+        &mut self,
+        (size, root): (u64, Option<Hash>),
+        before: Before,
+        now: u64,
+    ) -> bool {
+        let restored = Tiles::restore(self.archive, size, now);
+        let Some((tiles, tree)) =
+            restored.filter(|(_, tree)| root.is_none_or(|root| root == tree.root()))
+        else {
+            return false;
+        };
+        self.chain.behind(before);
+        self.tiles = tiles;
+        self.tree = Some(tree);
+        true
+    }
+
+    /// Steps over what was signed for the entries before; whether it is what was compared with them.
+    pub(super) fn past_is(&mut self, compared: Hash) -> bool {
+        // What is found on the way is found again by the walk from the first entry, or was compared.
+        let mut found = Findings::new(0);
+        self.reached(&mut found);
+        self.past.compared() == compared && found.is_clean()
+    }
+
+    /// Goes through the entries from where the tree ends; says after each bundle how far it came.
+    pub(super) fn run(
+        &mut self,
+        route: &Route,
+        findings: &mut Findings,
+        watch: &mut dyn FnMut(&Self, &Findings),
+    ) {
+        let mut start = 0;
         if let Some(tree) = &self.tree {
+            start = tree.size() / TILE_WIDTH;
             self.past.reached(tree, findings);
         }
-        for n in 0..size.div_ceil(TILE_WIDTH) {
-            let first = n * TILE_WIDTH;
-            if n >= bundles {
-                let path = entries_path(n, partial(size).filter(|_| size - first < TILE_WIDTH));
-                let message = "not there, and nothing after it";
-                let finding = Finding::new(Code::FileMissing, message).file(&path);
-                findings.push(finding.seqs(first, size - 1));
-                self.tree = None;
-                return;
+        let positions = route.size.div_ceil(TILE_WIDTH);
+        let there = start..positions.min(route.bundles).max(start);
+        let missing = there.end;
+        let archive = self.archive;
+        part::in_order(archive, there, route.size, route.threads, |n, part| {
+            self.position(n, part, findings);
+            watch(self, findings);
+        });
+        if missing < positions {
+            self.rest_missing(missing, route.size, findings);
+        } else {
+            self.tiles.finish(self.archive, findings);
+        }
+    }
+
+    fn rest_missing(&mut self, n: u64, size: u64, findings: &mut Findings) {
+        let first = n * TILE_WIDTH;
+        let path = entries_path(n, partial(size).filter(|_| size - first < TILE_WIDTH));
+        let message = "not there, and nothing after it";
+        let finding = Finding::new(Code::FileMissing, message).file(&path);
+        findings.push(finding.seqs(first, size - 1));
+        self.tree = None;
+    }
+
+    fn position(&mut self, n: u64, part: Part, findings: &mut Findings) {
+        part.files_found
+            .iter()
+            .for_each(|found| findings.push(found.clone()));
+        self.tiles.read += u64::from(part.stored.is_some());
+        let first = n * TILE_WIDTH;
+        let whole = self.whole(first, &part, findings);
+        for index in 0..part.leaves.len() {
+            self.entry(&part, index, first + index as u64, findings);
+            if !whole {
+                self.append(part.leaves[index], findings);
             }
-            self.position(n, (size - first).min(TILE_WIDTH), findings);
         }
-        self.tiles.finish(self.archive, findings);
-    }
-
-    fn position(&mut self, n: u64, width: u64, findings: &mut Findings) {
-        let bundle = Bundle::read(self.archive, n, width, findings);
-        let stored = self.tiles.read(self.archive, (0, n), width, findings);
-        let (mut leaves, mut stated) = (Vec::new(), Vec::new());
-        for (index, seq) in (n * TILE_WIDTH..)
-            .take(usize::try_from(width).unwrap_or(0))
-            .enumerate()
-        {
-            let (leaf, batch) = self.entry(bundle.as_ref(), index, seq, stored.as_ref(), findings);
-            self.append(leaf, findings);
-            leaves.push(leaf);
-            stated.push(batch);
+        if let Some(root) = part.root.filter(|_| whole) {
+            self.append_whole(root, findings);
         }
-        self.items += items::check(self.archive, n, &stated, findings);
-        if width == TILE_WIDTH {
-            self.tiles
-                .leaf_tile(self.archive, &leaves, stored.as_ref(), findings);
+        self.items += part.items;
+        part.items_found
+            .into_iter()
+            .for_each(|found| findings.push(found));
+        if part.width == TILE_WIDTH {
+            let root = Known {
+                computed: part.root,
+                claimed: part.claimed,
+            };
+            self.tiles.leaf_tile(self.archive, root, findings);
         }
     }
 
-    /// The leaf hash of an entry (from its tile where the entry cannot be read), and its batch.
-    fn entry(
-        &mut self,
-        bundle: Option<&Bundle>,
-        index: usize,
-        seq: u64,
-        stored: Option<&Stored>,
-        findings: &mut Findings,
-    ) -> (Option<Hash>, Stated) {
-        let stored = stored.and_then(|tile| {
+    /// Whether the tree takes the part as one subtree: nothing was signed in its midst.
+    fn whole(&mut self, first: u64, part: &Part, findings: &mut Findings) -> bool {
+        part.width == TILE_WIDTH
+            && part.root.is_some()
+            && self
+                .past
+                .next_stop(first, findings)
+                .is_none_or(|stop| stop >= first + TILE_WIDTH)
+    }
+
+    fn entry(&mut self, part: &Part, index: usize, seq: u64, findings: &mut Findings) {
+        let stored = part.stored.as_ref().and_then(|tile| {
             tile.hashes
                 .get(index)
                 .map(|hash| (tile.path.as_str(), *hash))
         });
-        let found = bundle.and_then(|bundle| bundle.entry(index).map(|found| (bundle, found)));
-        let Some((bundle, (offset, bytes))) = found else {
-            let hash = stored.map(|(_, hash)| hash);
-            self.chain.gap(hash, findings);
-            return (hash, None);
+        let read = part.entries[index].as_ref();
+        let Some((read, file)) = read.zip(part.bundle.as_deref()) else {
+            return self.chain.gap(stored.map(|(_, hash)| hash), findings);
         };
         self.entries += 1;
         let place = Place {
             seq,
-            file: &bundle.path,
-            offset,
+            file,
+            offset: read.offset,
             stored,
         };
-        let (leaf, entry) = self.chain.entry(bytes, &place, findings);
-        (Some(leaf), entry.map(|entry| entry.facts.batch))
+        self.chain.entry(read, &place, findings);
     }
 
     fn append(&mut self, leaf: Option<Hash>, findings: &mut Findings) {
@@ -113,6 +177,17 @@ impl<'a> Walk<'a> {
             tree.append(leaf);
             tree
         });
+        self.reached(findings);
+    }
+
+    fn append_whole(&mut self, root: Hash, findings: &mut Findings) {
+        if let Some(tree) = &mut self.tree {
+            tree.append_subtree(root, TILE_HEIGHT);
+        }
+        self.reached(findings);
+    }
+
+    fn reached(&mut self, findings: &mut Findings) {
         if let Some(tree) = &self.tree {
             self.past.reached(tree, findings);
         }

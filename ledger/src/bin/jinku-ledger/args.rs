@@ -1,9 +1,14 @@
 //! What can be asked on the command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::progress::Show;
+use crate::selection::Selection;
+use crate::{
+    checkpoints, compare, consistency, export, proof, reconcile, record, report, selftest,
+};
 use clap::{Parser, Subcommand};
-use ledger::{Operation, Outcome};
 
 /// Check and read a Jinku ledger, offline, trusting nobody but your own key.
 #[derive(Parser)]
@@ -52,11 +57,30 @@ pub(crate) enum Command {
     /// Verify an archive: every entry, link, tile, root, signature and item
     #[command(after_help = VERDICTS)]
     Verify(Verify),
-    /// List the entries of an archive (verifies nothing)
-    Show(Show),
+    /// List the entries of an archive that are asked for (verifies nothing)
+    #[command(visible_alias = "filter")]
+    Show(ShowEntries),
     /// Verify one entry by its receipt alone, and say what it says
     #[command(after_help = RECEIPT_VERDICTS)]
     Receipt(Receipt),
+    /// Take one entry out of an archive, with its proof
+    Record(record::Args),
+    /// Verify a C2SP tlog-proof of bytes that lie beside it
+    Proof(proof::Args),
+    /// Prove that of two signed checkpoints the newer continues the older
+    Consistency(consistency::Args),
+    /// Hold two copies of one log against each other, and find where they part
+    Compare(compare::Args),
+    /// List the archived checkpoints, and what is wrong with them
+    Checkpoints(checkpoints::Args),
+    /// Verify, then tell who redeemed what, what was denied, and when: as text, JSON, CSV or a page
+    Report(Box<report::Args>),
+    /// Hold the ledger against the vault's row counts, and against receipts that units kept
+    Reconcile(reconcile::Args),
+    /// Copy what a verified checkpoint covers, with the format's text and a verifier in Python
+    Export(export::Args),
+    /// Make a ledger, attack it in every known way, and see whether this tool finds each
+    Selftest(selftest::Args),
     /// Say what a finding means and what to do about it
     Explain(Explain),
     /// Cosign checkpoints of other organisations' logs, and refuse rollbacks and forks
@@ -64,55 +88,73 @@ pub(crate) enum Command {
     Witness(crate::witness::Witness),
 }
 
+/// The auditor's own keys. None of them may come from an archive.
+#[derive(clap::Args)]
+pub(crate) struct Keys {
+    /// A log's public key, as `name+hash+base64`; may be given for each log
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) key: Vec<String>,
+    /// A file with public keys, one a line; it must lie outside of the archive
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Vec<PathBuf>,
+}
+
 #[derive(clap::Args)]
 pub(crate) struct Verify {
-    /// The folder that holds `checkpoint` and `tile/`
-    pub(crate) dir: PathBuf,
-    /// The log's public key, as `name+hash+base64`
-    #[arg(long, value_name = "VKEY", conflicts_with = "key_file")]
-    pub(crate) key: Option<String>,
-    /// A file with the log's public key; it must lie outside of DIR
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
+    /// The folders that hold `checkpoint` and `tile/`
+    #[arg(value_name = "DIR", required = true)]
+    pub(crate) dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: Keys,
     /// The log's name, if it is not the key's name
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: Option<String>,
-    /// Remember the verified checkpoint here, and hold the log to it next time
+    /// Remember the verified checkpoint here, and hold the log to it next time; a folder for many
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// Print a report in JSON (schema `jinku-ledger.report/1`)
+    /// Read only what came since this signed checkpoint, and prove that the log continues it
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["state", "resume"])]
+    pub(crate) since: Option<PathBuf>,
+    /// Save here how far it came, and go on from there if the file is there; gone when done
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+    /// Threads that read and hash [default: as many as processors]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// When to draw the progress bar, on standard error
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(crate) progress: Show,
+    /// No progress bar
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Print a report in JSON (schema `jinku-ledger.report/1`, for several `jinku-ledger.reports/1`)
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(clap::Args)]
-pub(crate) struct Show {
+pub(crate) struct ShowEntries {
     /// The folder that holds `checkpoint` and `tile/`
     pub(crate) dir: PathBuf,
-    /// Only entries of this unit
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Show the items of each entry too
     #[arg(long)]
-    pub(crate) unit: Option<String>,
-    /// Only this operation, such as `detokenize`
-    #[arg(long, value_parser = operation)]
-    pub(crate) op: Option<Operation>,
-    /// Only this outcome: `ok`, `denied` or `error`
-    #[arg(long, value_parser = outcome)]
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) items: bool,
     /// One JSON object a line (schema `jinku-ledger.entry/1`)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "csv")]
     pub(crate) json: bool,
+    /// One line of comma-separated values an entry, or an item with --items
+    #[arg(long)]
+    pub(crate) csv: bool,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Receipt {
     /// The receipt, a C2SP tlog-proof
     pub(crate) file: PathBuf,
-    /// The log's public key, as `name+hash+base64`
-    #[arg(long, value_name = "VKEY", conflicts_with = "key_file")]
-    pub(crate) key: Option<String>,
-    /// A file with the log's public key
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: Keys,
     /// Print the verdict, the entry and its items in JSON (schema `jinku-ledger.receipt/1`)
     #[arg(long)]
     pub(crate) json: bool,
@@ -122,17 +164,4 @@ pub(crate) struct Receipt {
 pub(crate) struct Explain {
     /// A finding's code, such as `root-mismatch`; without one, all are listed
     pub(crate) code: Option<String>,
-}
-
-fn operation(name: &str) -> Result<Operation, String> {
-    Operation::parse(name).ok_or_else(|| one_of(Operation::ALL))
-}
-
-fn outcome(name: &str) -> Result<Outcome, String> {
-    Outcome::parse(name).ok_or_else(|| one_of(Outcome::ALL))
-}
-
-fn one_of(all: &[impl ToString]) -> String {
-    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-    format!("expected one of {}", names.join(", "))
 }

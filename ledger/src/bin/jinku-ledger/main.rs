@@ -2,10 +2,25 @@
 //! but the auditor's own state file. Only `witness` listens, and only builds with that feature have it.
 
 mod args;
+mod checkpoints;
+mod compare;
+mod consistency;
 mod explain;
+mod export;
+mod files;
+mod progress;
+mod proof;
+mod reading;
 mod receipt;
+mod reconcile;
+mod record;
+mod report;
 mod screen;
+mod selection;
+mod selftest;
 mod show;
+mod trust;
+mod verdict;
 mod verify;
 #[cfg(feature = "witness")]
 mod witness;
@@ -40,6 +55,15 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Show(args) => show::run(args),
         Command::Receipt(args) => receipt::run(args),
+        Command::Record(args) => record::run(args),
+        Command::Proof(args) => proof::run(args),
+        Command::Consistency(args) => consistency::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Checkpoints(args) => checkpoints::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Reconcile(args) => reconcile::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Selftest(args) => selftest::run(args),
         Command::Explain(args) => explain::run(args),
         #[cfg(feature = "witness")]
         Command::Witness(args) => witness::run(args),

@@ -6,19 +6,24 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use ledger::verify::{Class, Code};
-use ledger::{Item, RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, VerifierKey, verify_receipt};
+use ledger::{
+    Item, Origin, RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, VerifierKey, named_origin,
+    verify_receipt,
+};
 use serde_json::{Value, json};
 
 use crate::args;
 use crate::screen::{Pretty, Screen, coloured, shown};
 use crate::show::{hex, object, row};
-use crate::verify::key;
+use crate::trust::Keyring;
 
 const RECEIPT_SCHEMA: &str = "jinku-ledger.receipt/1";
 
 pub(crate) fn run(args: &args::Receipt) -> anyhow::Result<u8> {
-    let key = key(args.key.as_deref(), args.key_file.as_deref())?;
-    let verdict = match (&key, text(&args.file)?) {
+    let keys = Keyring::open(&args.keys, &[])?;
+    let text = text(&args.file)?;
+    let key = keys.of(text.as_deref().and_then(origin_of).as_ref())?;
+    let verdict = match (&key, text) {
         (None, _) => Err(Fault::new(
             Code::NoKey,
             "nothing was checked: pass --key".into(),
@@ -54,7 +59,7 @@ impl Fault {
 }
 
 /// The file's text; nothing where it is not text. One byte more than allowed is enough to refuse it.
-fn text(file: &Path) -> anyhow::Result<Option<String>> {
+pub(crate) fn text(file: &Path) -> anyhow::Result<Option<String>> {
     let mut bytes = Vec::new();
     let opened = File::open(file).context("the receipt cannot be opened")?;
     opened
@@ -62,6 +67,12 @@ fn text(file: &Path) -> anyhow::Result<Option<String>> {
         .read_to_end(&mut bytes)
         .context("the receipt cannot be read")?;
     Ok(String::from_utf8(bytes).ok())
+}
+
+/// The log that the checkpoint in a proof names: it chooses among the auditor's keys, no more.
+pub(crate) fn origin_of(text: &str) -> Option<Origin> {
+    let (_, note) = text.split_once("\n\n")?;
+    named_origin(note)
 }
 
 fn print(
@@ -128,7 +139,8 @@ fn report(
     })
 }
 
-fn item(item: &Item) -> Value {
+/// An item in JSON.
+pub(crate) fn item(item: &Item) -> Value {
     json!({
         "pseudonym": { "epoch": item.pseudonym.epoch, "id": hex(&item.pseudonym.id) },
         "class": item.class,

@@ -15,6 +15,11 @@ impl Screen {
         Ok(writeln!(anstream::stdout(), "{text}")?)
     }
 
+    /// Text as it is, with its own line ends: what was taken out of an archive.
+    pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+        Ok(io::stdout().write_all(text.as_bytes())?)
+    }
+
     /// A value as one line of JSON, or over many lines for people.
     pub(crate) fn json(value: &impl Serialize, pretty: Pretty) -> anyhow::Result<()> {
         let text = match pretty {
@@ -28,6 +33,13 @@ impl Screen {
     pub(crate) fn remark(text: &str) {
         // Nobody to tell if standard error is closed.
         let _ = writeln!(anstream::stderr(), "{text}");
+    }
+
+    /// A picture of progress in the place of the one before; none wipes the last.
+    pub(crate) fn picture(text: &str) {
+        let mut stderr = anstream::stderr();
+        // As above: a closed stream leaves nobody to tell.
+        let _ = write!(stderr, "\r\x1b[2K{text}").and_then(|()| stderr.flush());
     }
 
     /// An error, with its causes.

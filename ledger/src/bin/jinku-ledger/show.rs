@@ -1,33 +1,54 @@
 //! `show`: the entries of an archive, one a line.
 
 use ledger::verify::{Class, Listed, Listing};
-use ledger::{Entry, Facts, Utc};
+use ledger::{Entry, Item, Utc};
 use serde_json::{Value, json};
 
 use crate::args;
+use crate::receipt;
 use crate::screen::{Pretty, Screen, shown};
 
 const ENTRY_SCHEMA: &str = "jinku-ledger.entry/1";
 
-pub(crate) fn run(args: &args::Show) -> anyhow::Result<u8> {
+/// The columns of `--csv`.
+const COLUMNS: [&str; 16] = [
+    "seq",
+    "time",
+    "operation",
+    "outcome",
+    "unit",
+    "gateway",
+    "purpose",
+    "domain",
+    "reason",
+    "key",
+    "key_version",
+    "request",
+    "items",
+    "token",
+    "class",
+    "view",
+];
+
+pub(crate) fn run(args: &args::ShowEntries) -> anyhow::Result<u8> {
     Screen::remark("not verified: `jinku-ledger verify` says whether these entries are genuine");
-    let (mut listed, mut unreadable) = (0_u64, 0_u64);
-    for Listed { seq, entry } in Listing::open(&args.dir)? {
-        let Some(entry) = entry else {
-            unreadable += 1;
-            continue;
-        };
-        if !asked_for(args, &entry.facts) {
-            continue;
-        }
-        listed += 1;
-        if args.json {
-            Screen::json(&object(seq, &entry), Pretty::Compact)?;
-        } else {
-            Screen::line(&row(seq, &entry))?;
+    let mut listing = Listing::open(&args.dir)?;
+    if args.items || args.selection.needs_items() {
+        listing = listing.with_items();
+    }
+    if args.csv {
+        Screen::line(&csv(COLUMNS))?;
+    }
+    let (mut shown, mut unreadable) = (0_u64, 0_u64);
+    for listed in listing {
+        let lost = listed.entry.is_none() || args.items && listed.items.is_none();
+        unreadable += u64::from(lost);
+        if args.selection.takes(&listed) {
+            shown += 1;
+            print(args, &listed)?;
         }
     }
-    Screen::remark(&format!("{listed} entries shown, {unreadable} unreadable"));
+    Screen::remark(&format!("{shown} entries shown, {unreadable} unreadable"));
     let class = if unreadable > 0 {
         Class::Incomplete
     } else {
@@ -36,12 +57,82 @@ pub(crate) fn run(args: &args::Show) -> anyhow::Result<u8> {
     Ok(class.exit_code())
 }
 
-fn asked_for(args: &args::Show, facts: &Facts) -> bool {
-    args.unit
-        .as_ref()
-        .is_none_or(|unit| facts.unit.as_ref() == Some(unit))
-        && args.op.is_none_or(|operation| facts.operation == operation)
-        && args.outcome.is_none_or(|outcome| facts.outcome == outcome)
+fn print(args: &args::ShowEntries, listed: &Listed) -> anyhow::Result<()> {
+    let Some(entry) = &listed.entry else {
+        return Ok(());
+    };
+    let seq = listed.seq;
+    let items = listed.items.as_deref().filter(|_| args.items);
+    if args.json {
+        let mut object = object(seq, entry);
+        if let Some(items) = items {
+            object["items"] = items.iter().map(receipt::item).collect();
+        }
+        return Screen::json(&object, Pretty::Compact);
+    }
+    if args.csv {
+        let entry = columns(seq, entry);
+        let none = [const { String::new() }; 3];
+        let lines: Vec<[String; 3]> = match items {
+            Some(items) if !items.is_empty() => items.iter().map(item_columns).collect(),
+            _ => vec![none],
+        };
+        return lines.iter().try_for_each(|item| {
+            let cells = entry.iter().chain(item).map(String::as_str);
+            Screen::line(&csv(cells))
+        });
+    }
+    Screen::line(&row(seq, entry))?;
+    for item in items.unwrap_or_default() {
+        let [token, class, view] = item_columns(item);
+        Screen::line(&format!(
+            "          token {token}  {}  {view}",
+            shown(&class)
+        ))?;
+    }
+    Ok(())
+}
+
+fn columns(seq: u64, entry: &Entry) -> [String; 13] {
+    let facts = &entry.facts;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (key, version) = facts.key.clone().unzip();
+    [
+        seq.to_string(),
+        Utc::from_micros(entry.time_us).to_string(),
+        facts.operation.to_string(),
+        facts.outcome.to_string(),
+        text(&facts.unit),
+        text(&facts.gateway),
+        text(&facts.purpose),
+        text(&facts.domain),
+        text(&facts.reason),
+        key.unwrap_or_default(),
+        version.map_or_else(String::new, |version| version.to_string()),
+        facts.request.map_or_else(String::new, |id| hex(&id)),
+        facts.batch.map_or(0, |batch| batch.count).to_string(),
+    ]
+}
+
+fn item_columns(item: &Item) -> [String; 3] {
+    let token = hex(&item.pseudonym.id);
+    [token, item.class.clone(), item.view.to_string()]
+}
+
+/// Cells on a line (RFC 4180). One that a spreadsheet would take for a formula gets a quote in front.
+pub(crate) fn csv<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
+    let cell = |cell: &str| {
+        let cell = shown(cell);
+        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let cell = if formula { format!("'{cell}") } else { cell };
+        if cell.contains(['"', ',', '\n']) {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        } else {
+            cell
+        }
+    };
+    let cells: Vec<String> = cells.into_iter().map(cell).collect();
+    cells.join(",")
 }
 
 /// An entry on one line.

@@ -1,97 +1,157 @@
-//! `verify`: reads what the auditor pinned, judges the archive, and pins what was verified.
+//! `verify`: reads what the auditor pinned, judges the archives, and pins what was verified.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
 use anyhow::{Context as _, bail, ensure};
-use ledger::verify::{Class, Finding, Options, signers_of, verify_archive};
-use ledger::{Checkpoint, Origin, Report, Trust, VerifierKey};
+use ledger::verify::{Begin, Class, Finding, Options, Resume, stated_origin, verify_watched};
+use ledger::{Report, Trust};
+use serde_json::json;
 
 use crate::args;
+use crate::files::replace;
+use crate::progress::{Bar, Show};
 use crate::screen::{Pretty, Screen, coloured, shown};
+use crate::trust::{Keyring, outside, pinned, state};
+
+/// Names the shape of a report over several archives.
+const REPORTS_SCHEMA: &str = "jinku-ledger.reports/1";
 
 pub(crate) fn run(args: &args::Verify) -> anyhow::Result<u8> {
-    let trust = trust(args)?;
-    let report = verify_archive(&args.dir, &trust, Options::default());
-    if args.json {
-        Screen::json(&report, Pretty::Lines)?;
-    } else {
-        print(&report)?;
-    }
-    if let Some(state) = &args.state {
-        pin(state, &report)?;
-    }
-    Ok(report.exit_code)
-}
-
-fn trust(args: &args::Verify) -> anyhow::Result<Trust> {
-    if let (None, Some(file)) = (&args.key, &args.key_file) {
-        outside(file, &args.dir)?;
-    }
-    let key = key(args.key.as_deref(), args.key_file.as_deref())?;
-    let origin = args.origin.as_deref().map(Origin::parse).transpose()?;
-    let pinned = match (&args.state, &key) {
-        (None, _) => None,
-        (Some(_), None) => {
-            bail!("--state needs --key or --key-file: only what is signed is pinned")
-        }
-        (Some(file), Some(key)) => pinned(file, &args.dir, key)?,
-    };
-    Ok(Trust {
-        key,
-        origin,
-        pinned,
-        ..Trust::default()
-    })
-}
-
-/// The key that was named, if any was.
-pub(crate) fn key(text: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<VerifierKey>> {
-    let text = match (text, file) {
-        (Some(text), _) => text.to_owned(),
-        (None, Some(file)) => fs::read_to_string(file).context("the key file cannot be read")?,
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(VerifierKey::parse(text.trim())?))
-}
-
-/// The operator can write in the archive: a key from there would prove nothing.
-fn outside(file: &Path, dir: &Path) -> anyhow::Result<()> {
-    let dir = dir.canonicalize().context("the archive cannot be opened")?;
-    let parent = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // Both where the file is named and where a link leads.
-    let named: PathBuf = parent
-        .canonicalize()
-        .context("the file's folder cannot be opened")?;
-    let real = file.canonicalize().unwrap_or_else(|_| named.clone());
-    let inside = named.starts_with(&dir) || real.starts_with(&dir);
+    let dirs: Vec<&Path> = args.dirs.iter().map(PathBuf::as_path).collect();
+    let keys = Keyring::open(&args.keys, &dirs)?;
+    let one = dirs.len() == 1;
     ensure!(
-        !inside,
-        "the file lies inside the archive: keep keys and state away from the operator"
+        one || args.since.is_none() && args.resume.is_none(),
+        "--since and --resume go with one archive"
     );
-    Ok(())
+    let mut reports = Vec::new();
+    for dir in dirs {
+        let state = args.state.as_deref().map(|file| {
+            if one {
+                Ok(file.to_owned())
+            } else {
+                state_in(file, dir)
+            }
+        });
+        let state = state.transpose()?;
+        let report = judge(args, dir, &keys, state.as_deref())?;
+        if !args.json {
+            print(&report)?;
+        }
+        if let Some(state) = &state {
+            pin(state, &report)?;
+        }
+        reports.push(report);
+    }
+    let verdict = reports.iter().map(|report| report.verdict).max();
+    let verdict = verdict.unwrap_or(Class::Verified);
+    match reports.as_slice() {
+        [report] if args.json => Screen::json(report, Pretty::Lines)?,
+        [_] => {}
+        many if args.json => {
+            let all = json!({
+                "schema": REPORTS_SCHEMA,
+                "verdict": verdict,
+                "exit_code": verdict.exit_code(),
+                "reports": many,
+            });
+            Screen::json(&all, Pretty::Lines)?;
+        }
+        many => {
+            let word = coloured(verdict, verdict.as_str());
+            let exit = verdict.exit_code();
+            Screen::line(&format!("{} archives: {word} (exit {exit})", many.len()))?;
+        }
+    }
+    Ok(verdict.exit_code())
 }
 
-fn pinned(file: &Path, dir: &Path, key: &VerifierKey) -> anyhow::Result<Option<Checkpoint>> {
-    outside(file, dir)?;
-    match fs::read_to_string(file) {
-        Ok(note) => {
-            // The log's key may have handed over since the key was pinned.
-            let pinned = signers_of(dir, key).open(&note);
-            Ok(Some(pinned.context(
-                "the state file is not a checkpoint signed by this key",
-            )?))
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Screen::remark("first run: no state file yet, so nothing holds the log to its past");
-            Ok(None)
-        }
-        Err(error) => Err(error).context("the state file cannot be read"),
+fn judge(
+    args: &args::Verify,
+    dir: &Path,
+    keys: &Keyring,
+    state_file: Option<&Path>,
+) -> anyhow::Result<Report> {
+    let mut trust = keys.trust(dir, args.origin.as_deref())?;
+    let mut options = Options {
+        threads: threads(args.jobs),
+        ..Options::default()
+    };
+    if let Some(file) = state_file {
+        trust.pinned = state(file, dir, &trust)?;
     }
+    if let Some(file) = &args.since {
+        trust.pinned = pinned(file, dir, &trust)?;
+        ensure!(
+            trust.pinned.is_some(),
+            "the checkpoint of --since is not there"
+        );
+        options.begin = Begin::Pinned;
+    }
+    let place = args.resume.as_deref().map(|file| place(file, dir, &trust));
+    if let Some(Some(place)) = place.transpose()? {
+        let entries = place.entries();
+        Screen::remark(&format!(
+            "going on behind {entries} entries, if the archive is as it was"
+        ));
+        options.begin = Begin::Resume(Box::new(place));
+    }
+    let show = if args.quiet {
+        Show::Never
+    } else {
+        args.progress
+    };
+    let mut bar = Bar::new(show, args.resume.clone());
+    let report = verify_watched(dir, &trust, &options, &mut |progress| bar.reached(progress));
+    bar.done();
+    Ok(report)
+}
+
+/// As many threads as were asked for, or as there are processors.
+pub(crate) fn threads(jobs: Option<NonZeroUsize>) -> usize {
+    let there = || available_parallelism().ok();
+    jobs.or_else(there).map_or(1, NonZeroUsize::get)
+}
+
+/// Where a verification of this archive was broken off.
+fn place(file: &Path, dir: &Path, trust: &Trust) -> anyhow::Result<Option<Resume>> {
+    outside(file, dir)?;
+    if trust.key.is_none() {
+        bail!("--resume needs --key or --key-file: only a signed log can have stayed the same");
+    }
+    if !file.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(file).context("the place to go on at cannot be read")?;
+    let place = Resume::parse(&text);
+    let place =
+        place.context("this file is not a place to go on at: remove it, or name another")?;
+    Ok(Some(place))
+}
+
+/// The state file of one of several archives: named after its log.
+fn state_in(folder: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+    ensure!(
+        folder.is_dir(),
+        "with several archives --state names a folder that is there: each log gets a file in it"
+    );
+    outside(&folder.join("state"), dir)?;
+    let origin = stated_origin(dir);
+    let origin = origin.context("an archive without a readable checkpoint has no state")?;
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '.' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = origin.as_str().chars().map(plain).collect();
+    // Two names may look alike once they are plain.
+    let mark = ledger::leaf_hash(origin.as_str().as_bytes()).to_string();
+    Ok(folder.join(format!("{name}-{}.checkpoint", &mark[..8])))
 }
 
 /// Replaces the state in one step, only after a good verdict.
@@ -104,14 +164,7 @@ fn pin(state: &Path, report: &Report) -> anyhow::Result<()> {
         Screen::remark("the state file was left as it is");
         return Ok(());
     };
-    let mut next = state.as_os_str().to_owned();
-    next.push(".next");
-    let mut file = File::create(&next).context("the state file cannot be written")?;
-    let written = file
-        .write_all(note.as_bytes())
-        .and_then(|()| file.sync_all());
-    written.context("the state file cannot be written")?;
-    fs::rename(&next, state).context("the state file cannot be replaced")
+    replace(state, note.as_bytes())
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {
@@ -134,6 +187,11 @@ fn print(report: &Report) -> anyhow::Result<()> {
         "  read: {} hash tiles, {} items, {} archived checkpoints",
         read.tiles, read.items, read.checkpoints
     ))?;
+    if let Some(entries) = report.resumed_at {
+        Screen::line(&format!(
+            "  gone on behind {entries} entries that an earlier run verified"
+        ))?;
+    }
     if let Some(size) = report.pinned_size {
         Screen::line(&format!(
             "  held to the checkpoint of size {size} verified last time"
@@ -151,7 +209,8 @@ fn print(report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn described(finding: &Finding) -> String {
+/// A finding on one line, with its place.
+pub(crate) fn described(finding: &Finding) -> String {
     let mut place = Vec::new();
     if let Some(file) = &finding.file {
         place.push(shown(file));

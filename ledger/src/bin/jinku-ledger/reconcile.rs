@@ -1,0 +1,315 @@
+//! `reconcile`: holds the ledger against what others know: the vault's row counts, receipts that units kept.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use ledger::verify::{Book, BookError, Class, Code, Listed};
+use ledger::{
+    ItemView, Operation, Outcome, RECEIPT_BYTES_MAX, Receipt, Trust, VerifierKey, verify_receipt,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::args::Keys;
+use crate::files::read;
+use crate::reading::{Reading, verified};
+use crate::screen::{Pretty, Screen, coloured, shown};
+use crate::trust::Keyring;
+use crate::verdict;
+use crate::verify::threads;
+
+/// Names the shape of the answer in JSON.
+const SCHEMA: &str = "jinku-ledger.reconciled/1";
+const COUNTS_SCHEMA: &str = "jinku.counts/1";
+const COUNTS_BYTES_MAX: u64 = 1024 * 1024;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The folder that holds `checkpoint` and `tile/`
+    dir: PathBuf,
+    #[command(flatten)]
+    keys: Keys,
+    /// The log's name, if it is not the key's name
+    #[arg(long, value_name = "NAME")]
+    origin: Option<String>,
+    /// The vault's row counts, as `jinku ledger counts` prints them
+    #[arg(long, value_name = "FILE")]
+    counts: Option<PathBuf>,
+    /// How many tokens the vault's operator says there are
+    #[arg(long, value_name = "N", conflicts_with = "counts")]
+    tokens: Option<u64>,
+    /// How many entries the vault's operator says there are
+    #[arg(long, value_name = "N", conflicts_with = "counts")]
+    entries: Option<u64>,
+    /// A receipt that a unit kept, or a folder of them (`*.tlog-proof`)
+    #[arg(long, value_name = "PATH")]
+    receipts: Vec<PathBuf>,
+    /// Print the answer in JSON (schema `jinku-ledger.reconciled/1`)
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the vault has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counts {
+    schema: String,
+    /// Entries, published or not.
+    entries: Option<u64>,
+    /// Tokens that stand.
+    tokens: Option<u64>,
+    /// The same by domain.
+    #[serde(default)]
+    domains: BTreeMap<String, u64>,
+}
+
+/// A difference, or none: what was compared and what it came to.
+struct Line {
+    what: String,
+    ledger: u64,
+    told: u64,
+    code: Option<Code>,
+}
+
+/// Tokens by domain, as their entries tell.
+#[derive(Default)]
+struct Standing {
+    issued: BTreeMap<String, HashSet<[u8; 16]>>,
+    incomplete: u64,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
+    let counts = counts(args)?;
+    ensure!(
+        counts.is_some() || !args.receipts.is_empty(),
+        "nothing to hold the ledger against: pass --counts, --tokens, --entries or --receipts"
+    );
+    let keys = Keyring::open(&args.keys, &[&args.dir])?;
+    let trust = keys.trust(&args.dir, args.origin.as_deref())?;
+    let Some(key) = &trust.key else {
+        return verdict::refused("reconcile", Code::NoKey, "nothing was compared: pass --key");
+    };
+    let mut standing = Standing::default();
+    let read = verified(&args.dir, &trust, threads(None), |listed| {
+        standing.add(listed);
+    })?;
+    let (report, reading) = read;
+    if reading == Reading::Changed || report.verdict > Class::Warning {
+        let message = format!(
+            "the archive itself is not good ({}): verify it first",
+            report.verdict.as_str()
+        );
+        let code = report
+            .findings
+            .first()
+            .map_or(Code::RootMismatch, |first| first.code);
+        return verdict::refused("reconcile", code, &message);
+    }
+    let size = report.checkpoint.map_or(0, |stated| stated.size);
+    ensure!(
+        standing.incomplete == 0,
+        "entries or items could not be read: verify the archive"
+    );
+    let mut lines = counts.map_or_else(Vec::new, |counts| standing.compare(&counts, size));
+    lines.extend(receipts(args, &trust, key)?);
+    told(args, &lines)
+}
+
+fn counts(args: &Args) -> anyhow::Result<Option<Counts>> {
+    let Some(file) = &args.counts else {
+        let told = args.tokens.is_some() || args.entries.is_some();
+        return Ok(told.then(|| Counts {
+            schema: COUNTS_SCHEMA.to_owned(),
+            entries: args.entries,
+            tokens: args.tokens,
+            domains: BTreeMap::new(),
+        }));
+    };
+    let counts: Counts = serde_json::from_slice(&read(file, COUNTS_BYTES_MAX)?)
+        .context("these are not the vault's counts: make them with `jinku ledger counts`")?;
+    ensure!(
+        counts.schema == COUNTS_SCHEMA,
+        "counts of another schema than {COUNTS_SCHEMA}"
+    );
+    Ok(Some(counts))
+}
+
+impl Standing {
+    /// A token stands from its issue until it is erased, purged or replaced: as `restore` counts.
+    fn add(&mut self, listed: &Listed) {
+        let Some(facts) = listed.entry.as_ref().map(|entry| &entry.facts) else {
+            self.incomplete += 1;
+            return;
+        };
+        let Some(items) = &listed.items else {
+            self.incomplete += 1;
+            return;
+        };
+        if facts.outcome != Outcome::Ok {
+            return;
+        }
+        let domain = facts.domain.clone().unwrap_or_default();
+        let removes = matches!(
+            facts.operation,
+            Operation::Erase | Operation::TokenPurge | Operation::TokenReplace
+        );
+        let standing = self.issued.entry(domain).or_default();
+        for item in items {
+            let id = item.pseudonym.id;
+            match item.view {
+                ItemView::Issued => {
+                    standing.insert(id);
+                }
+                ItemView::Done if removes => {
+                    standing.remove(&id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn compare(&self, counts: &Counts, size: u64) -> Vec<Line> {
+        let mut lines = Vec::new();
+        // What was not published when the rows were counted may explain that there are more.
+        let ahead = counts.entries.is_some_and(|entries| entries > size);
+        let line = |what: String, ledger: u64, told: u64| {
+            let code = match (ledger == told, ahead) {
+                (true, _) => None,
+                (false, true) => Some(Code::CountsAhead),
+                (false, false) => Some(Code::CountsDiffer),
+            };
+            Line {
+                what,
+                ledger,
+                told,
+                code,
+            }
+        };
+        if let Some(entries) = counts.entries {
+            lines.push(line("entries".to_owned(), size, entries));
+        }
+        let all: usize = self.issued.values().map(HashSet::len).sum();
+        if let Some(tokens) = counts.tokens {
+            lines.push(line("tokens".to_owned(), all as u64, tokens));
+        }
+        if counts.domains.is_empty() {
+            return lines;
+        }
+        let named = self.issued.iter().filter(|(_, tokens)| !tokens.is_empty());
+        let domains = named.map(|(domain, _)| domain).chain(counts.domains.keys());
+        let domains: std::collections::BTreeSet<&String> = domains.collect();
+        for domain in domains {
+            let ours = self.issued.get(domain).map_or(0, HashSet::len) as u64;
+            let told = counts.domains.get(domain).copied().unwrap_or(0);
+            lines.push(line(format!("tokens of {domain}"), ours, told));
+        }
+        lines
+    }
+}
+
+/// Each receipt that was kept is held against the log as it is now.
+fn receipts(args: &Args, trust: &Trust, key: &VerifierKey) -> anyhow::Result<Vec<Line>> {
+    if args.receipts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let book = Book::open(&args.dir, trust)?;
+    let mut lines = Vec::new();
+    for path in &args.receipts {
+        let kept = if path.is_dir() {
+            in_folder(path)?
+        } else {
+            vec![path.clone()]
+        };
+        for file in kept {
+            let bytes = read(&file, RECEIPT_BYTES_MAX as u64)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let (seq, code) = held(&book, key, &text);
+            lines.push(Line {
+                what: format!("receipt {}", file.display()),
+                ledger: u64::from(code.is_none()),
+                told: 1,
+                code: code.or_else(|| seq.is_none().then_some(Code::ReceiptMalformed)),
+            });
+        }
+    }
+    Ok(lines)
+}
+
+/// The entry that a receipt is of, and what is wrong: the log must still have those bytes, there, and
+/// continue the checkpoint that the unit was shown.
+fn held(book: &Book, key: &VerifierKey, text: &str) -> (Option<u64>, Option<Code>) {
+    let (Ok(receipt), verified) = (Receipt::decode(text), verify_receipt(text, key)) else {
+        return (None, Some(Code::ReceiptMalformed));
+    };
+    let shown = match verified {
+        Ok(verified) => verified.checkpoint,
+        Err(error) => return (Some(receipt.index), Some(error.code())),
+    };
+    let now = book.checkpoint();
+    let continued = shown.size <= now.size && book.consistency(&shown, now).is_ok();
+    let same = book
+        .entry(receipt.index)
+        .map(|bytes| bytes == receipt.entry);
+    let code = match same {
+        Ok(true) if continued => None,
+        Ok(_) | Err(BookError::Outside { .. }) => Some(Code::ReceiptLost),
+        Err(error) => Some(error.code()),
+    };
+    (Some(receipt.index), code)
+}
+
+fn in_folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let names = fs::read_dir(folder);
+    for name in names.with_context(|| format!("{} cannot be read", folder.display()))? {
+        let path = name?.path();
+        if path.extension().is_some_and(|end| end == "tlog-proof") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    ensure!(
+        !found.is_empty(),
+        "no `*.tlog-proof` is in {}",
+        folder.display()
+    );
+    Ok(found)
+}
+
+fn told(args: &Args, lines: &[Line]) -> anyhow::Result<u8> {
+    let worst = lines
+        .iter()
+        .filter_map(|line| line.code.map(Code::class))
+        .max();
+    let worst = worst.unwrap_or(Class::Verified);
+    if args.json {
+        let line = |line: &Line| json!({ "what": line.what, "ledger": line.ledger, "told": line.told, "finding": line.code });
+        let lines: Vec<_> = lines.iter().map(line).collect();
+        let exit = worst.exit_code();
+        let all =
+            json!({ "schema": SCHEMA, "verdict": worst, "exit_code": exit, "compared": lines });
+        Screen::json(&all, Pretty::Lines)?;
+        return Ok(exit);
+    }
+    let word = coloured(worst, worst.as_str());
+    Screen::line(&format!("reconcile: {word} (exit {})", worst.exit_code()))?;
+    for Line {
+        what,
+        ledger,
+        told,
+        code,
+    } in lines
+    {
+        let judged = code.map_or_else(
+            || "ok".to_owned(),
+            |code| coloured(code.class(), code.as_str()),
+        );
+        Screen::line(&format!(
+            "- {}: ledger {ledger}, told {told}: {judged}",
+            shown(what)
+        ))?;
+    }
+    Ok(worst.exit_code())
+}

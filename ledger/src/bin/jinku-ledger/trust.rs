@@ -1,0 +1,115 @@
+//! What the auditor brings: keys, names, pinned checkpoints. All of it from outside of the archive.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use ledger::verify::{signers_of, stated_origin};
+use ledger::{Checkpoint, Origin, Trust, VerifierKey};
+
+use crate::args;
+use crate::screen::Screen;
+
+/// The keys that the auditor holds.
+pub(crate) struct Keyring(Vec<VerifierKey>);
+
+impl Keyring {
+    /// The keys that were named. A file has one key a line; it lies outside of every archive.
+    pub(crate) fn open(keys: &args::Keys, dirs: &[&Path]) -> anyhow::Result<Self> {
+        let mut held = Vec::new();
+        for text in &keys.key {
+            held.push(VerifierKey::parse(text.trim())?);
+        }
+        for file in &keys.key_file {
+            dirs.iter().try_for_each(|dir| outside(file, dir))?;
+            let text = fs::read_to_string(file)
+                .with_context(|| format!("the key file {} cannot be read", file.display()))?;
+            let lines = text.lines().map(str::trim);
+            for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+                held.push(VerifierKey::parse(line)?);
+            }
+        }
+        Ok(Self(held))
+    }
+
+    /// The one key there is, whatever it is named; of several the one with this log's name.
+    pub(crate) fn of(&self, origin: Option<&Origin>) -> anyhow::Result<Option<VerifierKey>> {
+        if let [key] = self.0.as_slice() {
+            return Ok(Some(key.clone()));
+        }
+        let named = |key: &&VerifierKey| origin.is_some_and(|origin| origin.as_str() == key.name());
+        let mut found = self.0.iter().filter(named);
+        let key = found.next();
+        let other = found.find(|other| Some(*other) != key);
+        ensure!(
+            other.is_none(),
+            "two keys have the name of this log: pass only the one that it signs with"
+        );
+        Ok(key.cloned())
+    }
+
+    /// The trust in the archive in `dir`: its key, and the expected name.
+    pub(crate) fn trust(&self, dir: &Path, origin: Option<&str>) -> anyhow::Result<Trust> {
+        let origin = origin.map(Origin::parse).transpose()?;
+        // The stated name only chooses among the auditor's own keys.
+        let stated = || stated_origin(dir);
+        let key = self.of(origin.clone().or_else(stated).as_ref())?;
+        Ok(Trust {
+            key,
+            origin,
+            ..Trust::default()
+        })
+    }
+}
+
+/// The operator can write in the archive: a key from there would prove nothing.
+pub(crate) fn outside(file: &Path, dir: &Path) -> anyhow::Result<()> {
+    let Ok(dir) = dir.canonicalize() else {
+        // Nothing lies inside of what is not there; whoever opens it says so.
+        return Ok(());
+    };
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // Both where the file is named and where a link leads.
+    let named: PathBuf = parent
+        .canonicalize()
+        .context("the file's folder cannot be opened")?;
+    let real = file.canonicalize().unwrap_or_else(|_| named.clone());
+    let inside = named.starts_with(&dir) || real.starts_with(&dir);
+    ensure!(
+        !inside,
+        "the file lies inside the archive: keep keys and state away from the operator"
+    );
+    Ok(())
+}
+
+/// The checkpoint that this file pins; nothing where the file is not there yet.
+pub(crate) fn pinned(file: &Path, dir: &Path, trust: &Trust) -> anyhow::Result<Option<Checkpoint>> {
+    outside(file, dir)?;
+    let Some(key) = &trust.key else {
+        bail!("a pinned checkpoint needs --key or --key-file: only what is signed is pinned");
+    };
+    match fs::read_to_string(file) {
+        Ok(note) => {
+            // The log's key may have handed over since the key was pinned.
+            let pinned = signers_of(dir, key).open(&note);
+            let pinned =
+                pinned.context("the pinned file is not a checkpoint signed by this key")?;
+            Ok(Some(pinned))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("the pinned checkpoint cannot be read"),
+    }
+}
+
+/// The same, where there may be none yet.
+pub(crate) fn state(file: &Path, dir: &Path, trust: &Trust) -> anyhow::Result<Option<Checkpoint>> {
+    let pinned = pinned(file, dir, trust)?;
+    if pinned.is_none() {
+        Screen::remark("first run: no state file yet, so nothing holds the log to its past");
+    }
+    Ok(pinned)
+}

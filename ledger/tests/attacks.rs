@@ -1,0 +1,164 @@
+//! The catalogue of attacks: each is made on a real ledger and must be found by the finding, at the place
+//! and with the exit code that it names. `cargo test -p ledger --test attacks -- --nocapture` shows the table.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop where it fails"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use ledger::Trust;
+use ledger::verify::{Code, Options, verify_archive};
+use support::{Log, put};
+use tempfile::{TempDir, tempdir};
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_jinku-ledger"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn published(log: &Log, sizes: &[u64]) -> TempDir {
+    let dir = tempdir().unwrap();
+    log.publish(dir.path(), sizes);
+    dir
+}
+
+#[test]
+fn every_attack_of_the_catalogue_is_found() {
+    let output = run(&["selftest"]);
+    println!("{}", out(&output));
+    assert_eq!(
+        code(&output),
+        0,
+        "{}\n{}",
+        out(&output),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let json = run(&["selftest", "--json"]);
+    let lines: Vec<serde_json::Value> = out(&json)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.len() >= 75, "{}", lines.len());
+    let ids: BTreeSet<&str> = lines
+        .iter()
+        .map(|line| line["attack"].as_str().unwrap())
+        .collect();
+    for id in [
+        "T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08", "T09", "T10", "T11", "T12", "T13",
+        "T14", "T15", "T16", "T17", "T18", "T19", "T24", "T26", "T27", "T28", "T29", "T30", "T31",
+        "T32", "T33", "T34", "T35", "T36", "T37", "T38", "T39", "T40", "T41", "T42", "T43", "T44",
+        "T45", "T48", "T51", "T53", "T57", "T59", "T60", "T63",
+    ] {
+        assert!(ids.contains(id), "{id}");
+    }
+    for line in &lines {
+        assert_eq!(line["found"], true, "{line}");
+        let class = Code::parse(line["found_by"].as_str().unwrap())
+            .unwrap()
+            .class();
+        assert!(line["exit_code"].as_u64().unwrap() >= u64::from(class.exit_code() == 1));
+    }
+}
+
+#[test]
+fn the_ledgers_of_the_selftest_can_be_looked_at() {
+    let own = tempdir().unwrap();
+    let keep = own.path().join("attacks");
+    let output = run(&["selftest", "--keep", keep.to_str().unwrap()]);
+    assert_eq!(code(&output), 0);
+    assert!(keep.join("honest/checkpoint").is_file());
+    assert!(keep.join("T60-entry-altered/tile/entries/001").is_file());
+    assert_eq!(
+        code(&run(&["selftest", "--keep", keep.to_str().unwrap()])),
+        64
+    );
+}
+
+/// What an auditor's own files do in an attack: keys, state, links.
+#[test]
+fn what_the_auditor_brings_cannot_be_taken_from_the_archive() {
+    let log = Log::of(300);
+    let dir = published(&log, &[300]);
+    let own = tempdir().unwrap();
+    let key = log.key().to_string();
+    let archive = dir.path().to_str().unwrap();
+    put(dir.path(), "policy", key.as_bytes());
+    let planted = dir.path().join("policy");
+    let planted = planted.to_str().unwrap();
+    assert_eq!(code(&run(&["verify", archive, "--key-file", planted])), 64);
+    for flag in ["--state", "--since", "--resume"] {
+        let output = run(&["verify", archive, "--key", &key, flag, planted]);
+        assert_eq!(code(&output), 64, "{flag}: {output:?}");
+    }
+    let link = own.path().join("link");
+    std::os::unix::fs::symlink(planted, &link).unwrap();
+    let link = link.to_str().unwrap();
+    for args in [
+        &["report", archive, "--key-file", link][..],
+        &["record", archive, "--seq", "1", "--key-file", link],
+        &["checkpoints", archive, "--key-file", link],
+        &["compare", archive, archive, "--key-file", link],
+    ] {
+        assert_eq!(code(&run(args)), 64, "{args:?}");
+    }
+}
+
+/// T61: a state file that was taken away, or put back, is told.
+#[test]
+fn a_lost_state_file_is_said_and_an_old_one_still_holds() {
+    let log = Log::of(700);
+    let (dir, own) = (published(&log, &[300, 700]), tempdir().unwrap());
+    let state = own.path().join("state");
+    let key = log.key().to_string();
+    let verify = || {
+        let (archive, state) = (dir.path().to_str().unwrap(), state.to_str().unwrap());
+        run(&["verify", archive, "--key", &key, "--state", state])
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said(&verify()).contains("first run"));
+    fs::write(&state, log.note(300)).unwrap();
+    let second = verify();
+    assert!(!said(&second).contains("first run") && out(&second).contains("size 300"));
+    fs::remove_file(&state).unwrap();
+    assert!(said(&verify()).contains("first run"));
+}
+
+/// T23: what a ledger says of its keys gives nobody trust; the pinned key does.
+#[test]
+fn a_rotation_that_the_ledger_tells_of_is_not_believed() {
+    let log = Log::told(300, |seq, entry| {
+        if seq == 299 {
+            entry.facts.operation = ledger::Operation::KeyRotate;
+            entry.facts.outcome = ledger::Outcome::Ok;
+        }
+    });
+    let other = Log {
+        signer: ed25519_dalek::SigningKey::from_bytes(&[9; 32]),
+        ..log.clone()
+    };
+    let dir = published(&other, &[300]);
+    let trust = Trust {
+        key: Some(log.key()),
+        ..Trust::default()
+    };
+    let report = verify_archive(Path::new(dir.path()), &trust, &Options::default());
+    assert_eq!(report.exit_code, 3);
+}
