@@ -26,6 +26,11 @@ pub(crate) enum Lines {
 
 /// NFC, and no control character (but LF, where the text may have lines).
 pub(crate) fn is_clean(text: &str, lines: Lines) -> bool {
+    // Most texts are printable ASCII, and then this is all there is to look at.
+    let printable = |all, byte| all & matches!(byte, b' '..=b'~');
+    if text.bytes().fold(true, printable) {
+        return true;
+    }
     let controls = text
         .chars()
         .any(|c| c.is_control() && !(lines == Lines::Many && c == '\n'));
@@ -104,7 +109,7 @@ impl<'a> Reader<'a> {
             .map_err(|_| spelling(start, "a byte string of the wrong length"))
     }
 
-    pub(crate) fn text(&mut self, lines: Lines) -> Result<String, EntryError> {
+    pub(crate) fn text(&mut self, lines: Lines) -> Result<&'a str, EntryError> {
         let start = self.at;
         let length = self.head(TEXT, "expected a text string")?;
         let bytes = self.take(length)?;
@@ -115,7 +120,7 @@ impl<'a> Reader<'a> {
                 "text that is not NFC or has control characters",
             ));
         }
-        Ok(text.to_owned())
+        Ok(text)
     }
 
     pub(crate) fn array(&mut self, items: u64) -> Result<(), EntryError> {

@@ -45,7 +45,11 @@ pub fn leaf_hash(entry: &[u8]) -> Hash {
 /// SHA-256(0x01 || left || right), RFC 6962 §2.1.
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    digest(&[&[1], &left.0, &right.0])
+    // In one piece: a node is hashed for every entry, and the parts would be copied anyway.
+    let mut node = [1; 65];
+    node[1..33].copy_from_slice(&left.0);
+    node[33..].copy_from_slice(&right.0);
+    digest(&[&node])
 }
 
 /// What the first entry holds as `prev`: SHA-256("genesis\n" || origin).

@@ -66,7 +66,7 @@ impl Item {
         let mut r = Reader::new(bytes);
         r.array(3)?;
         let pseudonym = pseudonym(&mut r)?;
-        let class = r.text(Lines::One)?;
+        let class = r.text(Lines::One)?.to_owned();
         let view = ItemView::from_code(r.uint()?);
         let view = view.ok_or_else(|| r.broken("an unknown view"))?;
         r.end()?;

@@ -268,3 +268,105 @@ fn a_folder_that_is_no_archive_gets_no_verdict() {
         5
     );
 }
+
+#[test]
+fn many_archives_are_verified_at_once_each_with_its_own_key() {
+    let desk = Desk::with(Log::of(300), 300);
+    let other = Log::named("bank.example/vault/node-2", 400);
+    let second = tempdir().unwrap();
+    other.publish(second.path(), &[400]);
+    let keys = format!("# nodes\n{}\n\n{}\n", desk.log.key(), other.key());
+    fs::write(desk.own.path().join("keys"), keys).unwrap();
+    let states = desk.own("states");
+    let verify = |more: &[&str]| {
+        let second = second.path().to_str().unwrap();
+        let keys = desk.own("keys");
+        run(&[&["verify", desk.dir(), second, "--key-file", &keys], more].concat())
+    };
+    let good = verify(&[]);
+    assert_eq!(code(&good), 0, "{good:?}");
+    assert!(
+        out(&good).ends_with("2 archives: verified (exit 0)\n"),
+        "{}",
+        out(&good)
+    );
+    assert_eq!(
+        code(&verify(&["--state", &states])),
+        64,
+        "a folder that is there"
+    );
+    fs::create_dir(&states).unwrap();
+    assert_eq!(code(&verify(&["--state", &states])), 0);
+    assert_eq!(fs::read_dir(&states).unwrap().count(), 2);
+    assert!(out(&verify(&["--state", &states])).contains("held to the checkpoint of size 400"));
+
+    put(second.path(), "checkpoint", other.note(300).as_bytes());
+    let back = verify(&["--state", &states, "--json"]);
+    assert_eq!(code(&back), 4, "{back:?}");
+    let told: serde_json::Value = serde_json::from_str(&out(&back)).unwrap();
+    assert_eq!(told["reports"][0]["exit_code"], 0);
+    assert_eq!(told["reports"][1]["exit_code"], 4);
+    assert_eq!(told["exit_code"], 4);
+    assert_eq!(code(&verify(&["--since", &desk.own("keys")])), 64);
+    // A key for one log is none for another.
+    let one = run(&[
+        "verify",
+        second.path().to_str().unwrap(),
+        "--key",
+        &desk.log.key().to_string(),
+    ]);
+    assert_eq!(code(&one), 3);
+}
+
+#[test]
+fn what_came_since_a_pinned_checkpoint_is_verified_alone() {
+    let desk = Desk::with(Log::of(1000), 1000);
+    let since = desk.own("since");
+    fs::write(&since, desk.log.note(600)).unwrap();
+    let verify = || desk.verify(&["--key-file", &desk.own("key"), "--since", &since]);
+    let output = verify();
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert!(
+        out(&output).contains("488 entries, seq 512-999"),
+        "{}",
+        out(&output)
+    );
+    fs::write(&since, "nonsense").unwrap();
+    assert_eq!(code(&verify()), 64);
+    fs::remove_file(&since).unwrap();
+    assert_eq!(code(&verify()), 64);
+}
+
+#[test]
+fn the_bar_is_drawn_where_it_is_asked_for_and_leaves_no_place_behind() {
+    let desk = Desk::with(Log::of(600), 600);
+    let place = desk.own("place");
+    let key = desk.own("key");
+    let bar = desk.verify(&[
+        "--key-file",
+        &key,
+        "--progress",
+        "always",
+        "--resume",
+        &place,
+        "-j",
+        "2",
+    ]);
+    assert_eq!(code(&bar), 0, "{bar:?}");
+    assert!(
+        err(&bar).contains("100 %  600 of 600 entries"),
+        "{}",
+        err(&bar)
+    );
+    assert!(!Path::new(&place).exists());
+    let plain = desk.verify(&["--key-file", &key]);
+    assert_eq!(err(&plain), "");
+    assert_eq!(plain.stdout, bar.stdout);
+    fs::write(&place, "nonsense").unwrap();
+    assert_eq!(
+        code(&desk.verify(&["--key-file", &key, "--resume", &place])),
+        64
+    );
+    assert_eq!(code(&desk.verify(&["--key-file", &key, "-j", "0"])), 64);
+    assert_eq!(code(&desk.verify(&["--resume", &place])), 64);
+}

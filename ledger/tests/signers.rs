@@ -262,7 +262,7 @@ impl Handed {
             key: Some(self.keys[pinned].key()),
             ..Trust::default()
         };
-        let report = verify_archive(self.dir(), &trust, Options::default());
+        let report = verify_archive(self.dir(), &trust, &Options::default());
         let codes = report.findings.iter().map(|finding| finding.code.as_str());
         (report.exit_code, codes.collect())
     }
@@ -279,7 +279,7 @@ fn an_archive_is_verified_from_the_pinned_key_on() {
         key: Some(Pair::of(9).key()),
         ..Trust::default()
     };
-    let report = verify_archive(handed.dir(), &stranger, Options::default());
+    let report = verify_archive(handed.dir(), &stranger, &Options::default());
     assert_eq!(report.exit_code, 3);
 }
 

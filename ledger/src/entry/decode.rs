@@ -1,8 +1,7 @@
 //! Reads an entry strictly: required keys first, then known keys in ascending order, then nothing.
 
-use super::{
-    Batch, Boot, ENTRY_BYTES_MAX, Entry, Facts, Operation, Outcome, Pseudonym, SCHEMA, encode,
-};
+use super::view::{EntryView, FactsView};
+use super::{Batch, Boot, ENTRY_BYTES_MAX, Entry, Operation, Outcome, Pseudonym, SCHEMA, encode};
 use crate::cbor::{Lines, Reader};
 use crate::error::EntryError;
 use crate::hash::Hash;
@@ -10,6 +9,20 @@ use crate::hash::Hash;
 const LAST_REQUIRED_KEY: u64 = 6;
 
 pub(super) fn entry(bytes: &[u8]) -> Result<Entry, EntryError> {
+    let entry = view(bytes)?.to_entry();
+    // Belt and braces: whatever the reader let through must be what the writer writes.
+    if encode::entry(&entry)? != bytes {
+        return Err(EntryError::Spelling {
+            offset: 0,
+            rule: "a second spelling",
+        });
+    }
+    Ok(entry)
+}
+
+/// Reads an entry without copying from it. That it lets through what the writer writes, and nothing else,
+/// is how the reader is made; a property test holds it against [`entry`].
+pub(crate) fn view(bytes: &[u8]) -> Result<EntryView<'_>, EntryError> {
     if bytes.len() > ENTRY_BYTES_MAX {
         return Err(EntryError::TooLong);
     }
@@ -23,17 +36,11 @@ pub(super) fn entry(bytes: &[u8]) -> Result<Entry, EntryError> {
         last = fact(&mut r, last, &mut entry.facts)?;
     }
     r.end()?;
-    // Belt and braces: whatever the reader let through must be what the writer writes.
-    if encode::entry(&entry)? != bytes {
-        return Err(EntryError::Spelling {
-            offset: 0,
-            rule: "a second spelling",
-        });
-    }
+    encode::placed(&entry.facts)?;
     Ok(entry)
 }
 
-fn required(r: &mut Reader<'_>) -> Result<Entry, EntryError> {
+fn required<'a>(r: &mut Reader<'a>) -> Result<EntryView<'a>, EntryError> {
     key(r, 0)?;
     if r.uint()? != SCHEMA {
         return Err(r.broken("an unknown schema version"));
@@ -56,12 +63,12 @@ fn required(r: &mut Reader<'_>) -> Result<Entry, EntryError> {
     key(r, LAST_REQUIRED_KEY)?;
     let outcome = Outcome::from_code(r.uint()?);
     let outcome = outcome.ok_or_else(|| r.broken("an unknown outcome"))?;
-    Ok(Entry {
+    Ok(EntryView {
         seq,
         prev,
         time_us,
         boot,
-        facts: Facts::new(operation, outcome),
+        facts: FactsView::new(operation, outcome),
     })
 }
 
@@ -75,7 +82,7 @@ fn key(r: &mut Reader<'_>, expected: u64) -> Result<(), EntryError> {
 }
 
 /// Reads one optional pair and returns its key.
-fn fact(r: &mut Reader<'_>, last: u64, facts: &mut Facts) -> Result<u64, EntryError> {
+fn fact<'a>(r: &mut Reader<'a>, last: u64, facts: &mut FactsView<'a>) -> Result<u64, EntryError> {
     let out_of_order = r.broken("a key twice or out of order");
     let unknown = r.broken("an unknown key");
     let key = r.uint()?;
@@ -109,7 +116,7 @@ pub(crate) fn pseudonym(r: &mut Reader<'_>) -> Result<Pseudonym, EntryError> {
     })
 }
 
-fn key_version(r: &mut Reader<'_>) -> Result<(String, u32), EntryError> {
+fn key_version<'a>(r: &mut Reader<'a>) -> Result<(&'a str, u32), EntryError> {
     r.array(2)?;
     let id = r.text(Lines::One)?;
     let broken = r.broken("a key version above 32 bits");

@@ -1,14 +1,17 @@
 //! Writes an entry: a map with ascending integer keys, absent facts left out.
 
-use super::{ENTRY_BYTES_MAX, Entry, Facts, Operation, SCHEMA};
+use super::view::{EntryView, FactsView};
+use super::{ENTRY_BYTES_MAX, Entry, Operation, SCHEMA};
 use crate::cbor::{Lines, Writer, is_clean};
 use crate::error::EntryError;
 
 const REQUIRED_PAIRS: u64 = 7;
 
 pub(super) fn entry(entry: &Entry) -> Result<Vec<u8>, EntryError> {
+    let entry = EntryView::from(entry);
     let facts = &entry.facts;
-    check(facts)?;
+    placed(facts)?;
+    clean(facts)?;
     let mut w = Writer::default();
     w.map(REQUIRED_PAIRS + present(facts));
     w.uint(0);
@@ -36,27 +39,29 @@ pub(super) fn entry(entry: &Entry) -> Result<Vec<u8>, EntryError> {
     }
 }
 
-fn check(facts: &Facts) -> Result<(), EntryError> {
+/// Facts that only some operations have.
+pub(super) fn placed(facts: &FactsView<'_>) -> Result<(), EntryError> {
     if facts.format.is_some() && facts.operation != Operation::Genesis {
         return Err(EntryError::FormatOutsideGenesis);
     }
     if facts.statement.is_some() && facts.operation != Operation::SignerRotate {
         return Err(EntryError::StatementMisplaced);
     }
-    let key = facts.key.as_ref().map(|(id, _)| id);
+    Ok(())
+}
+
+fn clean(facts: &FactsView<'_>) -> Result<(), EntryError> {
     let texts = [
-        &facts.unit,
-        &facts.gateway,
-        &facts.purpose,
-        &facts.domain,
-        &facts.reason,
+        facts.unit,
+        facts.gateway,
+        facts.purpose,
+        facts.domain,
+        facts.reason,
+        facts.key.map(|(id, _)| id),
     ];
-    let one_line = texts
-        .into_iter()
-        .flatten()
-        .chain(key)
-        .all(|t| is_clean(t, Lines::One));
-    let mut notes = [&facts.format, &facts.statement].into_iter().flatten();
+    let mut one_line = texts.into_iter().flatten();
+    let one_line = one_line.all(|t| is_clean(t, Lines::One));
+    let mut notes = [facts.format, facts.statement].into_iter().flatten();
     if one_line && notes.all(|t| is_clean(t, Lines::Many)) {
         Ok(())
     } else {
@@ -64,7 +69,7 @@ fn check(facts: &Facts) -> Result<(), EntryError> {
     }
 }
 
-fn present(facts: &Facts) -> u64 {
+fn present(facts: &FactsView<'_>) -> u64 {
     let present = [
         facts.unit.is_some(),
         facts.gateway.is_some(),
@@ -83,22 +88,22 @@ fn present(facts: &Facts) -> u64 {
     present.into_iter().map(u64::from).sum()
 }
 
-fn optional(w: &mut Writer, facts: &Facts) {
-    text(w, 7, facts.unit.as_deref());
-    text(w, 8, facts.gateway.as_deref());
+fn optional(w: &mut Writer, facts: &FactsView<'_>) {
+    text(w, 7, facts.unit);
+    text(w, 8, facts.gateway);
     if let Some(actor) = &facts.actor {
         w.uint(9);
         w.array(2);
         w.uint(actor.epoch);
         w.bytes(&actor.id);
     }
-    text(w, 10, facts.purpose.as_deref());
+    text(w, 10, facts.purpose);
     bytes(w, 11, facts.policy.as_ref().map(<[u8; 32]>::as_slice));
-    if let Some((id, version)) = &facts.key {
+    if let Some((id, version)) = facts.key {
         w.uint(12);
         w.array(2);
         w.text(id);
-        w.uint(u64::from(*version));
+        w.uint(u64::from(version));
     }
     bytes(w, 13, facts.request.as_ref().map(<[u8; 16]>::as_slice));
     bytes(w, 14, facts.commitment.as_ref().map(<[u8; 32]>::as_slice));
@@ -108,10 +113,10 @@ fn optional(w: &mut Writer, facts: &Facts) {
         w.uint(batch.count);
         w.bytes(&batch.root.0);
     }
-    text(w, 16, facts.domain.as_deref());
-    text(w, 17, facts.reason.as_deref());
-    text(w, 18, facts.format.as_deref());
-    text(w, 19, facts.statement.as_deref());
+    text(w, 16, facts.domain);
+    text(w, 17, facts.reason);
+    text(w, 18, facts.format);
+    text(w, 19, facts.statement);
 }
 
 fn text(w: &mut Writer, key: u64, text: Option<&str>) {

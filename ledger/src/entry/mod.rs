@@ -5,6 +5,7 @@ mod encode;
 pub(crate) mod operation;
 #[cfg(test)]
 mod tests;
+pub(crate) mod view;
 
 pub use operation::{Operation, Outcome};
 

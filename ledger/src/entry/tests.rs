@@ -378,3 +378,22 @@ fn items_come_back_as_they_were_and_in_one_spelling() {
         assert!(items_root(&[refused]).is_err());
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn what_is_read_without_copying_is_what_is_decoded(
+        entry in entry(), at in any::<prop::sample::Index>(),
+        cut in 0_usize..4, put in vec(any::<u8>(), 0..4)
+    ) {
+        let good = entry.encode().unwrap();
+        let at = at.index(good.len());
+        let end = (at + cut).min(good.len());
+        let bad = [&good[..at], put.as_slice(), &good[end..]].concat();
+        for bytes in [good, bad] {
+            let viewed = decode::view(&bytes).map(view::EntryView::to_entry);
+            prop_assert_eq!(viewed, Entry::decode(&bytes));
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! Reads files of an archive: never through a link, never outside of its folder, never without a limit.
 
+use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::code::Code;
 use super::finding::Finding;
@@ -10,6 +12,10 @@ use super::finding::Finding;
 /// A folder that holds a log's files.
 pub(super) struct Archive {
     root: PathBuf,
+    /// Folders that were looked at and are no links: every file stands in one of a few.
+    plain: Mutex<HashSet<String>>,
+    /// Every folder of partial files, once all names were looked at.
+    partials: OnceLock<HashSet<String>>,
 }
 
 /// Why a file was not read.
@@ -51,7 +57,11 @@ impl Archive {
     pub(super) fn open(dir: &Path) -> Result<Self, ReadError> {
         let root = dir.canonicalize().map_err(|error| reason(&error))?;
         if root.is_dir() {
-            Ok(Self { root })
+            Ok(Self {
+                root,
+                plain: Mutex::default(),
+                partials: OnceLock::new(),
+            })
         } else {
             Err(ReadError::Unreadable)
         }
@@ -63,8 +73,13 @@ impl Archive {
         if !meta.is_file() {
             return Err(ReadError::Link);
         }
+        if meta.len() > bytes_max {
+            return Err(ReadError::TooLarge);
+        }
         let file = File::open(full).map_err(|error| reason(&error))?;
-        let mut bytes = Vec::new();
+        // One more than there are, so that the end is seen without growing.
+        let room = usize::try_from(meta.len()).unwrap_or(0).saturating_add(1);
+        let mut bytes = Vec::with_capacity(room);
         let taken = file
             .take(bytes_max.saturating_add(1))
             .read_to_end(&mut bytes);
@@ -74,6 +89,18 @@ impl Archive {
         } else {
             Ok(bytes)
         }
+    }
+
+    /// From now on only these folders of partial files are looked into: no others were there.
+    pub(super) fn know_partials(&self, folders: HashSet<String>) {
+        // Whoever was first looked at the same names.
+        let _ = self.partials.set(folders);
+    }
+
+    /// Whether there may be partial files in this folder.
+    pub(super) fn may_have_partials(&self, folder: &str) -> bool {
+        let known = self.partials.get();
+        known.is_none_or(|known| known.contains(folder))
     }
 
     /// Whether a plain file stands there.
@@ -105,21 +132,38 @@ impl Archive {
         Ok(names)
     }
 
-    /// Walks down part by part, refusing links and names that lead elsewhere.
+    /// Refuses links, and names that lead elsewhere, in every part of the path.
     fn look(&self, path: &str) -> Result<(PathBuf, Metadata), ReadError> {
-        let mut full = self.root.clone();
-        let mut meta = fs::symlink_metadata(&full).map_err(|error| reason(&error))?;
-        for part in path.split('/').filter(|part| !part.is_empty()) {
-            if part == "." || part == ".." || part.contains(['\\', '\0']) {
-                return Err(ReadError::Link);
-            }
-            full.push(part);
-            meta = fs::symlink_metadata(&full).map_err(|error| reason(&error))?;
-            if meta.is_symlink() {
-                return Err(ReadError::Link);
-            }
+        let strange = |part: &str| part == "." || part == ".." || part.contains(['\\', '\0']);
+        if path.starts_with('/') || path.split('/').any(strange) {
+            return Err(ReadError::Link);
+        }
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            self.look_at_folder(folder)?;
+        }
+        let full = self.root.join(path);
+        let meta = fs::symlink_metadata(&full).map_err(|error| reason(&error))?;
+        if meta.is_symlink() {
+            return Err(ReadError::Link);
         }
         Ok((full, meta))
+    }
+
+    fn look_at_folder(&self, folder: &str) -> Result<(), ReadError> {
+        let plain = || self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        if plain().contains(folder) {
+            return Ok(());
+        }
+        if let Some((above, _)) = folder.rsplit_once('/') {
+            self.look_at_folder(above)?;
+        }
+        let meta = fs::symlink_metadata(self.root.join(folder)).map_err(|error| reason(&error))?;
+        if meta.is_symlink() {
+            return Err(ReadError::Link);
+        }
+        // A log of a billion entries has some thousand folders of a thousand files.
+        plain().insert(folder.to_owned());
+        Ok(())
     }
 }
 

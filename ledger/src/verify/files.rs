@@ -98,10 +98,13 @@ impl Position<'_> {
     fn other_widths(&self, findings: &mut Findings) -> Vec<(u64, String)> {
         let full = (self.path)(None);
         let folder = format!("{full}.p");
-        let names = self.archive.names(&folder).unwrap_or_else(|error| {
-            findings.push(error.finding(&folder));
-            Vec::new()
-        });
+        let mut names = Vec::new();
+        if self.archive.may_have_partials(&folder) {
+            names = self.archive.names(&folder).unwrap_or_else(|error| {
+                findings.push(error.finding(&folder));
+                Vec::new()
+            });
+        }
         let mut widths: Vec<(u64, String)> = names
             .iter()
             .filter(|name| name.kind == Kind::File)

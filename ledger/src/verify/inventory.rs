@@ -1,5 +1,8 @@
 //! Looks at every name in the archive: links, strangers, and files beyond the checkpoint.
 
+use std::collections::HashSet;
+use std::mem;
+
 use super::archive::{Archive, Kind};
 use super::code::Code;
 use super::finding::{Finding, Findings};
@@ -18,6 +21,8 @@ pub(super) struct Inventory {
     pub(super) bundles: u64,
     /// The widest partial bundle at the last position, or 256.
     last_width: u64,
+    /// The folders of partial files.
+    partials: HashSet<String>,
 }
 
 impl Inventory {
@@ -27,6 +32,7 @@ impl Inventory {
             ..Self::default()
         };
         inventory.walk(archive, "", 0, findings);
+        archive.know_partials(mem::take(&mut inventory.partials));
         inventory
     }
 
@@ -52,9 +58,16 @@ impl Inventory {
                 format!("{folder}/{}", name.text)
             };
             match name.kind {
-                Kind::Folder => self.walk(archive, &path, depth + 1, findings),
+                Kind::Folder => {
+                    self.walk(archive, &path, depth + 1, findings);
+                    if path.as_bytes().ends_with(b".p") {
+                        self.partials.insert(path);
+                    }
+                }
                 Kind::File => self.file(&path, findings),
                 Kind::Other => {
+                    // Whoever looks into it says what it is.
+                    self.partials.insert(path.clone());
                     let message = "a link or special file, not followed";
                     findings.push(Finding::new(Code::LinkRefused, message).file(&path));
                 }

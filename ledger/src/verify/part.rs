@@ -10,7 +10,9 @@ use super::bundle::Bundle;
 use super::finding::{Finding, Findings};
 use super::items::{self, Stated};
 use super::tiles::{self, Stored};
-use crate::entry::{Batch, Boot, Entry, FORMAT, Operation};
+use crate::entry::decode::view;
+use crate::entry::view::EntryView;
+use crate::entry::{Batch, Boot, FORMAT, Operation};
 use crate::error::EntryError;
 use crate::hash::{Hash, leaf_hash};
 use crate::tile::TILE_WIDTH;
@@ -67,7 +69,7 @@ impl Part {
         let bundle = Bundle::read(archive, n, width, &mut findings);
         let stored = tiles::read(archive, (0, n), width, &mut findings);
         let entries: Vec<Option<Read>> = (0..count)
-            .map(|index| bundle.as_ref().and_then(|bundle| Read::of(bundle, index)))
+            .map(|index| Read::of(bundle.as_ref()?, index))
             .collect();
         let leaves = leaves(&entries, stored.as_ref());
         let (root, claimed) = roots(&leaves, stored.as_ref());
@@ -95,14 +97,13 @@ impl Read {
         Some(Self {
             leaf: leaf_hash(bytes),
             offset,
-            said: Entry::decode(bytes).map(|entry| Said::of(&entry)),
+            said: view(bytes).map(|entry| Said::of(&entry)),
         })
     }
 }
 
 impl Said {
-    fn of(entry: &Entry) -> Self {
-        let format = entry.facts.format.as_deref();
+    fn of(entry: &EntryView<'_>) -> Self {
         Self {
             seq: entry.seq,
             prev: entry.prev,
@@ -110,7 +111,7 @@ impl Said {
             boot: entry.boot,
             operation: entry.facts.operation,
             batch: entry.facts.batch,
-            format_known: format == Some(FORMAT),
+            format_known: entry.facts.format == Some(FORMAT),
         }
     }
 }

@@ -33,7 +33,11 @@ impl Log {
 
     /// The same, with entries changed before they are encoded, and linked as changed.
     pub(crate) fn told(size: u64, change: impl Fn(u64, &mut Entry)) -> Self {
-        let mut log = Self::empty();
+        Self::empty().grown(size, change)
+    }
+
+    fn grown(mut self, size: u64, change: impl Fn(u64, &mut Entry)) -> Self {
+        let log = &mut self;
         for seq in 0..size {
             let items = if seq % 7 == 3 {
                 items_of(seq)
@@ -54,7 +58,17 @@ impl Log {
             log.entries.push(entry.encode().unwrap());
             log.items.push(encode_items(&items).unwrap());
         }
-        log
+        self
+    }
+
+    /// A log of another name, with a key of its own.
+    pub(crate) fn named(name: &str, size: u64) -> Self {
+        let empty = Self {
+            origin: Origin::parse(name).unwrap(),
+            signer: SigningKey::from_bytes(&[43; 32]),
+            ..Self::empty()
+        };
+        empty.grown(size, |_, _| {})
     }
 
     pub(crate) fn empty() -> Self {

@@ -3,16 +3,18 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::{Parser, Subcommand};
+
 use crate::progress::Show;
 use crate::selection::Selection;
 use crate::{
-    checkpoints, compare, consistency, export, proof, reconcile, record, report, selftest,
+    bench, checkpoints, compare, consistency, export, papers, proof, reconcile, record, report,
+    selftest,
 };
-use clap::{Parser, Subcommand};
 
 /// Check and read a Jinku ledger, offline, trusting nobody but your own key.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "jinku-ledger", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -21,7 +23,9 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   jinku-ledger verify /mnt/ledger --key-file ~/audit/node-1.vkey --state ~/audit/node-1.state
+  jinku-ledger verify /mnt/ledger --key-file ~/audit/node-1.vkey --since ~/audit/monday.note
   jinku-ledger show /mnt/ledger --op detokenize --outcome denied
+  jinku-ledger report /mnt/ledger --key-file ~/audit/node-1.vkey --format html --out report.html
   jinku-ledger receipt erasure.tlog-proof --key-file ~/audit/node-1.vkey
   jinku-ledger explain root-mismatch";
 
@@ -50,7 +54,19 @@ Exit codes:
 
 Examples:
   jinku-ledger verify /mnt/ledger --key-file ~/audit/node-1.vkey --state ~/audit/node-1.state
+  jinku-ledger verify /mnt/ledger --key-file ~/audit/node-1.vkey --since ~/audit/monday.note
+  jinku-ledger verify /mnt/node-1 /mnt/node-2 --key-file ~/audit/nodes.vkeys --state ~/audit/states
   jinku-ledger verify /mnt/ledger --key 'bank.example/node-1+1a2b3c4d+AbCd...' --json";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  jinku-ledger show /mnt/ledger --op detokenize --outcome denied --from 2026-11-01
+  jinku-ledger show /mnt/ledger --token 00112233445566778899aabbccddeeff --items --csv";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  jinku-ledger explain
+  jinku-ledger explain root-mismatch";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -58,7 +74,7 @@ pub(crate) enum Command {
     #[command(after_help = VERDICTS)]
     Verify(Verify),
     /// List the entries of an archive that are asked for (verifies nothing)
-    #[command(visible_alias = "filter")]
+    #[command(visible_alias = "filter", after_help = SHOW_EXAMPLES)]
     Show(ShowEntries),
     /// Verify one entry by its receipt alone, and say what it says
     #[command(after_help = RECEIPT_VERDICTS)]
@@ -81,7 +97,14 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Make a ledger, attack it in every known way, and see whether this tool finds each
     Selftest(selftest::Args),
+    /// Say how fast this machine verifies, beside what it hashes when it does nothing else
+    Bench(bench::Args),
+    /// Print the manual page, or write a page for each command
+    Man(papers::Pages),
+    /// Print completions for a shell
+    Completions(papers::Completions),
     /// Say what a finding means and what to do about it
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// Cosign checkpoints of other organisations' logs, and refuse rollbacks and forks
     #[cfg(feature = "witness")]

@@ -13,7 +13,12 @@ use crate::verdict;
 /// Names the shape of a line in JSON.
 const SCHEMA: &str = "jinku-ledger.checkpoint/1";
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger checkpoints /mnt/ledger --key-file ~/audit/node-1.vkey --faults";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The folder that holds `checkpoint` and `checkpoints/`
     dir: PathBuf,

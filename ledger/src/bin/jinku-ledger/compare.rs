@@ -11,7 +11,12 @@ use crate::show::row;
 use crate::trust::Keyring;
 use crate::verdict;
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger compare /mnt/ledger /mnt/copy-of-the-other-auditor --key-file ~/audit/node-1.vkey";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// One copy
     first: PathBuf,

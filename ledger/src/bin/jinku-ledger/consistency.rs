@@ -19,7 +19,13 @@ use crate::verdict;
 const HASHES_MAX: usize = 63;
 const PROOF_BYTES_MAX: u64 = 128 * 1024;
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger consistency monday.note friday.note --archive /mnt/ledger --key-file ~/audit/node-1.vkey
+  jinku-ledger consistency monday.note friday.note --proof friday.proof --key-file ~/audit/node-1.vkey";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 #[group(id = "source", required = true, multiple = false, args = ["archive", "proof"])]
 pub(crate) struct Args {
     /// The older signed checkpoint

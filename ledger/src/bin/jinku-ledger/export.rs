@@ -22,7 +22,12 @@ const VERIFIER: &str = include_str!("../../../VERIFY.py");
 
 const ARCHIVE: &str = include_str!("archive.md");
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger export /mnt/ledger /media/usb/ledger --key-file ~/audit/node-1.vkey";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The folder that holds `checkpoint` and `tile/`
     dir: PathBuf,

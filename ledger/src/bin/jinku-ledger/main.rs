@@ -2,12 +2,15 @@
 //! but the auditor's own state file. Only `witness` listens, and only builds with that feature have it.
 
 mod args;
+mod bench;
 mod checkpoints;
 mod compare;
 mod consistency;
 mod explain;
 mod export;
 mod files;
+mod forge;
+mod papers;
 mod progress;
 mod proof;
 mod reading;
@@ -64,6 +67,9 @@ fn main() -> ExitCode {
         Command::Reconcile(args) => reconcile::run(args),
         Command::Export(args) => export::run(args),
         Command::Selftest(args) => selftest::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Man(args) => papers::man(args),
+        Command::Completions(args) => papers::completions(args),
         Command::Explain(args) => explain::run(args),
         #[cfg(feature = "witness")]
         Command::Witness(args) => witness::run(args),

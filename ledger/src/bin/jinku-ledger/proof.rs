@@ -12,7 +12,12 @@ use crate::show::row;
 use crate::trust::Keyring;
 use crate::verdict;
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger proof 1234.tlog-proof --entry 1234.cbor --key-file ~/audit/node-1.vkey";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The proof, a C2SP tlog-proof
     file: PathBuf,

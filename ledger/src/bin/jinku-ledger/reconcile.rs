@@ -25,7 +25,13 @@ const SCHEMA: &str = "jinku-ledger.reconciled/1";
 const COUNTS_SCHEMA: &str = "jinku.counts/1";
 const COUNTS_BYTES_MAX: u64 = 1024 * 1024;
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger reconcile /mnt/ledger --key-file ~/audit/node-1.vkey --counts counts.json
+  jinku-ledger reconcile /mnt/ledger --key-file ~/audit/node-1.vkey --receipts /srv/tax-office/receipts";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The folder that holds `checkpoint` and `tile/`
     dir: PathBuf,

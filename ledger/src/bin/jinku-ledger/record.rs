@@ -13,7 +13,13 @@ use crate::show::row;
 use crate::trust::Keyring;
 use crate::verdict;
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger record /mnt/ledger --seq 1234 --key-file ~/audit/node-1.vkey --out 1234.tlog-proof
+  jinku-ledger record /mnt/ledger --request 00112233445566778899aabbccddeeff --key-file ~/audit/node-1.vkey";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 #[group(id = "which", required = true, multiple = false, args = ["seq", "request"])]
 pub(crate) struct Args {
     /// The folder that holds `checkpoint` and `tile/`

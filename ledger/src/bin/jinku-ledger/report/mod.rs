@@ -24,7 +24,13 @@ use crate::verify::threads;
 use tables::Table;
 use tally::{Hours, Tally};
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger report /mnt/ledger --key-file ~/audit/node-1.vkey --utc-offset +08:00
+  jinku-ledger report /mnt/ledger --key-file ~/audit/node-1.vkey --from 2026-11-01 --format html --out november.html";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The folder that holds `checkpoint` and `tile/`
     dir: PathBuf,

@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use ledger::verify::Code;
 use ledger::{Entry, leaf_hash};
 
-use super::forge::{Change, Forged, same, write_history};
 use super::scene::{At, Attack, Found, SIZE, SIZES, Scene};
+use crate::forge::{Change, Forged, same, write_history};
 
 const TILE_1: &str = "tile/0/001";
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use ledger::tile::{bundle, entries_path, items_path, tile_path};
 use ledger::verify::Code;
 
-use super::forge::write_history;
 use super::scene::{At, Attack};
+use crate::forge::write_history;
 
 const BUNDLE_1: &str = "tile/entries/001";
 const TILE_1: &str = "tile/0/001";

@@ -3,8 +3,8 @@
 use ledger::Entry;
 use ledger::verify::{Book, Code, Comparison, Unproven, compare};
 
-use super::forge::{Forged, write_history};
 use super::scene::{At, Attack, Found, SIZE, SIZES, Scene};
+use crate::forge::{Forged, write_history};
 
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {

@@ -3,7 +3,6 @@
 
 mod content;
 mod files;
-mod forge;
 mod history;
 mod proofs;
 mod scene;
@@ -21,7 +20,13 @@ use scene::{Attack, Bench, Found};
 /// Names the shape of a line in JSON.
 const SCHEMA: &str = "jinku-ledger.attack/1";
 
+const EXAMPLES: &str = "\
+Examples:
+  jinku-ledger selftest
+  jinku-ledger selftest --keep /tmp/attacked";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Make the ledgers in this folder, which is not there yet, and leave them for a look
     #[arg(long, value_name = "DIR")]

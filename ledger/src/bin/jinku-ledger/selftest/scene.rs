@@ -8,7 +8,7 @@ use ledger::tile::{bundle, entries_path};
 use ledger::verify::{Class, Code, Finding, Options, verify_archive};
 use ledger::{Report, Trust};
 
-use super::forge::{Forged, put};
+use crate::forge::{Forged, put};
 
 /// Entries of the honest log: two whole bundles and a partial one.
 pub(super) const SIZE: u64 = 700;

@@ -6,8 +6,8 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use ledger::verify::Code;
 use ledger::{Origin, Trust, VerifierKey, signature_line, signed_note};
 
-use super::forge::{Forged, ORIGIN, write_history};
 use super::scene::{At, Attack, Found, SIZE, SIZES, Scene};
+use crate::forge::{Forged, ORIGIN, write_history};
 
 const CHECKPOINT: &str = "checkpoint";
 

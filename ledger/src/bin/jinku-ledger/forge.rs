@@ -13,37 +13,37 @@ use ledger::{
     leaf_hash, notes_path, signature_line, signed_note,
 };
 
-pub(super) const ORIGIN: &str = "selftest.example/vault/node-1";
+pub(crate) const ORIGIN: &str = "selftest.example/vault/node-1";
 const START_US: u64 = 1_795_471_916_000_000;
 
 /// A log in memory.
 #[derive(Clone)]
-pub(super) struct Forged {
-    pub(super) origin: Origin,
-    pub(super) signer: SigningKey,
-    pub(super) entries: Vec<Vec<u8>>,
-    pub(super) items: Vec<Vec<u8>>,
+pub(crate) struct Forged {
+    pub(crate) origin: Origin,
+    pub(crate) signer: SigningKey,
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) items: Vec<Vec<u8>>,
 }
 
 /// What an attack does to an entry before it is linked and signed: to what it says, or to its bytes.
-pub(super) struct Change<'a> {
-    pub(super) entry: &'a dyn Fn(u64, &mut Entry),
-    pub(super) bytes: &'a dyn Fn(u64, Vec<u8>) -> Vec<u8>,
+pub(crate) struct Change<'a> {
+    pub(crate) entry: &'a dyn Fn(u64, &mut Entry),
+    pub(crate) bytes: &'a dyn Fn(u64, Vec<u8>) -> Vec<u8>,
 }
 
 /// Leaves bytes as they are.
-pub(super) fn same(_: u64, bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn same(_: u64, bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
 impl Forged {
     /// A log of that many entries; every seventh has three items.
-    pub(super) fn honest(size: u64) -> anyhow::Result<Self> {
+    pub(crate) fn honest(size: u64) -> anyhow::Result<Self> {
         Self::told(size, &|_, _| {})
     }
 
     /// The same, with entries changed before they are encoded, and linked as changed.
-    pub(super) fn told(size: u64, entry: &dyn Fn(u64, &mut Entry)) -> anyhow::Result<Self> {
+    pub(crate) fn told(size: u64, entry: &dyn Fn(u64, &mut Entry)) -> anyhow::Result<Self> {
         Self::written(
             size,
             &Change {
@@ -53,7 +53,30 @@ impl Forged {
         )
     }
 
-    pub(super) fn written(size: u64, change: &Change<'_>) -> anyhow::Result<Self> {
+    pub(crate) fn written(size: u64, change: &Change<'_>) -> anyhow::Result<Self> {
+        Self::with_items(size, change, |seq| {
+            if seq % 7 == 3 {
+                items_of(seq)
+            } else {
+                Vec::new()
+            }
+        })
+    }
+
+    /// A log of entries that have no items.
+    pub(crate) fn bare(size: u64) -> anyhow::Result<Self> {
+        let change = Change {
+            entry: &|_, _| {},
+            bytes: &same,
+        };
+        Self::with_items(size, &change, |_| Vec::new())
+    }
+
+    fn with_items(
+        size: u64,
+        change: &Change<'_>,
+        items: fn(u64) -> Vec<Item>,
+    ) -> anyhow::Result<Self> {
         let mut log = Self {
             origin: Origin::parse(ORIGIN)?,
             signer: SigningKey::from_bytes(&[42; 32]),
@@ -61,11 +84,7 @@ impl Forged {
             items: Vec::new(),
         };
         for seq in 0..size {
-            let items = if seq % 7 == 3 {
-                items_of(seq)
-            } else {
-                Vec::new()
-            };
+            let items = items(seq);
             let mut entry = Entry {
                 seq,
                 prev: log.prev(),
@@ -88,12 +107,12 @@ impl Forged {
         last.map_or_else(|| genesis_prev(&self.origin), |last| leaf_hash(last))
     }
 
-    pub(super) fn key(&self) -> anyhow::Result<VerifierKey> {
+    pub(crate) fn key(&self) -> anyhow::Result<VerifierKey> {
         let public = self.signer.verifying_key().to_bytes();
         Ok(VerifierKey::new(self.origin.as_str(), public)?)
     }
 
-    pub(super) fn trust(&self) -> anyhow::Result<Trust> {
+    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
         Ok(Trust {
             key: Some(self.key()?),
             ..Trust::default()
@@ -101,14 +120,14 @@ impl Forged {
     }
 
     /// The same trust of an auditor who verified this log at a size before.
-    pub(super) fn pinned(&self, size: u64) -> anyhow::Result<Trust> {
+    pub(crate) fn pinned(&self, size: u64) -> anyhow::Result<Trust> {
         Ok(Trust {
             pinned: Some(self.checkpoint(size)),
             ..self.trust()?
         })
     }
 
-    pub(super) fn checkpoint(&self, size: u64) -> Checkpoint {
+    pub(crate) fn checkpoint(&self, size: u64) -> Checkpoint {
         let size_here = usize::try_from(size).unwrap_or(usize::MAX);
         let leaves = self.entries.iter().take(size_here);
         let tree: Frontier = leaves.map(|entry| leaf_hash(entry)).collect();
@@ -119,7 +138,7 @@ impl Forged {
         }
     }
 
-    pub(super) fn sign(&self, body: &str) -> anyhow::Result<String> {
+    pub(crate) fn sign(&self, body: &str) -> anyhow::Result<String> {
         let signature = self.signer.sign(body.as_bytes()).to_bytes();
         Ok(signed_note(
             body,
@@ -127,12 +146,12 @@ impl Forged {
         ))
     }
 
-    pub(super) fn note(&self, size: u64) -> anyhow::Result<String> {
+    pub(crate) fn note(&self, size: u64) -> anyhow::Result<String> {
         self.sign(&self.checkpoint(size).body())
     }
 
     /// Writes the archive as it is after publishing each of these sizes in turn.
-    pub(super) fn publish(&self, dir: &Path, sizes: &[u64]) -> anyhow::Result<()> {
+    pub(crate) fn publish(&self, dir: &Path, sizes: &[u64]) -> anyhow::Result<()> {
         let mut history = String::new();
         for size in sizes {
             self.write_tiles(dir, *size)?;
@@ -144,7 +163,7 @@ impl Forged {
         put(dir, &notes_path(START_US), history.as_bytes())
     }
 
-    pub(super) fn write_bundles(&self, dir: &Path, size: u64) -> anyhow::Result<()> {
+    pub(crate) fn write_bundles(&self, dir: &Path, size: u64) -> anyhow::Result<()> {
         let (width, size) = (usize::try_from(TILE_WIDTH)?, usize::try_from(size)?);
         let parts = self.entries[..size].chunks(width);
         for (n, (entries, items)) in (0..).zip(parts.zip(self.items[..size].chunks(width))) {
@@ -157,7 +176,7 @@ impl Forged {
         Ok(())
     }
 
-    pub(super) fn write_tiles(&self, dir: &Path, size: u64) -> anyhow::Result<()> {
+    pub(crate) fn write_tiles(&self, dir: &Path, size: u64) -> anyhow::Result<()> {
         let mut edge = Edge::new();
         let mut tiles: Vec<Tile> = Vec::new();
         for entry in self.entries.iter().take(usize::try_from(size)?) {
@@ -169,7 +188,7 @@ impl Forged {
     }
 
     /// An entry with something changed, linked as it was.
-    pub(super) fn edited(&self, seq: u64, edit: fn(&mut Entry)) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn edited(&self, seq: u64, edit: fn(&mut Entry)) -> anyhow::Result<Vec<u8>> {
         let mut entry = Entry::decode(&self.entries[usize::try_from(seq)?])?;
         edit(&mut entry);
         Ok(entry.encode()?)
@@ -212,12 +231,12 @@ fn items_of(seq: u64) -> Vec<Item> {
 }
 
 /// Writes the archive of checkpoints anew.
-pub(super) fn write_history(dir: &Path, notes: &[String]) -> anyhow::Result<()> {
+pub(crate) fn write_history(dir: &Path, notes: &[String]) -> anyhow::Result<()> {
     let history: String = notes.iter().map(|note| framed_note(note)).collect();
     put(dir, &notes_path(START_US), history.as_bytes())
 }
 
-pub(super) fn put(dir: &Path, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn put(dir: &Path, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
     let path = dir.join(path);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
