@@ -14,8 +14,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ledger::Trust;
+use ed25519_dalek::Signer as _;
 use ledger::verify::{Options, verify_archive};
+use ledger::{Trust, WitnessKey, cosignature_line, cosigned_text};
 use support::{Log, put};
 use tempfile::{TempDir, tempdir};
 
@@ -61,7 +62,7 @@ fn every_attack_of_the_catalogue_is_found() {
         assert_eq!(line["found"], true, "{line}");
     }
     assert_eq!(code(&output), 0, "{output:?}");
-    assert!(lines.len() >= 80, "{}", lines.len());
+    assert!(lines.len() >= 89, "{}", lines.len());
     let ids: BTreeSet<String> = lines.iter().map(|line| text(line, "attack")).collect();
     for id in CATALOGUE {
         assert!(ids.contains(id), "{id}");
@@ -77,11 +78,11 @@ fn every_attack_of_the_catalogue_is_found() {
 }
 
 /// The attacks of the research that a verifier can find from files, keys and what it was told before.
-const CATALOGUE: [&str; 47] = [
-    "T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08", "T09", "T10", "T11", "T12", "T13",
-    "T14", "T15", "T16", "T17", "T18", "T19", "T24", "T26", "T27", "T28", "T29", "T30", "T31",
-    "T32", "T33", "T34", "T35", "T36", "T37", "T38", "T39", "T40", "T41", "T42", "T43", "T44",
-    "T45", "T48", "T51", "T53", "T57", "T59", "T60", "T63",
+const CATALOGUE: [&str; 51] = [
+    "T20", "T21", "T25", "T46", "T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08", "T09",
+    "T10", "T11", "T12", "T13", "T14", "T15", "T16", "T17", "T18", "T19", "T24", "T26", "T27",
+    "T28", "T29", "T30", "T31", "T32", "T33", "T34", "T35", "T36", "T37", "T38", "T39", "T40",
+    "T41", "T42", "T43", "T44", "T45", "T48", "T51", "T53", "T57", "T59", "T60", "T63",
 ];
 
 /// What an auditor's own files do in an attack: keys, state, links.
@@ -153,4 +154,69 @@ fn a_rotation_that_the_ledger_tells_of_is_not_believed() {
     };
     let report = verify_archive(Path::new(dir.path()), &trust, &Options::default());
     assert_eq!(report.exit_code, 3);
+}
+
+/// T25 and T24: a policy that names one key twice is none; one inside the archive is refused.
+#[test]
+fn a_witness_policy_is_the_auditor_s_and_counts_each_witness_once() {
+    let log = Log::of(300);
+    let (dir, own) = (published(&log, &[300]), tempdir().unwrap());
+    let archive = dir.path().to_str().unwrap();
+    let eye = |seed: u8| ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
+    let witness =
+        |name: &str, seed: u8| WitnessKey::new(name, eye(seed).verifying_key().to_bytes()).unwrap();
+    let write = |name: &str, text: &str| {
+        put(own.path(), name, text.as_bytes());
+        own.path().join(name).to_str().unwrap().to_owned()
+    };
+    let verify = |policy: &str| run(&["verify", archive, "--policy", policy]);
+    let (one, two) = (witness("w.example/1", 1), witness("w.example/2", 2));
+    let head = format!("log {}\nwitness a {one}\n", log.key());
+    let good = write(
+        "good",
+        &format!("{head}witness b {two}\ngroup g 2 a b\nquorum g\n"),
+    );
+    let twice = witness("w.example/3", 1);
+    let twice = write(
+        "twice",
+        &format!("{head}witness b {twice}\ngroup g 2 a b\nquorum g\n"),
+    );
+
+    let lacking = verify(&good);
+    assert_eq!(code(&lacking), 3, "{lacking:?}");
+    assert!(out(&lacking).contains("cosigned by 0 of 2 witnesses, which is NO quorum"));
+    assert_eq!(code(&verify(&twice)), 64);
+
+    let body = log.checkpoint(300).body();
+    let line = |key: &WitnessKey, seed: u8, time_s: u64| {
+        let signature = eye(seed).sign(cosigned_text(&body, time_s).as_bytes());
+        cosignature_line(key, time_s, &signature.to_bytes()) + "\n"
+    };
+    let time_s = support::START_US / 1_000_000 + 60;
+    let lines = line(&one, 1, time_s) + &line(&two, 2, time_s + 5);
+    put(
+        dir.path(),
+        "checkpoint",
+        format!("{}{lines}", log.note(300)).as_bytes(),
+    );
+    let cosigned = verify(&good);
+    assert_eq!(code(&cosigned), 0, "{cosigned:?}");
+    assert!(out(&cosigned).contains("cosigned by 2 of 2 witnesses, which is a quorum"));
+    assert!(!out(&cosigned).contains("not checked: witnesses"));
+    let late = run(&[
+        "verify",
+        archive,
+        "--policy",
+        &good,
+        "--cosigned-since",
+        "2026-11-24",
+    ]);
+    assert_eq!(code(&late), 3);
+    let json = run(&["verify", archive, "--policy", &good, "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    assert_eq!(told["cosigners"]["witnesses"][1]["time_s"], time_s + 5);
+
+    fs::copy(&good, dir.path().join("policy")).unwrap();
+    let inside = dir.path().join("policy");
+    assert_eq!(code(&verify(inside.to_str().unwrap())), 64);
 }

@@ -123,6 +123,9 @@ codes! {
     ClockMonotonic Tampered "clock-monotonic":
         "Within one run of the node the monotonic clock went back, which clocks do not do.";
         "Treat the entry's time, and its place, as forged until explained".
+    TimeForward Tampered "time-forward":
+        "An entry is of a later time than that at which a witness saw it.";
+        "Treat the times of the last entries as forged, or a clock as wrong, until explained".
     TileHash Tampered "tile-hash":
         "A hash in a tile is not the hash of what it stands for.";
         "Rebuild the tile from the entries; proofs served from it were wrong".
@@ -165,6 +168,12 @@ codes! {
     OriginOther Trust "origin-other":
         "The checkpoint is of another log than the expected one.";
         "Check --origin; otherwise this is the archive of another log".
+    QuorumMissing Trust "quorum-missing":
+        "Too few of the witnesses that the auditor's policy asks for cosigned the checkpoint.";
+        "Ask for a checkpoint that they cosigned; until then the log may show others another history".
+    CosignatureBad Trust "cosignature-bad":
+        "A line of the checkpoint names a witness's key, and is not by it.";
+        "Treat the checkpoint as forged or damaged, and ask the witness what it cosigned".
     RootUnauthenticated Trust "root-unauthenticated":
         "The tree over the entries has another root than a checkpoint whose signature does not hold.";
         "Mend the checkpoint first: without it nothing states what the root must be".

@@ -16,6 +16,7 @@ mod listing;
 mod part;
 mod past;
 mod published;
+mod quorum;
 mod report;
 mod resume;
 mod signers;
@@ -31,6 +32,7 @@ pub use finding::Finding;
 pub use head::stated_origin;
 pub use listing::{ListError, Listed, Listing};
 pub use published::{Published, published};
+pub use quorum::{Cosigner, Cosigners, Witnessing};
 pub use report::{Counts, REPORT_SCHEMA, Report, Stated};
 pub use resume::Resume;
 pub use signers::signers_of;
@@ -59,6 +61,8 @@ pub struct Trust {
     pub pinned: Option<Checkpoint>,
     /// Statements by which the key handed over, as far as they are known; the archive's own are followed too.
     pub rotations: Vec<Rotation>,
+    /// What is asked of witnesses, if anything is.
+    pub witnessing: Option<Witnessing>,
 }
 
 /// How to verify.
@@ -146,6 +150,7 @@ struct Extent {
     first_seq: u64,
     resumed_at: Option<u64>,
     read: Counts,
+    cosigners: Option<Cosigners>,
 }
 
 fn verify(
@@ -156,6 +161,7 @@ fn verify(
     watch: &mut dyn FnMut(&Progress<'_>),
 ) -> Report {
     let head = Head::open(archive, trust, &mut findings);
+    let cosigners = quorum::judge(trust, &head, &mut findings);
     let stated_size = head.checkpoint.as_ref().map(|stated| stated.size);
     let inventory = Inventory::take(archive, stated_size, &mut findings);
     let before_walk = findings.clone();
@@ -174,6 +180,11 @@ fn verify(
     }
 
     let root = judge_root(&walk, &head, trust, &mut findings);
+    if let (Some(cosigners), Root::Holds) = (&cosigners, root)
+        && let Some((time_us, _)) = walk.chain.before().and_then(|before| before.clock)
+    {
+        cosigners.check_time(route.size.saturating_sub(1), time_us, &mut findings);
+    }
     walk.chain.finish(root, &mut findings);
     let checkpoints = walk.past.finish(root, &mut findings);
     extent.read = Counts {
@@ -182,6 +193,7 @@ fn verify(
         tiles: walk.tiles.read,
         checkpoints,
     };
+    extent.cosigners = cosigners;
     report(trust, head, &extent, findings)
 }
 
@@ -283,7 +295,10 @@ fn report(trust: &Trust, head: Head, extent: &Extent, findings: Findings) -> Rep
         size: stated.size,
         root: stated.root.to_string(),
     });
-    let mut not_checked = vec!["witnesses"];
+    let mut not_checked = Vec::new();
+    if extent.cosigners.is_none() {
+        not_checked.push("witnesses");
+    }
     if trust.key.is_none() {
         not_checked.push("who signed (no key given)");
     }
@@ -307,6 +322,7 @@ fn report(trust: &Trust, head: Head, extent: &Extent, findings: Findings) -> Rep
             .collect(),
         authenticated: head.authentic,
         pinned_size: trust.pinned.as_ref().map(|pinned| pinned.size),
+        cosigners: extent.cosigners.clone(),
         first_seq: extent.first_seq,
         resumed_at: extent.resumed_at,
         read: extent.read,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::code::Class;
 use super::finding::Finding;
+use super::quorum::Cosigners;
 
 /// Names the shape of a report in JSON; it changes when a field changes its meaning or goes away.
 pub const REPORT_SCHEMA: &str = "jinku-ledger.report/1";
@@ -27,6 +28,8 @@ pub struct Report {
     pub authenticated: bool,
     /// The size of the checkpoint verified last time.
     pub pinned_size: Option<u64>,
+    /// Who cosigned the checkpoint, if the auditor has a witness policy.
+    pub cosigners: Option<Cosigners>,
     /// The first entry that was read; those before rest on the pinned checkpoint.
     pub first_seq: u64,
     /// How many entries an earlier run had verified when it was broken off, and this one went on.
@@ -84,10 +87,13 @@ impl Report {
             None => "covered by no readable checkpoint".to_owned(),
             Some(stated) => format!("{} {}", self.relation(stated.size), self.signer()),
         };
-        format!(
-            "{entries}, {against}; not checked: {}",
-            self.not_checked.join(", ")
-        )
+        let cosigned = self.cosigners.as_ref();
+        let cosigned = cosigned.map_or_else(String::new, |found| format!(", {}", found.said()));
+        let not_checked = match self.not_checked.as_slice() {
+            [] => "nothing".to_owned(),
+            some => some.join(", "),
+        };
+        format!("{entries}, {against}{cosigned}; not checked: {not_checked}")
     }
 
     /// A checkpoint covers what was found to agree with it; anything else was held against it.

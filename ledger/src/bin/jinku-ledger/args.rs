@@ -122,6 +122,18 @@ pub(crate) struct Keys {
     pub(crate) key_file: Vec<PathBuf>,
 }
 
+/// What the auditor asks of witnesses.
+#[derive(clap::Args)]
+pub(crate) struct Witnesses {
+    /// Ask for the witnesses of this policy (C2SP tlog-policy); it must lie outside of the archive. Its
+    /// `log` keys count as --key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Count cosignatures from this time on only, in UTC: `2026-11-23` or `2026-11-23T08:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = crate::selection::time, requires = "policy")]
+    pub(crate) cosigned_since: Option<u64>,
+}
+
 #[derive(clap::Args)]
 pub(crate) struct Verify {
     /// The folders that hold `checkpoint` and `tile/`
@@ -129,6 +141,8 @@ pub(crate) struct Verify {
     pub(crate) dirs: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) witnesses: Witnesses,
     /// The log's name, if it is not the key's name
     #[arg(long, value_name = "NAME")]
     pub(crate) origin: Option<String>,

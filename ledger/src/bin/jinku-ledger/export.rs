@@ -10,7 +10,7 @@ use ledger::verify::{Class, Options, verify_archive};
 use ledger::{FORMAT, Report};
 use sha2::{Digest as _, Sha256};
 
-use crate::args::Keys;
+use crate::args::{Keys, Witnesses};
 use crate::files::create;
 use crate::screen::{Screen, coloured};
 use crate::show::hex;
@@ -35,13 +35,15 @@ pub(crate) struct Args {
     to: PathBuf,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    witnesses: Witnesses,
     /// The log's name, if it is not the key's name
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    let keys = Keyring::open(&args.keys, &[&args.dir])?;
+    let keys = Keyring::witnessed(&args.keys, &args.witnesses, &[&args.dir])?;
     let trust = keys.trust(&args.dir, args.origin.as_deref())?;
     let options = Options {
         threads: threads(None),

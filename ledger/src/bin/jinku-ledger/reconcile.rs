@@ -12,7 +12,7 @@ use ledger::{
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::args::Keys;
+use crate::args::{Keys, Witnesses};
 use crate::files::read;
 use crate::reading::{Reading, verified};
 use crate::screen::{Pretty, Screen, coloured, shown};
@@ -37,6 +37,8 @@ pub(crate) struct Args {
     dir: PathBuf,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    witnesses: Witnesses,
     /// The log's name, if it is not the key's name
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
@@ -92,7 +94,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         counts.is_some() || !args.receipts.is_empty(),
         "nothing to hold the ledger against: pass --counts, --tokens, --entries or --receipts"
     );
-    let keys = Keyring::open(&args.keys, &[&args.dir])?;
+    let keys = Keyring::witnessed(&args.keys, &args.witnesses, &[&args.dir])?;
     let trust = keys.trust(&args.dir, args.origin.as_deref())?;
     let Some(key) = &trust.key else {
         return verdict::refused("reconcile", Code::NoKey, "nothing was compared: pass --key");

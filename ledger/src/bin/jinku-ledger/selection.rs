@@ -96,7 +96,8 @@ fn pseudonym(text: &str) -> Result<[u8; 16], String> {
     bytes(text).ok_or_else(|| "expected 32 hex digits, as `show --json` has them".to_owned())
 }
 
-fn time(text: &str) -> Result<u64, String> {
+/// A moment in microseconds.
+pub(crate) fn time(text: &str) -> Result<u64, String> {
     moment(text).ok_or_else(|| "expected 2026-11-23 or 2026-11-23T08:00:00Z".to_owned())
 }
 

@@ -5,14 +5,19 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use ledger::verify::{signers_of, stated_origin};
-use ledger::{Checkpoint, Origin, Trust, VerifierKey};
+use ledger::policy::POLICY_BYTES_MAX;
+use ledger::verify::{Witnessing, signers_of, stated_origin};
+use ledger::{ANY_TIME, Checkpoint, Origin, Policy, Trust, VerifierKey};
 
 use crate::args;
+use crate::files::read;
 use crate::screen::Screen;
 
 /// The keys that the auditor holds.
-pub(crate) struct Keyring(Vec<VerifierKey>);
+pub(crate) struct Keyring {
+    held: Vec<VerifierKey>,
+    witnessing: Option<Witnessing>,
+}
 
 impl Keyring {
     /// The keys that were named. A file has one key a line; it lies outside of every archive.
@@ -30,16 +35,43 @@ impl Keyring {
                 held.push(VerifierKey::parse(line)?);
             }
         }
-        Ok(Self(held))
+        Ok(Self {
+            held,
+            witnessing: None,
+        })
+    }
+
+    /// The same, with the policy's own keys of logs, and what it asks of witnesses.
+    pub(crate) fn witnessed(
+        keys: &args::Keys,
+        witnesses: &args::Witnesses,
+        dirs: &[&Path],
+    ) -> anyhow::Result<Self> {
+        let mut ring = Self::open(keys, dirs)?;
+        let Some(file) = &witnesses.policy else {
+            return Ok(ring);
+        };
+        dirs.iter().try_for_each(|dir| outside(file, dir))?;
+        let text = read(file, POLICY_BYTES_MAX as u64)?;
+        let policy = Policy::parse(&text)
+            .with_context(|| format!("the policy {} cannot be used", file.display()))?;
+        let logs = policy.logs().iter().map(|log| log.key.clone());
+        ring.held.extend(logs);
+        let since_s = witnesses
+            .cosigned_since
+            .map(|since| since.div_ceil(1_000_000));
+        let times = since_s.unwrap_or(*ANY_TIME.start()).max(1)..=*ANY_TIME.end();
+        ring.witnessing = Some(Witnessing { policy, times });
+        Ok(ring)
     }
 
     /// The one key there is, whatever it is named; of several the one with this log's name.
     pub(crate) fn of(&self, origin: Option<&Origin>) -> anyhow::Result<Option<VerifierKey>> {
-        if let [key] = self.0.as_slice() {
+        if let [key] = self.held.as_slice() {
             return Ok(Some(key.clone()));
         }
         let named = |key: &&VerifierKey| origin.is_some_and(|origin| origin.as_str() == key.name());
-        let mut found = self.0.iter().filter(named);
+        let mut found = self.held.iter().filter(named);
         let key = found.next();
         let other = found.find(|other| Some(*other) != key);
         ensure!(
@@ -58,6 +90,7 @@ impl Keyring {
         Ok(Trust {
             key,
             origin,
+            witnessing: self.witnessing.clone(),
             ..Trust::default()
         })
     }

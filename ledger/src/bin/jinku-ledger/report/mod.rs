@@ -13,7 +13,7 @@ use anstream::adapter::strip_str;
 use ledger::Report;
 use ledger::verify::Code;
 
-use crate::args::Keys;
+use crate::args::{Keys, Witnesses};
 use crate::files::create;
 use crate::reading::{Reading, verified};
 use crate::screen::Screen;
@@ -36,6 +36,8 @@ pub(crate) struct Args {
     dir: PathBuf,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    witnesses: Witnesses,
     /// The log's name, if it is not the key's name
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
@@ -85,7 +87,7 @@ struct Summary {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    let keys = Keyring::open(&args.keys, &[&args.dir])?;
+    let keys = Keyring::witnessed(&args.keys, &args.witnesses, &[&args.dir])?;
     let trust = keys.trust(&args.dir, args.origin.as_deref())?;
     let mut tally = Tally::new(Hours {
         usual: args.usual_hours,

@@ -7,6 +7,7 @@ mod history;
 mod proofs;
 mod scene;
 mod signature;
+mod witnesses;
 
 use std::path::PathBuf;
 
@@ -38,12 +39,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let bench = Bench::set_up(args.keep.as_deref())?;
-    let honest = bench.honest()?;
-    ensure!(
-        honest.exit == 0,
-        "the honest ledger was not verified: {:?}",
-        honest.codes
-    );
+    for honest in bench.honest()? {
+        ensure!(
+            honest.exit == 0,
+            "the honest ledger was not verified: {:?}",
+            honest.codes
+        );
+    }
     let (mut attacks, mut missed) = (0_u32, 0_u32);
     for attack in catalogue() {
         let found = bench.attack(attack)?;
@@ -69,6 +71,7 @@ fn catalogue() -> impl Iterator<Item = &'static Attack> {
         files::ATTACKS,
         history::ATTACKS,
         signature::ATTACKS,
+        witnesses::ATTACKS,
         proofs::ATTACKS,
     ];
     all.into_iter().flatten()

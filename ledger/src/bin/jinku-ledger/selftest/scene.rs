@@ -8,6 +8,7 @@ use ledger::tile::{bundle, entries_path};
 use ledger::verify::{Class, Code, Finding, Options, verify_archive};
 use ledger::{Report, Trust};
 
+use super::witnesses;
 use crate::forge::{Forged, put};
 
 /// Entries of the honest log: two whole bundles and a partial one.
@@ -132,10 +133,11 @@ impl Bench {
         })
     }
 
-    pub(super) fn honest(&self) -> anyhow::Result<Found> {
+    /// What the honest archive comes to, without witnesses and with them.
+    pub(super) fn honest(&self) -> anyhow::Result<[Found; 2]> {
         let scene = self.scene("honest")?;
-        let trust = self.log.trust()?;
-        Ok(scene.verify(&trust))
+        let alone = scene.judged()?;
+        Ok([alone, witnesses::honest(&scene)?])
     }
 
     pub(super) fn attack(&self, attack: &Attack) -> anyhow::Result<Found> {
