@@ -1,5 +1,6 @@
 //! `jinku ledger export`: the published log as an archive that needs no server.
 
+mod counts;
 mod signer;
 
 use std::fs;
@@ -24,6 +25,8 @@ pub(super) enum Command {
         #[arg(long)]
         to: PathBuf,
     },
+    /// Count a backup's rows, for an auditor to hold against the ledger.
+    Counts(counts::Options),
     /// Hand the log over to a new signing key, while the vault is stopped.
     RotateSigner(signer::Options),
 }
@@ -31,6 +34,7 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     let (data, to) = match command {
         Command::Export { data, to } => (data, to),
+        Command::Counts(options) => return counts::count(options),
         Command::RotateSigner(options) => return signer::rotate(options),
     };
     let files = export(data, to)?;
