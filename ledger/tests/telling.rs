@@ -406,11 +406,16 @@ fn the_vault_s_rows_are_held_against_the_entries() {
             "{{\"schema\":\"jinku.counts/1\",\"entries\":{entries},\"tokens\":{tokens},\"domains\":{{\"citizen\":{domain}}}}}"
         ))
     };
-    assert_eq!(code(&told(7, 4, 4)), 0, "{:?}", told(7, 4, 4));
+    // The rows of now, and of the moments before and after the erasure.
+    for (entries, tokens) in [(7, 4), (6, 4), (5, 5), (2, 5)] {
+        let output = told(entries, tokens, tokens);
+        assert_eq!(code(&output), 0, "{output:?}");
+    }
     for (entries, tokens, domain, exit, word) in [
         (7, 5, 5, 4, "counts-differ"),
         (7, 4, 3, 4, "counts-differ"),
-        (6, 4, 4, 4, "counts-differ"),
+        (6, 5, 5, 4, "counts-differ"),
+        (5, 4, 4, 4, "counts-differ"),
         (8, 5, 5, 1, "counts-ahead"),
     ] {
         let output = told(entries, tokens, domain);

@@ -4,6 +4,8 @@
 mod again;
 #[path = "erasure/backups.rs"]
 mod backups;
+#[path = "erasure/counted.rs"]
+mod counted;
 #[path = "erasure/crashes.rs"]
 mod crashes;
 #[path = "erasure/rules.rs"]

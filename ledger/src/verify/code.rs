@@ -212,7 +212,7 @@ codes! {
         "None if the log is running; copy the archive again and verify that".
     CountsAhead Warning "counts-ahead":
         "The vault's rows are of a later time than the archive, which may explain the difference.";
-        "Count the rows while the vault is idle, export again, and compare again".
+        "Export the ledger again, after the rows were counted, and compare again".
     HistoryOrder Warning "history-order":
         "A later day's file of checkpoints begins with a smaller one than the day before ended with.";
         "Ask whether the node's clock was set back; the smaller one was not compared with the tree".

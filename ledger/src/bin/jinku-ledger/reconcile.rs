@@ -86,6 +86,8 @@ struct Line {
 struct Standing {
     issued: BTreeMap<String, HashSet<[u8; 16]>>,
     incomplete: u64,
+    /// Only the entries before this one count.
+    until: Option<u64>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
@@ -99,7 +101,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let Some(key) = &trust.key else {
         return verdict::refused("reconcile", Code::NoKey, "nothing was compared: pass --key");
     };
-    let mut standing = Standing::default();
+    let mut standing = Standing {
+        // Rows of an earlier moment are held against the entries of that moment.
+        until: counts.as_ref().and_then(|counts| counts.entries),
+        ..Standing::default()
+    };
     let read = verified(&args.dir, &trust, threads(None), |listed| {
         standing.add(listed);
     })?;
@@ -151,6 +157,9 @@ impl Standing {
             self.incomplete += 1;
             return;
         };
+        if self.until.is_some_and(|until| listed.seq >= until) {
+            return;
+        }
         let Some(items) = &listed.items else {
             self.incomplete += 1;
             return;
@@ -196,7 +205,8 @@ impl Standing {
             }
         };
         if let Some(entries) = counts.entries {
-            lines.push(line("entries".to_owned(), size, entries));
+            // The archive may have gone on since the rows were counted.
+            lines.push(line("entries".to_owned(), size.min(entries), entries));
         }
         let all: usize = self.issued.values().map(HashSet::len).sum();
         if let Some(tokens) = counts.tokens {
