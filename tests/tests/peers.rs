@@ -10,7 +10,7 @@ use tests::{House, Program, Witness, free_port, tokenize};
 
 /// The Python that has the packages.
 fn peers() -> Option<PathBuf> {
-    let python = std::env::var("JINKU_TEST_PEERS")
+    let python = std::env::var_os("JINKU_TEST_PEERS")
         .expect("JINKU_TEST_PEERS names no Python: run `bash tests/run.sh`, which provides one");
     (python != "none").then(|| PathBuf::from(python))
 }
