@@ -13,12 +13,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly ENVOY_SERIES=1.40
 readonly ENVOY_HOME="$PWD/.tools/envoy"
+# Clients that sign requests (RFC 9421), which nobody here wrote: of the Python and the npm package index.
+readonly SIGNATURE_PEERS_HOME="$PWD/.tools/signature-peers"
+readonly SIGNATURE_PYTHON="http-message-signatures==3.0.*"
+readonly SIGNATURE_NODE="http-message-signatures@1.0.6"
 readonly WHOLE_RUN_SECONDS=5000
 readonly ALL=(prepare fmt clippy build test doc deny)
 
 # command:package, what the tests use beside Rust. `cc` compiles SQLite and ring.
 readonly DEBIAN=(cc:build-essential curl:curl openssl:openssl pkcs11-tool:opensc softhsm2-util:softhsm2
-    sqlite3:sqlite3)
+    sqlite3:sqlite3 node:nodejs npm:npm)
+
+# What tests hold the vault against: libraries that nobody here wrote.
+readonly PYTHON_HOME="$PWD/.tools/python"
+readonly PYTHON_PACKAGES=(authlib==1.* jwcrypto==1.* pyjwt==2.*)
 
 scratch=$(mktemp -d)
 current=start
@@ -148,11 +156,47 @@ peers() {
     echo "others' tools for logs: $JINKU_TEST_PEERS"
 }
 
+# Leaves JINKU_TEST_PYTHON naming a Python that has the packages; one that is already named there is kept.
+python_packages() {
+    if [ -z "${JINKU_TEST_PYTHON:-}" ]; then
+        local wanted="${PYTHON_PACKAGES[*]}"
+        if [ "$(cat "$PYTHON_HOME/packages" 2>/dev/null)" != "$wanted" ]; then
+            echo "installing $wanted"
+            rm -rf "$PYTHON_HOME"
+            quiet 120 python3 -m venv "$PYTHON_HOME" || missing "Python 3 with venv" "sudo apt-get install python3-venv"
+            quiet 600 "$PYTHON_HOME/bin/pip" install --disable-pip-version-check "${PYTHON_PACKAGES[@]}" ||
+                missing "$wanted" "JINKU_TEST_PYTHON=PATH of a Python that has them"
+            echo "$wanted" >"$PYTHON_HOME/packages"
+        fi
+        JINKU_TEST_PYTHON=$PYTHON_HOME/bin/python3
+    fi
+    export JINKU_TEST_PYTHON
+}
+
+# Leaves JINKU_TEST_SIGNATURE_PEERS naming a directory with `python/` and `node_modules/`.
+signature_peers() {
+    local home=${JINKU_TEST_SIGNATURE_PEERS:-$SIGNATURE_PEERS_HOME}
+    local stamp="$SIGNATURE_PYTHON $SIGNATURE_NODE"
+    if [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ]; then
+        echo "installing $stamp"
+        rm -rf "$home"
+        mkdir -p "$home/python"
+        quiet 600 python3 -m pip install --disable-pip-version-check --target "$home/python" "$SIGNATURE_PYTHON" ||
+            missing "$SIGNATURE_PYTHON" "python3 -m pip install --target '$home/python' '$SIGNATURE_PYTHON'"
+        quiet 600 npm install --no-audit --no-fund --prefix "$home" "$SIGNATURE_NODE" ||
+            missing "$SIGNATURE_NODE" "npm install --prefix '$home' '$SIGNATURE_NODE'"
+        echo "$stamp" >"$home/stamp"
+    fi
+    export JINKU_TEST_SIGNATURE_PEERS=$home
+}
+
 step_prepare() {
     command -v cargo >/dev/null || missing "Rust" "https://rustup.rs"
     debian_packages
     envoy
     peers
+    python_packages
+    signature_peers
     quiet 600 cargo fetch --locked
 }
 
@@ -174,6 +218,8 @@ step_test() {
     local status=0
     [ -n "${JINKU_TEST_ENVOY:-}" ] || envoy
     peers
+    python_packages
+    [ -n "${JINKU_TEST_SIGNATURE_PEERS:-}" ] || signature_peers
     exec 3> >(exec tee "$scratch/tests")
     tee_id=$!
     CARGO_TERM_QUIET=false bounded 2400 cargo test --workspace --locked --no-fail-fast >&3 2>&3 || status=$?

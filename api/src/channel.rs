@@ -53,15 +53,34 @@ impl ClientError {
 ///
 /// It has no `Debug`: a proof never reaches a log.
 #[derive(Clone)]
-pub struct UnitProof(MetadataValue<Ascii>);
+pub struct UnitProof {
+    authorization: MetadataValue<Ascii>,
+    /// What shows that the unit has the key that its token is bound to (RFC 9449). It counts for one call.
+    dpop: Option<MetadataValue<Ascii>>,
+}
 
 impl UnitProof {
     /// Takes the value of the unit's `Authorization` header, scheme and all.
     pub fn authorization(header: &[u8]) -> Result<Self, ClientError> {
-        let mut value = MetadataValue::try_from(header).map_err(|_| ClientError::Proof)?;
-        value.set_sensitive(true);
-        Ok(Self(value))
+        Ok(Self {
+            authorization: sensitive(header)?,
+            dpop: None,
+        })
     }
+
+    /// With the value of the unit's `DPoP` header too.
+    pub fn with_dpop(self, header: &[u8]) -> Result<Self, ClientError> {
+        Ok(Self {
+            dpop: Some(sensitive(header)?),
+            ..self
+        })
+    }
+}
+
+fn sensitive(header: &[u8]) -> Result<MetadataValue<Ascii>, ClientError> {
+    let mut value = MetadataValue::try_from(header).map_err(|_| ClientError::Proof)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Prepares a channel; it connects when it is first used, and again when it was lost.
@@ -82,10 +101,12 @@ pub(crate) fn channel(settings: &ClientSettings) -> Result<Channel, ClientError>
 
 pub(crate) fn with_proof<T>(message: T, proof: Option<&UnitProof>) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
-    if let Some(UnitProof(value)) = proof {
-        request
-            .metadata_mut()
-            .insert("authorization", value.clone());
+    if let Some(proof) = proof {
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", proof.authorization.clone());
+        if let Some(dpop) = &proof.dpop {
+            metadata.insert("dpop", dpop.clone());
+        }
     }
     request
 }

@@ -14,6 +14,7 @@
 //! | `guard` | [`GuardClient`] |
 //! | `keys` | [`KeysClient`] |
 //! | `policy` | [`PolicyClient`] |
+//! | [`signature`] | HTTP Message Signatures (RFC 9421) without keys |
 //! | `tokens` | [`TokensClient`] |
 //! | `units` | [`UnitsClient`] |
 
@@ -23,6 +24,7 @@ mod client;
 mod guard;
 mod keys;
 mod policy;
+pub mod signature;
 mod tokens;
 mod units;
 

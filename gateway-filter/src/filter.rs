@@ -58,6 +58,9 @@ pub struct Passage {
     purpose: Option<String>,
 }
 
+/// Shows that the unit has the key that its token is bound to (RFC 9449 section 4.1). It counts for one call.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
 /// What to do with a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
@@ -194,6 +197,7 @@ impl Passage {
         let proof = self.route.as_ref().map(|route| route.proof);
         if proof == Some(ProofBeyond::Withheld) {
             names.push(AUTHORIZATION);
+            names.push(DPOP);
         }
         names
     }
@@ -297,10 +301,17 @@ impl Rewriting {
 
 /// The unit's own proof, as it came (invariant 10).
 fn proof(headers: &HeaderMap) -> Result<Option<UnitProof>, FilterError> {
-    single(headers, &AUTHORIZATION, "authorization")?
+    let proof = single(headers, &AUTHORIZATION, "authorization")?
         .map(|value| UnitProof::authorization(value.as_bytes()))
         .transpose()
-        .map_err(|_| FilterError::HeaderInvalid("authorization"))
+        .map_err(|_| FilterError::HeaderInvalid("authorization"))?;
+    match (proof, single(headers, &DPOP, "dpop")?) {
+        (Some(proof), Some(value)) => proof
+            .with_dpop(value.as_bytes())
+            .map(Some)
+            .map_err(|_| FilterError::HeaderInvalid("dpop")),
+        (proof, _) => Ok(proof),
+    }
 }
 
 fn single<'a>(

@@ -16,6 +16,8 @@ mod life;
 mod limits;
 #[path = "units/persons.rs"]
 mod persons;
+#[path = "units/proofs.rs"]
+mod proofs;
 #[path = "units/restored.rs"]
 mod restored;
 

@@ -4,10 +4,12 @@
 
 mod activation;
 mod alert;
+mod issuer;
 mod keys;
 mod ledger;
 mod limits;
 mod metrics;
+mod signatures;
 mod units;
 
 use std::net::SocketAddr;
@@ -17,22 +19,27 @@ use std::time::Duration;
 use kms::GcmIv;
 use serde::Deserialize;
 
+use crate::engine::TokenTerms;
 use crate::engine::guard::GuardLimits;
 use crate::engine::units::UnitLimits;
+use crate::identity::{DpopTerms, SignatureRules};
 use crate::model::HookName;
-use crate::server::{Limits, ListenConfig, WebhookError};
+use crate::server::{Limits, ListenConfig, OutdatedCrl, WebhookError};
 use crate::store::ShredFiles;
 
 pub use activation::Activation;
 pub use alert::AlertConfig;
+pub use issuer::{IssuerConfig, IssuerKeys};
 pub use keys::KeysConfig;
 pub use ledger::{LedgerConfig, WitnessesConfig};
 
 use alert::RawAlert;
+use issuer::{RawDpop, RawIssuer, RawOauth};
 use keys::RawKeys;
 use ledger::RawLedger;
 use limits::RawLimits;
 use metrics::RawMetrics;
+use signatures::RawSignatures;
 use units::RawUnits;
 
 /// Largest configuration file, in bytes.
@@ -90,11 +97,24 @@ pub enum ConfigError {
         /// Why.
         cause: WebhookError,
     },
+    /// A name that clients call the vault by can't be used.
+    #[error(
+        "`signatures.public_authorities` needs one name or more that clients call the vault by: `host` or `host:port`"
+    )]
+    Authorities,
     /// A place that alerts go to can't be used.
     #[error("`alert` `{name}` can't be used: {cause}")]
     Webhook {
         /// Its name.
         name: HookName,
+        /// Why.
+        cause: WebhookError,
+    },
+    /// The place that an issuer's keys come from can't be used.
+    #[error("`jwks_uri` of issuer `{issuer}` can't be used: {cause}")]
+    Issuer {
+        /// Its name.
+        issuer: String,
         /// Why.
         cause: WebhookError,
     },
@@ -111,6 +131,9 @@ pub struct RawConfig {
     policy: RawPolicy,
     #[serde(default)]
     issuer: Vec<RawIssuer>,
+    #[serde(default)]
+    dpop: RawDpop,
+    oauth: Option<RawOauth>,
     ledger: RawLedger,
     #[serde(default)]
     shreds: RawShreds,
@@ -124,6 +147,7 @@ pub struct RawConfig {
     alert: Vec<RawAlert>,
     #[serde(default)]
     metrics: RawMetrics,
+    signatures: Option<RawSignatures>,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +157,43 @@ struct RawListen {
     certificate: PathBuf,
     key: PathBuf,
     client_ca: PathBuf,
+    #[serde(default)]
+    crl: Vec<PathBuf>,
+    #[serde(default)]
+    crl_outdated: Option<String>,
+    #[serde(default = "reload_seconds")]
+    reload_seconds: u64,
+}
+
+impl RawListen {
+    fn checked(self, folder: &Path) -> Result<ListenConfig, ConfigError> {
+        let crl_outdated = match self.crl_outdated.as_deref() {
+            None | Some("refuse") => OutdatedCrl::Refuse,
+            Some("accept") => OutdatedCrl::Accept,
+            Some(_) => {
+                return Err(ConfigError::Range {
+                    key: "listen.crl_outdated",
+                    range: "`refuse` or `accept`",
+                });
+            }
+        };
+        let reload_interval = within(
+            "listen.reload_seconds",
+            Duration::from_secs(self.reload_seconds),
+            Duration::from_secs(1),
+            Duration::from_hours(24),
+            "between 1 and 86400 (a day)",
+        )?;
+        Ok(ListenConfig {
+            address: self.address,
+            certificate: folder.join(self.certificate),
+            key: folder.join(self.key),
+            client_ca: folder.join(self.client_ca),
+            crl: self.crl.into_iter().map(|path| folder.join(path)).collect(),
+            crl_outdated,
+            reload_interval,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -204,14 +265,6 @@ struct RawPolicy {
     activation: Activation,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawIssuer {
-    issuer: String,
-    audience: String,
-    jwks: PathBuf,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawShreds {
@@ -245,6 +298,10 @@ fn recovery_file() -> PathBuf {
     PathBuf::from("jinku-recovery")
 }
 
+fn reload_seconds() -> u64 {
+    60
+}
+
 fn sessions_max() -> usize {
     4
 }
@@ -265,6 +322,10 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// The OAuth2 issuers whose access tokens count.
     pub issuers: Vec<IssuerConfig>,
+    /// How proofs of possession are judged.
+    pub dpop: DpopTerms,
+    /// The vault's own access tokens, where it issues some.
+    pub oauth: Option<TokenTerms>,
     /// The log.
     pub ledger: LedgerConfig,
     /// Where the shred keys are.
@@ -281,6 +342,8 @@ pub struct Config {
     pub alerts: Vec<AlertConfig>,
     /// Where monitoring reads, if it does.
     pub metrics: Option<SocketAddr>,
+    /// What counts as a signed request; without it nothing does.
+    pub signatures: Option<SignatureRules>,
 }
 
 /// How the HSM is reached.
@@ -329,16 +392,6 @@ pub struct PolicyConfig {
     pub activation: Activation,
 }
 
-/// One OAuth2 issuer.
-pub struct IssuerConfig {
-    /// The `iss` its tokens carry.
-    pub issuer: String,
-    /// The `aud` its tokens for us carry.
-    pub audience: String,
-    /// Its JWK set.
-    pub jwks: PathBuf,
-}
-
 impl Config {
     /// Reads and checks a configuration file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -381,11 +434,7 @@ fn bounded(path: &Path, bytes_max: u64) -> Result<String, ConfigError> {
 impl RawConfig {
     fn checked(self, folder: &Path) -> Result<Config, ConfigError> {
         let at = |path: PathBuf| folder.join(path);
-        let issuer = |raw: RawIssuer| IssuerConfig {
-            issuer: raw.issuer,
-            audience: raw.audience,
-            jwks: at(raw.jwks),
-        };
+        let oauth = self.oauth.map(RawOauth::checked).transpose()?;
         let data = at(self.data);
         let shreds = ShredFiles {
             file: self.shreds.file.map_or_else(|| data.join("shreds"), at),
@@ -394,12 +443,7 @@ impl RawConfig {
         Ok(Config {
             data,
             shreds,
-            listen: ListenConfig {
-                address: self.listen.address,
-                certificate: at(self.listen.certificate),
-                key: at(self.listen.key),
-                client_ca: at(self.listen.client_ca),
-            },
+            listen: self.listen.checked(folder)?,
             hsm: self.hsm.checked(folder)?,
             policy: PolicyConfig {
                 directory: at(self.policy.directory),
@@ -409,7 +453,9 @@ impl RawConfig {
                 calendars: self.policy.calendars.map(at),
                 activation: self.policy.activation,
             },
-            issuers: self.issuer.into_iter().map(issuer).collect(),
+            issuers: issuer::checked(self.issuer, oauth.as_ref(), folder)?,
+            dpop: self.dpop.checked()?,
+            oauth,
             ledger: self.ledger.checked(folder)?,
             keys: self.keys.checked()?,
             guard: self.limits.guard()?,
@@ -417,6 +463,7 @@ impl RawConfig {
             units: self.units.checked()?,
             alerts: alert::checked(self.alert, folder)?,
             metrics: self.metrics.checked()?,
+            signatures: self.signatures.map(RawSignatures::checked).transpose()?,
         })
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair, SanType};
 use vault::admission::{Admission, Admitted, Arrival, Bounds, Inadmissible, Load, Refused};
-use vault::identity::{Caller, Identity, Presented};
+use vault::identity::{Caller, ClientCertificate, Identity, Presented};
 use vault::model::{Calendars, Catalogue, Clock, Registry, RouteGroup, Timestamp};
 
 /// 2026-06-01T00:00:00Z, a Monday, 08:00 in Taipei; and so many seconds later.
@@ -40,7 +40,7 @@ struct Door {
     identity: Identity,
     admission: Admission,
     clock: Arc<June>,
-    certificates: Vec<Vec<u8>>,
+    certificates: Vec<ClientCertificate>,
 }
 
 const UNITS: [&str; 2] = ["tax", "parks"];
@@ -62,7 +62,7 @@ fn door_of(lines: [&str; 2], in_flight_max: usize, waiting_max: usize) -> Door {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
         let signed = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-        signed.der().to_vec()
+        ClientCertificate::read(signed.der())
     };
     let clock = Arc::new(June::default());
     let bounds = Bounds {

@@ -23,7 +23,13 @@ async fn a_whole_conversation_rewrites_both_bodies() {
     };
     assert_eq!(
         removed(reply.response.as_ref()),
-        ["accept-encoding", "range", "if-range", "authorization"]
+        [
+            "accept-encoding",
+            "range",
+            "if-range",
+            "authorization",
+            "dpop"
+        ]
     );
 
     let reply = talk.say(request_body(BODY)).await.unwrap();

@@ -155,6 +155,12 @@ coded! {
         UnitLock = 53 "unit-lock",
         /// A locked unit was let in again.
         UnitUnlock = 54 "unit-unlock",
+        /// An access token was made for a unit.
+        AccessTokenIssue = 55 "access-token-issue",
+        /// A unit's access token was exchanged, for the gateway that carries the unit.
+        AccessTokenExchange = 56 "access-token-exchange",
+        /// An access token was asked for and refused.
+        AccessTokenRefused = 57 "access-token-refused",
         /// A new unit was proposed, or a change that widens one.
         UnitPropose = 63 "unit-propose",
         /// That was approved. With the last approval it is in force.

@@ -242,7 +242,7 @@ fn rows_are_found_by_keys_that_do_not_rotate() {
 #[test]
 fn no_request_uses_or_ends_a_key_of_the_vault_whatever_the_permits_say() {
     let mut house = house_with("[keys]\ndeletion_wait_seconds_min = 0\n");
-    let permit = "@id(\"all\")\npermit (principal, action, resource) when { principal.groups.contains(\"revenue\") };\n";
+    let permit = "@id(\"all\")\npermit (principal is Jinku::Unit, action, resource) when { principal.groups.contains(\"revenue\") };\n";
     std::fs::write(
         house.directory().join("policies/policies/90-all.cedar"),
         permit,

@@ -22,7 +22,7 @@ use super::{open, screen};
 use crate::admission::Arrival;
 use crate::config::Config;
 use crate::engine::{TokenizeItem, Wish};
-use crate::identity::Presented;
+use crate::identity::{ClientCertificate, Presented};
 use crate::model::{ClassName, DomainName, Plaintext, Purpose, RequestId, RouteGroup, TokenText};
 use crate::policy::{DetokenizeScope, TokenizeScope};
 use crate::server::Vault;
@@ -247,7 +247,8 @@ async fn inside(directory: &Path, rows: Option<u64>, time: Duration) -> anyhow::
     let config = Config::load(&directory.join("jinku.toml"))?;
     let running = open(&config).await?;
     let desk_of = |unit: &str| {
-        let certificate = CertificateDer::from_pem_file(directory.join(format!("tls/{unit}.pem")))?;
+        let file = directory.join(format!("tls/{unit}.pem"));
+        let certificate = ClientCertificate::read(&CertificateDer::from_pem_file(file)?);
         let vault = Arc::clone(&running.vault);
         anyhow::Ok(Desk { vault, certificate })
     };
@@ -286,7 +287,7 @@ async fn inside(directory: &Path, rows: Option<u64>, time: Duration) -> anyhow::
 /// Walks the way in as the corridor does: identity, admission and policy are in the rate.
 struct Desk {
     vault: Arc<Vault>,
-    certificate: CertificateDer<'static>,
+    certificate: ClientCertificate,
 }
 
 impl Desk {

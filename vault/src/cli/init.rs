@@ -16,7 +16,7 @@ use super::wallet::{AUDIENCE, ISSUER, Wallet};
 use crate::model::{Catalogue, Registry};
 
 /// What ships with the program: the sample policies, classes, units, routes and records.
-const POLICY_FILES: [(&str, &str); 21] = [
+const POLICY_FILES: [(&str, &str); 22] = [
     (
         "schema.cedarschema",
         include_str!("../../../policies/schema.cedarschema"),
@@ -66,6 +66,10 @@ const POLICY_FILES: [(&str, &str); 21] = [
     (
         "policies/50-guard.cedar",
         include_str!("../../../policies/policies/50-guard.cedar"),
+    ),
+    (
+        "policies/60-delegation.cedar",
+        include_str!("../../../policies/policies/60-delegation.cedar"),
     ),
     (
         "budgets.toml",
@@ -259,10 +263,14 @@ issuer = "{ISSUER}"
 audience = "{AUDIENCE}"
 jwks = "issuer/jwks.json"
 
+[signatures]
+public_authorities = ["localhost:{port}", "{listen}"]
+
 [ledger]
 origin = "jinku.example/development/node-1"
 "#,
         listen = options.listen,
+        port = options.listen.port(),
         module = companions.hsm_client()?.display(),
     ))
 }

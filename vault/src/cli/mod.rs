@@ -12,8 +12,10 @@ mod demo;
 mod guard;
 mod holders;
 mod init;
+mod issuers;
 mod key;
 mod ledger;
+mod login;
 mod open;
 mod open_sealed;
 mod pin;
@@ -23,6 +25,7 @@ mod restore;
 mod root;
 mod screen;
 mod serve;
+mod sign_request;
 mod stage;
 mod token;
 mod unit;
@@ -60,6 +63,7 @@ const EXAMPLES: &str = "Examples:
   jinku unit lock tax-bureau --installation DIR --unit guard-office
   jinku unit import units.toml --dry-run --installation DIR --unit registry-office
   jinku key ceremony --config DIR/jinku.toml --shares 5 --threshold 3
+  jinku sign-request --url https://HOST/v1/tokenize --body FILE --keyid KEY --ed25519-key unit.pem
   jinku open-sealed --key unit-key.pem MESSAGE
   jinku bench                         rates, as ratios to the raw store";
 
@@ -73,6 +77,8 @@ enum Command {
     Serve(serve::Options),
     /// Bring a recovery share to a sealed vault.
     Unseal(unseal::Options),
+    /// Sign one request as a unit: header lines for curl.
+    SignRequest(sign_request::Options),
     /// Replace the values in a file by tokens: CSV, JSON Lines or Parquet.
     Tokenize(Box<bulk::Tokenize>),
     /// Give a file's values back, in the views that policy grants for a purpose.
@@ -91,6 +97,8 @@ enum Command {
     Restore(restore::Options),
     /// Get what proves an entry of your unit, to be checked without the vault.
     Receipt(receipt::Options),
+    /// Get an access token of the vault's own, bound to your unit's certificate, and print it.
+    Login(login::Options),
     /// Look after keys, and try them: a key officer's tool, for a running vault.
     Key(Box<key::Options>),
     /// Look after tokens that stand: a custodian's tool, for a running vault.
@@ -120,6 +128,7 @@ pub fn run() -> ExitCode {
         Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Unseal(options) => unseal::run(&options),
+        Command::SignRequest(options) => sign_request::run(&options),
         Command::Tokenize(options) => bulk::tokenize(&options),
         Command::Detokenize(options) => bulk::detokenize(*options),
         Command::OpenSealed(options) => open_sealed::run(&options),
@@ -128,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(&options),
         Command::Receipt(options) => receipt::run(&options),
+        Command::Login(options) => login::run(&options),
         Command::Key(options) => key::run(*options),
         Command::Token(options) => token::run(*options),
         Command::Grant(options) => guard::grant(&options),

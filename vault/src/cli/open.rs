@@ -10,6 +10,7 @@ use ledger::VerifierKey;
 use rand::TryRng;
 
 use super::deciding::Deciding;
+use super::issuers::issuers;
 use super::pin;
 use crate::admission::{self, Admission, Locks};
 use crate::commit::{
@@ -21,9 +22,9 @@ use crate::engine::guard::Guard;
 use crate::engine::key::{KeyShelf, ShelfSettings};
 use crate::engine::units::Registrar;
 use crate::engine::{Bounds, Engine, Keys};
-use crate::identity::{Identity, Issuer};
-use crate::model::{Budgets, Calendars, Catalogue, Clock, Registry, SystemClock};
-use crate::server::{HsmWatch, LedgerFace, Metrics, Vault};
+use crate::identity::{Identity, SignatureRules};
+use crate::model::{Budgets, Calendars, Catalogue, Clock, Registry, SystemClock, Timestamp};
+use crate::server::{HsmWatch, LedgerFace, Metrics, TokenEndpoint, Vault};
 use crate::store::{Database, Reader, Shreds};
 use crate::token;
 
@@ -122,8 +123,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let ground = ground(config)?;
     let catalogue = Arc::clone(&ground.catalogue);
-    let registry = Arc::clone(&ground.registry);
-    let identity = Identity::new(registry, issuers(config)?, Arc::clone(&clock));
+    let identity = identity(config, &ground, &clock)?;
     let units = Arc::clone(identity.units());
     let admission = admission(config, ground.calendars.clone(), &clock);
     let deciding = Deciding::of(config, &catalogue, ground.texts.clone(), &units)?;
@@ -132,6 +132,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         .with_context(|| format!("`{}` can't be made", config.data.display()))?;
     let database = Database::open(&config.data.join("vault.db"))?;
     let reader = database.reader();
+    let identity = identity.signed_by(signature_rules(config, &reader)?);
     let shreds = Shreds::open(&config.shreds, &database)?;
     let age = if reader.last_entry()?.is_none() {
         Age::New
@@ -179,6 +180,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         engine,
         hsm,
         ledger,
+        oauth: config.oauth.clone().map(TokenEndpoint::new),
         limits: config.limits,
         metrics: Metrics::default(),
     });
@@ -230,6 +232,11 @@ fn published(
         readers.clone(),
         backlog,
     ))
+}
+
+fn identity(config: &Config, ground: &Ground, clock: &Arc<dyn Clock>) -> anyhow::Result<Identity> {
+    let (registry, clock) = (Arc::clone(&ground.registry), Arc::clone(clock));
+    Ok(Identity::new(registry, issuers(config)?, clock).possessing(config.dpop.clone()))
 }
 
 /// A unit that was registered while its calendar was there is not served: whoever looks after it is told.
@@ -310,15 +317,17 @@ fn shelf_settings(config: &Config) -> ShelfSettings {
         request_time_max: config.limits.request_timeout,
         deletion_wait_min: config.keys.deletion_wait_min,
         item_bytes_max: config.keys.item_bytes_max,
+        token_key: config.oauth.as_ref().map(|terms| terms.key.clone()),
     }
 }
 
-fn issuers(config: &Config) -> anyhow::Result<Vec<Issuer>> {
-    let open = |known: &config::IssuerConfig| {
-        let jwks = config::read(&known.jwks)?;
-        Ok(Issuer::parse(&known.issuer, &known.audience, &jwks)?)
-    };
-    config.issuers.iter().map(open).collect()
+/// What the settings say of signed requests, and what a restored database does.
+fn signature_rules(config: &Config, reader: &Reader) -> anyhow::Result<Option<SignatureRules>> {
+    let floor = reader.nonce_floor()?;
+    Ok(config.signatures.clone().map(|rules| SignatureRules {
+        floor_seconds: floor.map_or(0, Timestamp::seconds),
+        ..rules
+    }))
 }
 
 /// A new root is made for a new database only: another HSM must not be taken for the old one.

@@ -120,6 +120,8 @@ fn staged(
     // Shred keys that are due are destroyed, if they are not yet; and a file of another database is found out.
     Shreds::open(&config.shreds, &database)?;
     super::runtime()?.block_on(noted(config, &database, &reader, &done))?;
+    // Nonces taken since the backup are not in it: what was signed before now counts no longer.
+    database.lose_nonces_before(SystemClock::new().now())?;
     Ok(done)
 }
 

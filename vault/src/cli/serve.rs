@@ -12,15 +12,17 @@ use ledger::Origin;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
-use super::{open, screen, units_file};
+use super::{issuers, open, screen, units_file};
 use crate::admission::RefusalKind;
 use crate::config::{AlertConfig, Config};
 use crate::engine::key::Upkeep;
 use crate::engine::policy::Staged;
-use crate::server::{Listener, Vault, deliver, serve_metrics};
+use crate::server::{Listener, Vault, deliver, follow, serve_metrics};
 
 /// How often it is looked for refusals to be written down.
 const TALLY_ROUND: Duration = Duration::from_secs(5);
+/// Steps of one round in which nonces are let go.
+const NONCE_STEPS_MAX: usize = 1_000;
 
 /// Arguments of `jinku serve`.
 #[derive(clap::Args)]
@@ -68,6 +70,7 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     let listener = Listener::bind(&config.listen).await?;
     let address = listener.address().context("the bound address is unknown")?;
     let running = open(&config).await?;
+    let mut kept_keys = issuers::keep(&running.vault, config.issuers).await;
     // Before readiness is announced: a signal that comes at once must find its handler.
     let hangups = signal(SignalKind::hangup())?;
     let stopped = stopped(
@@ -89,6 +92,10 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
         units_file,
         hangups,
     ));
+    let following = tokio::spawn(follow(
+        Arc::clone(listener.tls()),
+        signal(SignalKind::hangup())?,
+    ));
     let interval = config.keys.upkeep_interval;
     let upkeep = tokio::spawn(keep_up(Arc::clone(&running.vault), interval));
     let tallying = tokio::spawn(write_tallies(Arc::clone(&running.vault)));
@@ -98,12 +105,14 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     let mut alerts = deliver_alerts(&running.vault, config.alerts, &config.ledger.origin).await;
     listener.serve(Arc::clone(&running.vault), stopped).await;
     alerts.shutdown().await;
+    kept_keys.shutdown().await;
     tallying.abort();
     if let Some(metrics) = metrics {
         metrics.abort();
     }
     leave_in_order(&running.vault).await;
     reloading.abort();
+    following.abort();
     upkeep.abort();
     running.close();
     tracing::info!("the vault has stopped");
@@ -224,8 +233,12 @@ async fn keep_up(vault: Arc<Vault>, interval: Duration) {
         rounds.tick().await;
         vault.engine.shelf().sweep();
         expire_answers(&vault).await;
+        expire_nonces(&vault).await;
         expire_tickets(&vault).await;
         settle_policies(&vault).await;
+        if let Err(error) = vault.engine.forget_proofs().await {
+            tracing::error!(%error, "spent proofs can't be let go");
+        }
         if let Err(error) = vault.engine.raise_space_warnings().await {
             tracing::error!(%error, "a warning of used-up space has no entry");
         }
@@ -266,6 +279,20 @@ async fn settle_policies(vault: &Vault) {
         Ok(false) => {}
         Ok(true) => tracing::info!("approved policies decide"),
         Err(error) => tracing::error!(%error, "the approved policies can't be looked at"),
+    }
+}
+
+/// Lets nonces go whose signatures count no longer, a step at a time. Many may have come since the last round.
+async fn expire_nonces(vault: &Vault) {
+    for _ in 0..NONCE_STEPS_MAX {
+        match vault.engine.expire_nonces().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::error!(%error, "expired nonces can't be let go");
+                return;
+            }
+        }
     }
 }
 

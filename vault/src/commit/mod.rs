@@ -49,7 +49,7 @@ pub use witnesses::{Ask, WitnessAnswer, WitnessFault, Witnesses};
 pub use writer::{OpenLog, WriterThread};
 
 use crate::model::Timestamp;
-use crate::store::{AlertSettled, QuotaWrite};
+use crate::store::{AlertSettled, NonceRow, ProofWrite, QuotaWrite};
 use writer::{Submission, Work};
 
 /// Requests that may wait for the writer. More are refused at once.
@@ -93,6 +93,9 @@ pub enum NotDurable {
     /// The vault is shutting down. Nothing was changed.
     #[error("the vault is stopping")]
     Stopped,
+    /// As many nonces of a unit stand as may. Nothing was changed.
+    #[error("as many nonces of the unit stand as are kept")]
+    Full,
 }
 
 /// A handle to the writer. Clones share it.
@@ -165,6 +168,26 @@ impl Committer {
     pub async fn write_quota(&self, write: QuotaWrite) -> Result<(), NotDurable> {
         let writing = self.submit(Work::Quota(write));
         self.in_time(writing).await.map(drop)
+    }
+
+    /// Spends something that counts once: [`NotDurable::Conflict`] where it was used before, or lets old ones
+    /// go. It is neither a token nor a key: there is no entry.
+    pub async fn write_proof(&self, write: ProofWrite) -> Result<(), NotDurable> {
+        let writing = self.submit(Work::Proof(write));
+        self.in_time(writing).await.map(drop)
+    }
+
+    /// Takes a nonce for good, or says that it was taken ([`NotDurable::Conflict`]) or that its unit has too many
+    /// ([`NotDurable::Full`]). It is neither token nor key: there is no entry, the request's own comes after.
+    pub async fn take_nonce(&self, row: NonceRow) -> Result<(), NotDurable> {
+        let taken = self.submit(Work::Nonce(Box::new(row)));
+        self.in_time(taken).await.map(drop)
+    }
+
+    /// Lets up to `rows_max` nonces go whose signatures count no longer at this time. There is no entry.
+    pub async fn expire_nonces(&self, now: Timestamp, rows_max: u32) -> Result<(), NotDurable> {
+        let work = Work::ExpireNonces(now, rows_max);
+        self.submit(work).await.map(drop)
     }
 
     async fn submit(&self, work: Work) -> Result<Sequenced, NotDurable> {

@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{Committer, NotDurable, QUEUE_MAX, Record, Sequenced};
 use crate::model::{Clock, Timestamp};
 use crate::store::{
-    AlertSettled, Applied, Change, QuotaWrite, Reader, StoreError, StoredEntry, Writer,
+    AlertSettled, Applied, Change, NonceRow, NonceTaken, ProofWrite, QuotaWrite, Reader, Spent,
+    StoreError, StoredEntry, Writer,
 };
 
 /// Most requests in one transaction: bounds how long the first of them waits for the last.
@@ -32,6 +33,12 @@ pub(super) enum Work {
     ExpireAnswers(Timestamp, u32),
     /// What units take of their quotas: no entry, and no change of tokens or keys either.
     Quota(QuotaWrite),
+    /// Something that counts once: no entry either.
+    Proof(ProofWrite),
+    /// A signed request's nonce: no entry either, and no change of tokens or keys.
+    Nonce(Box<NonceRow>),
+    /// Nonces whose signatures count no longer at this time go, up to so many: the same.
+    ExpireNonces(Timestamp, u32),
 }
 
 /// What the writer needs to go on with a log.
@@ -183,6 +190,13 @@ fn write_group(log: &OpenLog, head: Head, group: &mut Vec<Submission>) -> Head {
                     Ok(false) => Err(Refusal::Own(NotDurable::Conflict)),
                     Err(error) => Err(Refusal::Group(error)),
                 },
+                Work::Proof(write) => write_proof(log, next, write),
+                Work::Nonce(row) => take_nonce(log, &row).map(|()| next),
+                Work::ExpireNonces(now, rows_max) => log
+                    .writer
+                    .expire_nonces(now, rows_max)
+                    .map(|()| next)
+                    .map_err(Refusal::Group),
             };
             match written {
                 Ok(after) => {
@@ -224,6 +238,23 @@ enum Refusal {
     Own(NotDurable),
     /// The transaction is lost.
     Group(StoreError),
+}
+
+fn write_proof(log: &OpenLog, head: Head, write: ProofWrite) -> Result<Head, Refusal> {
+    match log.writer.write_proof(write).map_err(Refusal::Group)? {
+        Spent::Done => Ok(head),
+        Spent::Before => Err(Refusal::Own(NotDurable::Conflict)),
+        Spent::Full => Err(Refusal::Own(NotDurable::Overloaded)),
+    }
+}
+
+fn take_nonce(log: &OpenLog, row: &NonceRow) -> Result<(), Refusal> {
+    match log.writer.take_nonce(row, log.clock.now()) {
+        Ok(NonceTaken::New) => Ok(()),
+        Ok(NonceTaken::Before) => Err(Refusal::Own(NotDurable::Conflict)),
+        Ok(NonceTaken::Full) => Err(Refusal::Own(NotDurable::Full)),
+        Err(error) => Err(Refusal::Group(error)),
+    }
 }
 
 fn write_one(log: &OpenLog, head: Head, record: Record) -> Result<Head, Refusal> {

@@ -3,12 +3,14 @@
 //! Each method takes the proof that `policy` made for it, and nothing leaves before
 //! `commit.record` gives it back. A batch is one change, one withheld list, one entry.
 
+mod access_token;
 mod admission;
 mod delivery;
 mod detokenize;
 pub mod guard;
 mod idempotency;
 pub mod key;
+mod nonce;
 mod own_keys;
 pub mod policy;
 mod receipt;
@@ -39,8 +41,10 @@ use policy::{PolicyFault, PolicyMark};
 use token::{SearchRates, Shredded, TokenActFault};
 use units::{Registrar, UnitFault, UnitLimits};
 
+pub use access_token::{IssuedAccessToken, TokenBinding, TokenTerms, TokenWish};
 pub use delivery::DeliveryFault;
 pub use detokenize::{Disclosure, Revealed, Revelation};
+pub use nonce::NonceFault;
 pub use own_keys::{DomainKeys, KeyError, Keys};
 pub use refusal::Refusal;
 pub use restore::{Aftermath, RestoreError, make_good};

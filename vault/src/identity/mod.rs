@@ -2,15 +2,40 @@
 //!
 //! Yields [`Caller`]. A gateway's certificate proves the gateway and asserts nobody (invariant 10).
 
-mod jwt;
+//! | file | owns |
+//! | --- | --- |
+//! | `mtls` | a client's certificate, read once |
+//! | `jws`, `key_set`, `issuer` | signed texts, issuers' keys, and for how long these count |
+//! | `access`, `verified` | access tokens, and which were verified |
+//! | `dpop`, `possession` | proofs of possession, and what a token asks for |
+//! | `assertion` | how a unit asks for tokens without a certificate |
+//! | `signed` | signatures over requests |
+
+mod access;
+mod assertion;
+mod dpop;
+mod issuer;
+mod jws;
+mod key_set;
 mod mtls;
+mod possession;
+mod signed;
 mod verified;
 
 use std::sync::Arc;
 
-use crate::model::{Clock, Gateway, GatewayName, Registry, Standing, Unit, UnitName, Units};
+use api::signature::SignatureFault;
 
-pub use jwt::{Issuer, IssuerError};
+use crate::model::{Clock, Gateway, GatewayName, Registry, Unit, UnitName, Units};
+
+pub use dpop::{Asked, DpopTerms, OneUse};
+pub use issuer::{Issuer, IssuerError, KeyTerms, SenderConstraint};
+pub use key_set::KeySetFault;
+pub use mtls::ClientCertificate;
+pub use possession::{Proven, Use};
+pub use signed::{
+    ED25519, HMAC_SHA256, KeyAnswer, RequestKeys, SignatureRules, SignedRequest, Witness,
+};
 
 use verified::Verified;
 
@@ -21,6 +46,8 @@ pub enum Proof {
     MutualTls,
     /// An access token of a configured issuer (RFC 9068).
     AccessToken,
+    /// A signature over the request (RFC 9421).
+    SignedRequest,
 }
 
 impl Proof {
@@ -29,6 +56,7 @@ impl Proof {
         match self {
             Self::MutualTls => "mutual-tls",
             Self::AccessToken => "access-token",
+            Self::SignedRequest => "signed-request",
         }
     }
 }
@@ -41,6 +69,14 @@ pub struct Caller {
 }
 
 impl Caller {
+    fn alone(unit: Arc<Unit>, proof: Proof) -> Self {
+        Self {
+            unit,
+            gateway: None,
+            proof,
+        }
+    }
+
     /// The unit that proved itself.
     pub fn unit(&self) -> &Unit {
         &self.unit
@@ -59,8 +95,8 @@ impl Caller {
 
 /// What a connection and a request present. The certificate's chain was checked by TLS.
 pub struct Presented<'a> {
-    /// The client's certificate, DER.
-    pub certificate: Option<&'a [u8]>,
+    /// The client's certificate.
+    pub certificate: Option<&'a ClientCertificate>,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
 }
@@ -90,10 +126,93 @@ pub enum Unproven {
     /// The unit or the gateway is suspended.
     #[error("the unit or gateway is suspended")]
     Suspended,
+    /// The token names a key that its issuer is not known to have.
+    #[error("the access token is not valid here")]
+    UnknownKey {
+        /// Place of the issuer.
+        issuer: u16,
+    },
+    /// The issuer's keys could not be fetched for too long, or never.
+    #[error("the issuer's keys can't be had: have its `jwks_uri` looked at")]
+    StaleKeys,
+    /// The issuer or the unit asks for tokens that are bound, and this one is not.
+    #[error(
+        "the access token must be bound to a client certificate or a DPoP key: get one that is"
+    )]
+    Unbound,
+    /// The token is bound to another certificate than that of this connection.
+    #[error("the access token is bound to another client certificate than this connection's")]
+    BoundElsewhere,
+    /// The token was made for another gateway, or for the unit itself.
+    #[error("the access token was made for another gateway")]
+    Actor,
+    /// The token is bound to a DPoP key, and no proof came with it.
+    #[error(
+        "the access token needs a DPoP proof: send `Authorization: DPoP` and one `DPoP` header"
+    )]
+    ProofMissing,
+    /// The proof is not one for this request, this token and this time.
+    #[error("the DPoP proof is not valid for this request: make a new one")]
+    ProofInvalid,
+    /// The proof or assertion was used before.
+    #[error("the proof was used before: make a new one for each request")]
+    ProofReplayed,
+    /// The assertion does not prove a unit.
+    #[error("the client assertion is not valid here")]
+    InvalidAssertion,
+    /// The certificate's time is over, while its connection stood.
+    #[error("the client certificate has expired or is not yet valid: connect with a new one")]
+    CertificateExpired,
+    /// The certificate was revoked, or its authority is trusted no longer, while its connection stood.
+    #[error("the client certificate is trusted no longer: connect with another one")]
+    CertificateRevoked,
+    /// Nothing says what this vault is called, so no signature can be for it.
+    #[error("signed requests are not set up here: `[signatures]` in the vault's configuration")]
+    SignaturesOff,
+    /// The signature can't be read, or does not say enough.
+    #[error(transparent)]
+    Signature(#[from] SignatureFault),
+    /// Several signatures: each could speak for another unit.
+    #[error("the request has several signatures: send one")]
+    SeveralSignatures,
+    /// It was made for another host.
+    #[error(
+        "the request is signed for another host than this vault: see `signatures.public_authorities`"
+    )]
+    SignedElsewhere,
+    /// Its algorithm does not count.
+    #[error("`alg` must be `hmac-sha256` or `ed25519`, or left out")]
+    SignatureAlgorithm,
+    /// No such key, or another signature: not told apart.
+    #[error(
+        "the signature is not valid: another key, another signature base, or altered on its way"
+    )]
+    WrongSignature,
+    /// A gateway's certificate came with it.
+    #[error(
+        "a gateway can't carry a signed request: it calls the vault itself, and forwards the unit's access token"
+    )]
+    SignedCarried,
+    /// The key can't be asked now.
+    #[error("the signing key can't be opened now: retry")]
+    SigningKeyAway,
+    /// The nonce was taken before.
+    #[error(
+        "this signed request was received before: sign each request anew, with a nonce of its own"
+    )]
+    Replayed,
+    /// As many nonces of the unit stand as are kept.
+    #[error(
+        "the unit has signed as many requests as are remembered at once: wait for some to expire, or sign for a shorter time"
+    )]
+    NoncesFull,
+    /// The body is not the one whose digest was signed.
+    #[error("the body's hash is not the one that `content-digest` says")]
+    ContentDigest,
 }
 
 /// A refusal to identify, and what the certificate had proven before it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Unidentified {
     /// Why.
     pub reason: Unproven,
@@ -128,7 +247,9 @@ pub struct Identity {
     units: Arc<Units>,
     issuers: Vec<Issuer>,
     verified: Verified,
+    dpop: DpopTerms,
     clock: Arc<dyn Clock>,
+    signatures: Option<SignatureRules>,
 }
 
 impl Identity {
@@ -148,8 +269,26 @@ impl Identity {
             units: Arc::new(Units::new(registry)),
             issuers,
             verified: Verified::default(),
+            dpop: DpopTerms::default(),
             clock,
+            signatures: None,
         }
+    }
+
+    /// With these terms for proofs of possession.
+    #[must_use]
+    pub fn possessing(self, dpop: DpopTerms) -> Self {
+        Self { dpop, ..self }
+    }
+
+    /// The time that issuers' keys are dated by: it never steps back.
+    pub fn monotonic(&self) -> std::time::Duration {
+        self.clock.monotonic()
+    }
+
+    /// The issuer of this name.
+    pub fn issuer(&self, name: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|issuer| issuer.name() == name)
     }
 
     /// Whether a unit has this name.
@@ -157,78 +296,92 @@ impl Identity {
         self.units.now().unit(name).is_some()
     }
 
-    /// Who speaks.
+    /// Who speaks, of a request that shows nothing to be used once.
     pub fn identify(&self, presented: &Presented<'_>) -> Result<Caller, Unidentified> {
-        // One state of the registry for all that a request says of itself.
-        let registry = self.units.now();
+        let proven = self.prove(presented, None)?;
+        proven.believed(Use::First)
+    }
+
+    /// Who speaks. `asked` is what a proof of possession is compared with; without it none counts.
+    pub fn prove(
+        &self,
+        presented: &Presented<'_>,
+        asked: Option<Asked<'_>>,
+    ) -> Result<Proven, Unidentified> {
+        self.prove_in(&self.units.now(), presented, asked)
+    }
+
+    /// The same, in one state of the registry for all that a request says of itself.
+    fn prove_in(
+        &self,
+        registry: &Registry,
+        presented: &Presented<'_>,
+        asked: Option<Asked<'_>>,
+    ) -> Result<Proven, Unidentified> {
         let certificate = presented
             .certificate
-            .map(|der| holder(&registry, der))
+            .map(|certificate| holder(registry, certificate))
             .transpose();
         let certificate = certificate.map_err(Unidentified::nobody)?;
         let known = Unidentified::holder(certificate.as_ref());
-        let caller = self.caller(&registry, certificate, presented.authorization);
-        let caller = caller.map_err(|reason| Unidentified { reason, ..known })?;
-        match standing(&caller) {
-            Ok(()) => Ok(caller),
-            Err(reason) => Err(Unidentified {
-                reason,
-                unit: Some(caller.unit.name.clone()),
-                gateway: caller.gateway.map(|gateway| gateway.name.clone()),
-            }),
-        }
+        let proven = self.proven(registry, certificate, presented, asked);
+        let proven = proven.map_err(|reason| Unidentified { reason, ..known })?;
+        proven.standing()
     }
 
-    fn caller(
+    fn proven(
         &self,
         registry: &Registry,
         certificate: Option<Holder>,
-        authorization: Option<&str>,
-    ) -> Result<Caller, Unproven> {
-        let token = authorization
-            .map(|header| self.token_unit(registry, header))
+        presented: &Presented<'_>,
+        asked: Option<Asked<'_>>,
+    ) -> Result<Proven, Unproven> {
+        let gateway = match &certificate {
+            Some(Holder::Gateway(gateway)) => Some(&**gateway),
+            _ => None,
+        };
+        let shown = (presented.certificate, gateway);
+        let token = presented
+            .authorization
+            .map(|header| self.token_unit(registry, header, shown, asked))
             .transpose()?;
-        Ok(match (certificate, token) {
+        let (caller, token) = match (certificate, token) {
             (None, None) => return Err(Unproven::Nothing),
             // INVARIANT 10: a gateway's certificate alone is nobody.
             (Some(Holder::Gateway(_)), None) => return Err(Unproven::GatewayAlone),
-            (Some(Holder::Gateway(gateway)), Some(unit)) => Caller {
-                unit,
-                gateway: Some(gateway),
-                proof: Proof::AccessToken,
-            },
-            (Some(Holder::Unit(unit)), Some(named)) if unit.name != named.name => {
+            (Some(Holder::Gateway(gateway)), Some(token)) => {
+                let unit = Arc::clone(&token.unit);
+                let caller = Caller {
+                    unit,
+                    gateway: Some(gateway),
+                    proof: Proof::AccessToken,
+                };
+                (caller, Some(token))
+            }
+            (Some(Holder::Unit(unit)), Some(token)) if unit.name != token.unit.name => {
                 return Err(Unproven::Contradiction);
             }
-            (Some(Holder::Unit(unit)), _) => Caller {
-                unit,
-                gateway: None,
-                proof: Proof::MutualTls,
-            },
-            (None, Some(unit)) => Caller {
-                unit,
-                gateway: None,
-                proof: Proof::AccessToken,
-            },
-        })
-    }
-
-    fn token_unit(&self, registry: &Registry, header: &str) -> Result<Arc<Unit>, Unproven> {
-        let token = bearer(header).ok_or(Unproven::InvalidToken)?;
-        let now = self.clock.now();
-        let claimed = match self.verified.find(token) {
-            (_, Some(claimed)) => claimed,
-            (hash, None) => {
-                let claimed = jwt::claimed(token, &self.issuers)?;
-                self.verified.keep(hash, claimed.clone(), now);
-                claimed
+            (Some(Holder::Unit(unit)), token) => (Caller::alone(unit, Proof::MutualTls), token),
+            (None, Some(token)) => {
+                let unit = Arc::clone(&token.unit);
+                (Caller::alone(unit, Proof::AccessToken), Some(token))
             }
         };
-        jwt::in_time(&claimed, now)?;
-        registry
-            .unit_by_subject(&claimed.subject)
-            .cloned()
-            .ok_or(Unproven::InvalidToken)
+        Ok(Proven::new(caller, token.as_ref()))
+    }
+
+    /// Refuses whoever a certificate names, for what became of it while its connection stood.
+    pub fn disbelieved(
+        &self,
+        certificate: Option<&ClientCertificate>,
+        reason: Unproven,
+    ) -> Unidentified {
+        let registry = self.units.now();
+        let holder = certificate.and_then(|certificate| holder(&registry, certificate).ok());
+        Unidentified {
+            reason,
+            ..Unidentified::holder(holder.as_ref())
+        }
     }
 }
 
@@ -237,31 +390,29 @@ enum Holder {
     Gateway(Arc<Gateway>),
 }
 
-fn holder(registry: &Registry, certificate: &[u8]) -> Result<Holder, Unproven> {
-    let uris = mtls::uris(certificate).ok_or(Unproven::UnknownCertificate)?;
+fn holder(registry: &Registry, certificate: &ClientCertificate) -> Result<Holder, Unproven> {
+    let names = certificate.names().ok_or(Unproven::UnknownCertificate)?;
     // One URI, one holder: a certificate with two names would be two callers at once.
-    let [uri] = uris.as_slice() else {
-        return Err(Unproven::UnknownCertificate);
+    let by_uri = match names.uris.as_slice() {
+        [] => None,
+        [uri] => holder_by_uri(registry, uri),
+        _ => return Err(Unproven::UnknownCertificate),
     };
-    let unit = registry.unit_by_uri(uri).cloned().map(Holder::Unit);
-    let gateway = registry.gateway_by_uri(uri).cloned().map(Holder::Gateway);
-    unit.or(gateway).ok_or(Unproven::UnknownCertificate)
-}
-
-fn standing(caller: &Caller) -> Result<(), Unproven> {
-    let gateway = caller
-        .gateway()
-        .map_or(Standing::Active, |gateway| gateway.standing);
-    match (caller.unit().standing, gateway) {
-        (Standing::Active, Standing::Active) => Ok(()),
-        _ => Err(Unproven::Suspended),
+    let subject = names.subject.as_ref();
+    let by_subject = subject.and_then(|name| registry.unit_by_certificate_subject(name));
+    match (by_uri, by_subject) {
+        (Some(Holder::Unit(unit)), Some(other)) if unit.name == other.name => {
+            Ok(Holder::Unit(unit))
+        }
+        (Some(holder), None) => Ok(holder),
+        (None, Some(unit)) => Ok(Holder::Unit(Arc::clone(unit))),
+        (Some(_), Some(_)) | (None, None) => Err(Unproven::UnknownCertificate),
     }
 }
 
-/// RFC 6750 section 2.1; the scheme's name is case-insensitive (RFC 9110 section 11.1).
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+fn holder_by_uri(registry: &Registry, uri: &str) -> Option<Holder> {
+    let unit = registry.unit_by_uri(uri).cloned().map(Holder::Unit);
+    unit.or_else(|| registry.gateway_by_uri(uri).cloned().map(Holder::Gateway))
 }
 
 #[cfg(test)]

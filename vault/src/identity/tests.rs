@@ -9,7 +9,10 @@ use rcgen::{CertificateParams, KeyPair, SanType};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
-use super::{Caller, Identity, Issuer, Presented, Proof, Unidentified, Unproven};
+use super::{
+    Caller, ClientCertificate, Identity, Issuer, KeyTerms, Presented, Proof, SenderConstraint,
+    Unidentified, Unproven,
+};
 use crate::model::{Catalogue, Clock, Registry, Timestamp};
 
 const NOW: u64 = 1_800_000_000;
@@ -61,6 +64,10 @@ struct Desk {
 }
 
 fn desk() -> Desk {
+    desk_of(|jwks| Issuer::parse(ISSUER, AUDIENCE, jwks).unwrap())
+}
+
+fn desk_of(issuer: impl FnOnce(&str) -> Issuer) -> Desk {
     let catalogue = "levels = ['restricted']\nclass = []\ndomain = []";
     let catalogue = Catalogue::parse(catalogue).unwrap();
     let registry = Arc::new(Registry::parse(REGISTRY, &catalogue).unwrap());
@@ -70,9 +77,8 @@ fn desk() -> Desk {
     let jwks = format!(
         r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"k1","x":"{x}"}}]}}"#
     );
-    let issuer = Issuer::parse(ISSUER, AUDIENCE, &jwks).unwrap();
     Desk {
-        identity: Identity::new(registry, vec![issuer], Arc::new(Fixed)),
+        identity: Identity::new(registry, vec![issuer(&jwks)], Arc::new(Fixed)),
         key,
     }
 }
@@ -102,7 +108,7 @@ impl Desk {
     ) -> Result<Caller, Unidentified> {
         let certificate = certificate.map(certificate_for);
         let presented = Presented {
-            certificate: certificate.as_deref(),
+            certificate: certificate.as_ref(),
             authorization,
         };
         self.identity.identify(&presented)
@@ -116,18 +122,15 @@ impl Desk {
     }
 }
 
-fn certificate_for(uri: &str) -> Vec<u8> {
+fn certificate_for(uri: &str) -> ClientCertificate {
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     for uri in uri.split(' ') {
         params
             .subject_alt_names
             .push(SanType::URI(uri.try_into().unwrap()));
     }
-    params
-        .self_signed(&KeyPair::generate().unwrap())
-        .unwrap()
-        .der()
-        .to_vec()
+    let signed = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    ClientCertificate::read(signed.der())
 }
 
 #[test]
@@ -252,4 +255,94 @@ fn a_token_counts_only_in_its_time() {
         desk.refused(None, Some(&desk.token(HEADER, &early))),
         Unproven::ExpiredToken
     );
+}
+
+const TERMS: KeyTerms = KeyTerms {
+    age_max: Duration::from_secs(100),
+    cool_down: Duration::from_secs(10),
+};
+
+#[test]
+fn a_removed_keys_tokens_end_with_the_fetch_that_saw_it_go() {
+    let desk = desk_of(|jwks| {
+        let issuer = Issuer::fetched(ISSUER, AUDIENCE, TERMS);
+        issuer.install(jwks, Duration::ZERO).unwrap();
+        issuer
+    });
+    let token = desk.token(HEADER, &claims("tax-app"));
+    for _ in 0..2 {
+        assert!(desk.who(None, Some(&token)).is_ok());
+    }
+    let x = URL_SAFE_NO_PAD.encode(desk.key.public_key().as_ref());
+    let renamed = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k2","x":"{x}"}}]}}"#);
+    let issuer = desk.identity.issuer(ISSUER).unwrap();
+    assert!(issuer.install(&renamed, Duration::ZERO).unwrap());
+    let unknown = Unproven::UnknownKey { issuer: 0 };
+    assert_eq!(desk.refused(None, Some(&token)), unknown);
+}
+
+#[test]
+fn a_bound_token_needs_the_certificate_that_it_names() {
+    let desk = desk();
+    let certificate = certificate_for("spiffe://test/unit/tax");
+    let hash = URL_SAFE_NO_PAD.encode(certificate.hash());
+    let bound = |cnf: &str| {
+        let claims = claims("tax-app").replace("\"iat\"", &format!("\"cnf\":{cnf},\"iat\""));
+        desk.token(HEADER, &claims)
+    };
+    let token = bound(&format!(r#"{{"x5t#S256":"{hash}"}}"#));
+    let presented = Presented {
+        certificate: Some(&certificate),
+        authorization: Some(&token),
+    };
+    assert!(desk.identity.identify(&presented).is_ok());
+    let another = Some("spiffe://test/unit/tax");
+    assert_eq!(
+        desk.refused(another, Some(&token)),
+        Unproven::BoundElsewhere
+    );
+    assert_eq!(desk.refused(None, Some(&token)), Unproven::BoundElsewhere);
+    for cnf in [
+        "{}",
+        r#"{"kid":"x"}"#,
+        r#"{"x5t#S256":"short"}"#,
+        r#"{"jwk":{"kty":"OKP"}}"#,
+        r#""x""#,
+    ] {
+        let token = bound(cnf);
+        assert_eq!(
+            desk.refused(None, Some(&token)),
+            Unproven::InvalidToken,
+            "{cnf}"
+        );
+    }
+    let both = bound(&format!(r#"{{"x5t#S256":"{hash}","jkt":"{hash}"}}"#));
+    let presented = Presented {
+        certificate: Some(&certificate),
+        authorization: Some(&both),
+    };
+    let refused = desk.identity.identify(&presented).err().unwrap();
+    assert_eq!(refused.reason, Unproven::ProofMissing);
+}
+
+#[test]
+fn an_issuer_may_ask_for_bound_tokens() {
+    for (constraint, expected) in [
+        (SenderConstraint::None, None),
+        (SenderConstraint::Certificate, Some(Unproven::Unbound)),
+        (SenderConstraint::Dpop, Some(Unproven::Unbound)),
+        (SenderConstraint::Any, Some(Unproven::Unbound)),
+    ] {
+        let desk = desk_of(|jwks| {
+            let issuer = Issuer::parse(ISSUER, AUDIENCE, jwks).unwrap();
+            issuer.constrained(constraint)
+        });
+        let token = desk.token(HEADER, &claims("tax-app"));
+        let refused = desk.who(None, Some(&token)).err();
+        assert_eq!(
+            refused.map(|refused| refused.reason),
+            expected,
+            "{constraint:?}"
+        );
+    }
 }

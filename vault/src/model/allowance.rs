@@ -54,13 +54,15 @@ pub enum RouteGroup {
     Policy,
     /// Proofs of entries.
     Receipts,
+    /// Access tokens that the vault makes itself, also those that a gateway exchanges for the unit.
+    AccessTokens,
     /// Whatever has no group of its own.
     Other,
 }
 
 impl RouteGroup {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tokenize,
         Self::Detokenize,
         Self::Tokens,
@@ -69,6 +71,7 @@ impl RouteGroup {
         Self::Units,
         Self::Policy,
         Self::Receipts,
+        Self::AccessTokens,
         Self::Other,
     ];
 
@@ -83,6 +86,7 @@ impl RouteGroup {
             Self::Units => "units",
             Self::Policy => "policy",
             Self::Receipts => "receipts",
+            Self::AccessTokens => "access-tokens",
             Self::Other => "other",
         }
     }

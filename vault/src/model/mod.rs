@@ -6,20 +6,25 @@ mod alert;
 mod allowance;
 mod budget;
 mod calendar;
+mod certificate;
 mod class;
 mod clock;
 mod delivery;
 mod format;
 mod grant;
 mod hours;
+mod jwk;
 mod key;
 mod kind;
 mod life;
 mod name;
+mod oauth;
 mod once;
 mod policy_set;
 mod proposal;
+mod public_url;
 mod secret;
+mod signing;
 mod unit;
 mod view;
 mod written;
@@ -31,6 +36,7 @@ pub use allowance::{
 };
 pub use budget::{BudgetRule, Budgets, BudgetsError, Share};
 pub use calendar::{Calendar, CalendarError, Calendars};
+pub use certificate::{Attribute, AttributeValue, CertificateSubject, InvalidCertificateSubject};
 pub use class::{
     Catalogue, CatalogueError, DataClass, Demand, Domain, Level, Mask, NormalForm, SpaceShares,
 };
@@ -43,6 +49,7 @@ pub use format::{
 };
 pub use grant::{Grant, GrantId, GrantState, GrantTerms, InvalidGrantId};
 pub use hours::{Hours, HoursFault, RawHours};
+pub use jwk::{JwsAlgorithm, VerifyingKey, VerifyingKeyFault};
 pub use key::{
     Description, EncryptionContext, InvalidKeyWord, KeyOrigin, KeyRecord, KeyRef, KeyState,
     KeyVersion, Tags, VAULT, VersionState,
@@ -51,12 +58,15 @@ pub use kind::{Lengths, ValueKind};
 pub use life::{InvalidSubject, Life, LifeFault, Lifetimes, Repeatability, Subject};
 pub use name::{
     BudgetName, ClassName, Compartment, DomainName, GatewayName, HookName, InvalidName, KeyAlias,
-    Matter, Purpose, RequestId, UnitName,
+    Matter, Purpose, RequestId, RouteName, UnitName,
 };
+pub use oauth::{Bearer, UnitTokens};
 pub use once::{IdempotencyKey, InvalidIdempotencyKey, Once};
 pub use policy_set::{InvalidSetDigest, KeptSet, SetDigest};
 pub use proposal::{InvalidProposalId, Proposal, ProposalId, ProposedAct};
-pub use secret::{Plaintext, TicketText, TokenText};
+pub use public_url::{InvalidUrl, PublicUrl};
+pub use secret::{AccessTokenText, Plaintext, TicketText, TokenText};
+pub use signing::{InvalidSigningKey, SigningKey, SigningPlace};
 pub use unit::{
     DocumentFault, Gateway, Need, Registration, Registry, RegistryError, Standing, Unit,
     UnitDocument, UnitKey, UnitText, Units,

@@ -121,6 +121,11 @@ name_type!(
     "hook"
 );
 name_type!(
+    /// One of a gateway's routes, by the gateway's own word.
+    RouteName,
+    "route"
+);
+name_type!(
     /// Why a value is asked for. Policies decide on it and the ledger keeps it.
     Purpose,
     "purpose"

@@ -51,3 +51,18 @@ impl TicketText {
         &self.0
     }
 }
+
+/// An access token that was made here: whoever has it, and what it is bound to, is its unit for a while.
+pub struct AccessTokenText(Zeroizing<String>);
+
+impl AccessTokenText {
+    /// Takes an access token's text over.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The access token's text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}

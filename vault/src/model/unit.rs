@@ -1,8 +1,20 @@
 //! Units and gateways as they are registered: who they are, how far they are cleared.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `written` | how they are written, and what is meant by it |
+//! | `credentials` | which credential is whose |
+//! | `document` | a unit in its one spelling |
+//! | `change` | what a change widens |
+//! | `swap` | the registry as it changes while the vault runs |
+//! | `fault` | why a registry is refused |
 
 mod change;
+mod credentials;
 mod document;
+mod fault;
 mod swap;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -10,19 +22,25 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use kms::jwe::{JwkError, RecipientKey};
+use kms::jwe::RecipientKey;
 use serde::{Deserialize, Serialize};
 
-use super::allowance::{Allowance, AllowanceFault, RawAllowance, is_default};
+use super::allowance::Allowance;
+use super::certificate::CertificateSubject;
 use super::class::{Catalogue, Level};
 use super::clock::Timestamp;
 use super::name::{Compartment, GatewayName, UnitName};
+use super::oauth::UnitTokens;
+use super::public_url::PublicUrl;
+use super::signing::SigningKey;
 
 pub use change::{Need, UnitKey};
 pub use document::{DocumentFault, Registration, UnitDocument, UnitText};
+pub use fault::RegistryError;
 pub use swap::Units;
 
-use document::{DOCUMENT_BYTES_MAX, TEXT_BYTES_MAX};
+use credentials::Credentials;
+use written::RawRegistry;
 
 /// Whether a unit or gateway may act at all.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -62,6 +80,10 @@ pub struct Unit {
     pub standing: Standing,
     /// URI in its client certificate's subject alternative name, where it uses mutual TLS.
     pub certificate_uri: Option<String>,
+    /// Subject of its client certificate, where that names it and no URI does.
+    pub certificate_subject: Option<CertificateSubject>,
+    /// Keys that it signs its requests with, where it does.
+    pub signing_keys: Vec<SigningKey>,
     /// `sub` of its access tokens, where it uses OAuth2.
     pub token_subject: Option<String>,
     /// What values are sealed to, where it asks for that.
@@ -76,6 +98,8 @@ pub struct Unit {
     pub valid_from: Option<Timestamp>,
     /// First instant at which it may no longer act.
     pub valid_until: Option<Timestamp>,
+    /// What is registered of its access tokens.
+    pub oauth: UnitTokens,
 }
 
 /// A machine that carries other units' requests. It proves itself and asserts nobody.
@@ -87,6 +111,8 @@ pub struct Gateway {
     pub certificate_uri: String,
     /// Whether it may act.
     pub standing: Standing,
+    /// Where units reach it: a DPoP proof that it carries was made for a place below one of these.
+    pub public_urls: Vec<PublicUrl>,
 }
 
 /// All units and gateways, as `units.toml` and the database have them.
@@ -95,137 +121,7 @@ pub struct Registry {
     digest: [u8; 32],
     units: BTreeMap<UnitName, Arc<Unit>>,
     gateways: BTreeMap<GatewayName, Arc<Gateway>>,
-    unit_by_uri: BTreeMap<String, UnitName>,
-    unit_by_subject: BTreeMap<String, UnitName>,
-    gateway_by_uri: BTreeMap<String, GatewayName>,
-}
-
-/// Why a registry was refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// The text is not TOML of the expected shape.
-    #[error("the unit registry can't be read: {0}")]
-    Syntax(#[from] toml::de::Error),
-    /// A unit names a clearance that the catalogue's `levels` do not list.
-    #[error("unit `{0}` names a clearance that is not one of the catalogue's levels")]
-    UnknownLevel(UnitName),
-    /// Two entries share a name or a credential.
-    #[error("`{0}` is claimed twice in the unit registry")]
-    Twice(String),
-    /// A unit stands in the file and is registered too.
-    #[error("unit `{0}` stands in units.toml and is registered too: take it out of the file")]
-    InBoth(UnitName),
-    /// A text of a unit is too long, or can't be shown.
-    #[error(
-        "`{key}` of unit `{unit}` must be at most {TEXT_BYTES_MAX} bytes without control characters"
-    )]
-    Text {
-        /// The unit.
-        unit: UnitName,
-        /// Which text.
-        key: UnitText,
-    },
-    /// A document is not of the shape of a unit.
-    #[error("a registration is not of the shape of a unit")]
-    Document,
-    /// A unit's document is too long.
-    #[error("the registration of unit `{0}` is longer than {DOCUMENT_BYTES_MAX} bytes")]
-    TooLong(UnitName),
-    /// A unit has neither a certificate URI nor a token subject: nobody could ever be it.
-    #[error("unit `{0}` has no credential: give it `certificate_uri` or `token_subject`")]
-    NoCredential(UnitName),
-    /// A unit's public key can't be used.
-    #[error("`public_key` of unit `{unit}` can't be used: {cause}")]
-    PublicKey {
-        /// The unit.
-        unit: UnitName,
-        /// Why.
-        cause: JwkError,
-    },
-    /// A unit's `limits` can't be meant.
-    #[error("`limits` of unit `{unit}`: {cause}")]
-    Limits {
-        /// The unit.
-        unit: UnitName,
-        /// Why.
-        cause: AllowanceFault,
-    },
-    /// A unit's hours name a calendar that is not there.
-    #[error(
-        "the hours of unit `{0}` name a calendar that `policy.calendars` has not: add it there"
-    )]
-    Calendar(UnitName),
-    /// A validity bound is not RFC 3339.
-    #[error(
-        "a validity bound of unit `{0}` is not an RFC 3339 instant such as 2026-12-31T16:00:00Z"
-    )]
-    Instant(UnitName),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRegistry {
-    #[serde(default)]
-    unit: Vec<RawUnit>,
-    #[serde(default)]
-    gateway: Vec<RawGateway>,
-}
-
-/// A unit as it is written: the one shape of `units.toml`, of the database, and of what is asked for. A key that
-/// is not written is not there: so a document stays as it is when keys are added here.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct RawUnit {
-    name: UnitName,
-    title_zh: String,
-    title_en: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    contact: Option<String>,
-    clearance: String,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    compartments: BTreeSet<Compartment>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    groups: BTreeSet<String>,
-    #[serde(default)]
-    standing: Standing,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    certificate_uri: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_subject: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    public_key: Option<RawKey>,
-    #[serde(default = "requests_per_second_default")]
-    requests_per_second: NonZeroU32,
-    #[serde(default, skip_serializing_if = "is_default")]
-    limits: RawAllowance,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    networks: Vec<IpNet>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    valid_from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    valid_until: Option<String>,
-}
-
-/// A JWK, as a table or as its JSON text.
-#[derive(Deserialize, Serialize)]
-#[serde(untagged)]
-enum RawKey {
-    Text(String),
-    Table(toml::Table),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawGateway {
-    name: GatewayName,
-    certificate_uri: String,
-    #[serde(default)]
-    standing: Standing,
-}
-
-fn requests_per_second_default() -> NonZeroU32 {
-    const { NonZeroU32::new(1_000).unwrap() }
+    credentials: Credentials,
 }
 
 impl Registry {
@@ -238,7 +134,7 @@ impl Registry {
             registry.add_unit(unit.into())?;
         }
         for gateway in raw.gateway {
-            registry.add_gateway(gateway)?;
+            registry.add_gateway(gateway.meant())?;
         }
         registry.sum_up();
         Ok(registry)
@@ -256,78 +152,15 @@ impl Registry {
             Some(_) => return Err(RegistryError::InBoth(unit.name.clone())),
         }
         if unit.standing != Standing::Retired {
-            let (uri, subject) = (&unit.certificate_uri, &unit.token_subject);
-            if let Some(uri) = uri
-                && self.gateway_by_uri.contains_key(uri)
-            {
-                return Err(RegistryError::Twice(uri.clone()));
-            }
-            claim(&mut self.unit_by_uri, uri.as_ref(), &unit.name)?;
-            claim(&mut self.unit_by_subject, subject.as_ref(), &unit.name)?;
+            self.credentials.claim(&unit)?;
         }
         self.units.insert(unit.name.clone(), unit);
         Ok(())
     }
-}
 
-impl Unit {
-    fn meant(
-        raw: RawUnit,
-        registration: Registration,
-        catalogue: &Catalogue,
-    ) -> Result<Self, RegistryError> {
-        let clearance = catalogue
-            .level(&raw.clearance)
-            .ok_or_else(|| RegistryError::UnknownLevel(raw.name.clone()))?;
-        if raw.certificate_uri.is_none() && raw.token_subject.is_none() {
-            return Err(RegistryError::NoCredential(raw.name));
-        }
-        raw.texts()?;
-        let document = UnitDocument::of(&raw);
-        if document.as_str().len() > DOCUMENT_BYTES_MAX {
-            return Err(RegistryError::TooLong(raw.name));
-        }
-        let public_key = recipient(raw.public_key.as_ref(), &raw.name)?;
-        let allowance = allowance(&raw.limits, &raw.name)?;
-        Ok(Self {
-            registration,
-            document,
-            name: raw.name.clone(),
-            title_zh: raw.title_zh,
-            title_en: raw.title_en,
-            contact: raw.contact,
-            clearance,
-            compartments: raw.compartments,
-            groups: raw.groups,
-            standing: raw.standing,
-            certificate_uri: raw.certificate_uri,
-            token_subject: raw.token_subject,
-            public_key,
-            requests_per_second: raw.requests_per_second,
-            allowance,
-            networks: raw.networks,
-            valid_from: instant(raw.valid_from.as_deref(), &raw.name)?,
-            valid_until: instant(raw.valid_until.as_deref(), &raw.name)?,
-        })
-    }
-}
-
-impl Registry {
-    fn add_gateway(&mut self, raw: RawGateway) -> Result<(), RegistryError> {
-        if self.unit_by_uri.contains_key(&raw.certificate_uri) {
-            return Err(RegistryError::Twice(raw.certificate_uri));
-        }
-        claim(
-            &mut self.gateway_by_uri,
-            Some(&raw.certificate_uri),
-            &raw.name,
-        )?;
-        let gateway = Gateway {
-            name: raw.name.clone(),
-            certificate_uri: raw.certificate_uri,
-            standing: raw.standing,
-        };
-        match self.gateways.insert(raw.name, gateway.into()) {
+    fn add_gateway(&mut self, gateway: Gateway) -> Result<(), RegistryError> {
+        self.credentials.claim_gateway(&gateway)?;
+        match self.gateways.insert(gateway.name.clone(), gateway.into()) {
             None => Ok(()),
             Some(twice) => Err(RegistryError::Twice(twice.name.to_string())),
         }
@@ -359,80 +192,12 @@ impl Registry {
     pub fn gateways(&self) -> impl Iterator<Item = &Arc<Gateway>> {
         self.gateways.values()
     }
-
-    /// The unit whose certificate carries this URI.
-    pub fn unit_by_uri(&self, uri: &str) -> Option<&Arc<Unit>> {
-        self.unit_by_uri
-            .get(uri)
-            .and_then(|name| self.units.get(name))
-    }
-
-    /// The unit whose access tokens carry this subject.
-    pub fn unit_by_subject(&self, subject: &str) -> Option<&Arc<Unit>> {
-        self.unit_by_subject
-            .get(subject)
-            .and_then(|name| self.units.get(name))
-    }
-
-    /// The gateway whose certificate carries this URI.
-    pub fn gateway_by_uri(&self, uri: &str) -> Option<&Arc<Gateway>> {
-        self.gateway_by_uri
-            .get(uri)
-            .and_then(|name| self.gateways.get(name))
-    }
-}
-
-fn claim<N: Clone>(
-    index: &mut BTreeMap<String, N>,
-    credential: Option<&String>,
-    owner: &N,
-) -> Result<(), RegistryError> {
-    match credential {
-        Some(text) if index.insert(text.clone(), owner.clone()).is_some() => {
-            Err(RegistryError::Twice(text.clone()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn recipient(
-    written: Option<&RawKey>,
-    unit: &UnitName,
-) -> Result<Option<RecipientKey>, RegistryError> {
-    let refused = |cause| RegistryError::PublicKey {
-        unit: unit.clone(),
-        cause,
-    };
-    let key = match written {
-        None => return Ok(None),
-        Some(RawKey::Text(jwk)) => RecipientKey::from_jwk(jwk),
-        Some(RawKey::Table(table)) => serde_json::to_string(table)
-            .map_err(|_| JwkError::Form)
-            .and_then(|jwk| RecipientKey::from_jwk(&jwk)),
-    };
-    key.map(Some).map_err(refused)
-}
-
-fn allowance(written: &RawAllowance, unit: &UnitName) -> Result<Allowance, RegistryError> {
-    Allowance::read(written).map_err(|cause| RegistryError::Limits {
-        unit: unit.clone(),
-        cause,
-    })
-}
-
-fn instant(text: Option<&str>, unit: &UnitName) -> Result<Option<Timestamp>, RegistryError> {
-    let Some(text) = text else { return Ok(None) };
-    let instant: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| RegistryError::Instant(unit.clone()))?;
-    let micros = u64::try_from(instant.as_microsecond());
-    micros
-        .map(|micros| Some(Timestamp(micros)))
-        .map_err(|_| RegistryError::Instant(unit.clone()))
 }
 
 #[cfg(test)]
 mod tests {
+    use kms::jwe::JwkError;
+
     use super::*;
 
     const CLASSES: &str = include_str!("../../../policies/classes.toml");
@@ -491,5 +256,92 @@ mod tests {
                 other => panic!("{line}: {:?}", other.err()),
             }
         }
+    }
+
+    #[test]
+    fn a_key_for_assertions_is_a_credential() {
+        let catalogue = Catalogue::parse(CLASSES).unwrap();
+        let unit = |line: &str| {
+            format!(
+                "[[unit]]\nname = \"one\"\ntitle_zh = \"\"\ntitle_en = \"\"\nclearance = \"public\"\n{line}\n"
+            )
+        };
+        let jwk =
+            r#"kty = "OKP", crv = "Ed25519", x = "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs""#;
+        let keyed = unit(&format!("oauth = {{ assertion_key = {{ {jwk} }} }}"));
+        assert!(Registry::parse(&keyed, &catalogue).is_ok());
+        let unkeyed = Registry::parse(&unit("oauth = { bearer = \"refused\" }"), &catalogue);
+        assert!(matches!(unkeyed, Err(RegistryError::NoCredential(_))));
+        let private = unit(&format!(
+            "oauth = {{ assertion_key = {{ {jwk}, d = \"AA\" }} }}"
+        ));
+        assert!(matches!(
+            Registry::parse(&private, &catalogue),
+            Err(RegistryError::AssertionKey { .. })
+        ));
+    }
+
+    #[test]
+    fn a_gateways_urls_are_part_of_what_is_registered() {
+        let catalogue = Catalogue::parse(CLASSES).unwrap();
+        let digest = |urls: &str| {
+            let text = format!(
+                "[[gateway]]\nname = \"g\"\ncertificate_uri = \"spiffe://g\"\npublic_urls = [{urls}]\n"
+            );
+            Registry::parse(&text, &catalogue).unwrap().digest()
+        };
+        assert_ne!(digest(""), digest("\"https://api.city.example\""));
+        assert_eq!(
+            digest("\"https://api.city.example/\""),
+            digest("\"https://API.city.example\"")
+        );
+    }
+
+    #[test]
+    fn one_key_and_one_certificate_subject_have_one_unit() {
+        let catalogue = Catalogue::parse(CLASSES).unwrap();
+        let unit = |name: &str, line: &str| {
+            format!(
+                "[[unit]]\nname = \"{name}\"\ntitle_zh = \"\"\ntitle_en = \"\"\nclearance = \"public\"\n{line}\n"
+            )
+        };
+        let jwk = r#"signing_jwk = { kty = "OKP", crv = "Ed25519", kid = "a", x = "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs" }"#;
+        for line in [
+            "signing_key = \"a\"",
+            jwk,
+            "certificate_subject = \"CN=a,O=b\"",
+        ] {
+            let alone = Registry::parse(&unit("one", line), &catalogue);
+            assert!(alone.is_ok(), "{line}: {:?}", alone.err());
+            let both = unit("one", line) + &unit("two", line);
+            let twice = Registry::parse(&both, &catalogue);
+            assert!(matches!(twice, Err(RegistryError::Twice(_))), "{line}");
+        }
+        // A key of the key service and a registered one share one space of names.
+        let both = unit("one", "signing_key = \"a\"") + &unit("two", jwk);
+        assert!(matches!(
+            Registry::parse(&both, &catalogue),
+            Err(RegistryError::Twice(_))
+        ));
+        let spelled = unit("one", "certificate_subject = \"CN=a\"")
+            + &unit("two", "certificate_subject = 'cn=\\61'");
+        assert!(matches!(
+            Registry::parse(&spelled, &catalogue),
+            Err(RegistryError::Twice(_))
+        ));
+        let registry = Registry::parse(&unit("one", jwk), &catalogue).unwrap();
+        let (found, key) = registry.signing_key("a").unwrap();
+        assert_eq!((found.name.as_str(), key.keyid.as_str()), ("one", "a"));
+        for (line, field) in [
+            ("signing_key = \"A\"", "signing_key"),
+            ("signing_jwk = {}", "signing_jwk"),
+        ] {
+            match Registry::parse(&unit("one", line), &catalogue) {
+                Err(RegistryError::SigningKey { field: found, .. }) => assert_eq!(found, field),
+                other => panic!("{line}: {:?}", other.err()),
+            }
+        }
+        let none = Registry::parse(&unit("one", ""), &catalogue);
+        assert!(matches!(none, Err(RegistryError::NoCredential(_))));
     }
 }

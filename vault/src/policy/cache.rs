@@ -112,6 +112,7 @@ pub(super) struct Cache {
     shards: [Mutex<Shard>; SHARDS],
     classes: Mutex<HashSet<Classes>>,
     views: Mutex<HashSet<Views>>,
+    pub(super) carriages: super::carry::Carriages,
 }
 
 impl Cache {

@@ -12,7 +12,7 @@ use super::cache::Classes;
 use super::entities::Question;
 use super::texts::{files, text};
 use super::{
-    Asker, Denied, DetokenizeScope, Policies, PolicyError, TICKET, TokenizeScope, guard_act,
+    Asker, Denied, DetokenizeScope, Policies, PolicyError, TICKET, TokenizeScope, carry, guard_act,
     key_act, policy_act, token_act, unit_act,
 };
 use crate::identity::Proof;
@@ -190,8 +190,21 @@ fn answer(policies: &Policies, registry: &Registry, case: &Case) -> Option<Strin
     match case.action.as_str() {
         "tokenize" => tokenized(policies, asker, case),
         "detokenize" => detokenized(policies, asker, case),
+        carry::ACTION => carried(policies, asker),
         action => acted(policies, registry, asker, case, action),
     }
+}
+
+/// The case's gateway carries its unit.
+fn carried(policies: &Policies, asker: Asker<'_>) -> Option<String> {
+    let carriage = carry::Carriage {
+        gateway: asker.gateway?,
+        unit: asker.unit,
+        proof: asker.proof,
+        route: None,
+    };
+    let carried = policies.carries(carriage);
+    Some(carried.map_or_else(|_| word(Denied::NotPermitted), |()| "permitted".to_owned()))
 }
 
 fn tokenized(policies: &Policies, asker: Asker<'_>, case: &Case) -> Option<String> {

@@ -7,6 +7,7 @@ use cedar_policy::{
     Schema,
 };
 
+use super::carry::{self, Carriage};
 use super::{Asker, PolicyError};
 use crate::model::{DataClass, Domain, Grant, KeyRecord, Proposal, Unit};
 
@@ -150,6 +151,27 @@ impl Question {
     ) -> Option<Self> {
         let resource = uid("Jinku::UnitRegistry", "units")?;
         Self::new(action, asker, resource, Attributes::new(), vocabulary)
+    }
+
+    /// May the gateway carry the unit?
+    pub(super) fn of_carriage(carriage: Carriage<'_>, vocabulary: &Vocabulary) -> Option<Self> {
+        let principal = uid("Jinku::Gateway", carriage.gateway.name.as_str())?;
+        let resource = uid("Jinku::Unit", carriage.unit.name.as_str())?;
+        let entities = [
+            Entity::new(principal.clone(), Attributes::new(), [].into()).ok()?,
+            Entity::new(resource.clone(), unit(carriage.unit), [].into()).ok()?,
+        ];
+        let mut pairs = vec![("proof".to_owned(), string(carriage.proof.as_str()))];
+        if let Some(route) = carriage.route {
+            pairs.push(("route".to_owned(), string(route.as_str())));
+        }
+        let schema = Some(&vocabulary.schema);
+        let actions = vocabulary.actions.get(carry::ACTION)?.clone();
+        let entities = actions.add_entities(entities, schema).ok()?;
+        let action = uid("Jinku::Action", carry::ACTION)?;
+        let context = Context::from_pairs(pairs).ok()?;
+        let request = Request::new(principal, action, resource, context, schema).ok()?;
+        Some(Self { request, entities })
     }
 
     fn new(

@@ -15,6 +15,7 @@
 //! | `cache` | decisions, kept until the set changes |
 //! | `key_act`, `keys` | acts on keys, and whether they are permitted |
 //! | `token_act` | acts on tokens, and on which classes they are permitted |
+//! | `carry` | whether a gateway may carry a unit |
 //! | `guard_act`, `guard` | acts of the guard, and whether they are permitted |
 //! | `unit_act`, `units` | acts on registered units, and whether they are permitted |
 //! | `policy_act` | acts on policy sets, and whether they are permitted |
@@ -40,6 +41,7 @@ macro_rules! acts {
 mod action;
 mod authorized;
 mod cache;
+mod carry;
 mod check;
 mod entities;
 mod guard;
@@ -71,6 +73,7 @@ use crate::model::{
 
 pub use action::{Detokenize, DetokenizeScope, IssueTicket, TicketScope, Tokenize, TokenizeScope};
 pub use authorized::{Authorized, Denied, Refused};
+pub use carry::NotCarried;
 pub use check::{CheckReport, FailedCase, check};
 pub use guard_act::{OnClasses, OnGrant, OnUnit};
 pub use key_act::{OnKey, OnKeys};

@@ -166,7 +166,7 @@ fn a_forbid_with_slots_that_nobody_fills_is_refused() {
 // Invariant 9: a forbid that fails to evaluate (here an overflow) might have been the one that holds.
 #[test]
 fn a_policy_that_fails_to_evaluate_denies() {
-    let fails = r#"@id("no") forbid(principal, action, resource)
+    let fails = r#"@id("no") forbid(principal is Jinku::Unit, action, resource)
         when { principal.clearance * 9223372036854775807 < 0 };"#;
     let room = room(&format!("{PLAIN}{fails}")).unwrap();
     assert_eq!(room.view("tax-bureau", "name"), Err(Denied::NotPermitted));

@@ -10,6 +10,7 @@ mod guard;
 mod keys;
 pub(super) mod ledger;
 mod policy;
+pub(super) mod proving;
 pub(super) mod tokens;
 pub(super) mod units;
 
@@ -26,10 +27,12 @@ use http::{HeaderMap, HeaderValue};
 use rand::TryRng;
 
 use super::Vault;
+use super::belief::Belief;
 use super::problem::{Face, Problem, REQUEST_ID};
+use super::signed::{self, Expected, Head};
 use crate::admission::{Admitted, Arrival, Noted, RefusalKind};
 use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
-use crate::identity::{Caller, Presented, Unidentified};
+use crate::identity::{Caller, ClientCertificate, Unidentified};
 use crate::model::{
     Delivery, DomainName, GrantId, IdempotencyKey, Once, Purpose, RequestId, RouteGroup, TokenText,
     UnitName,
@@ -37,6 +40,7 @@ use crate::model::{
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
 
 pub(super) use act::closed;
+pub(super) use arrival::TOKEN_PATH;
 pub(super) use delivery::{issue_ticket, redeem};
 pub(super) use guard::{on_classes, on_grant, on_unit};
 pub(super) use keys::{on_key, on_keys, on_move, on_wished_key};
@@ -44,13 +48,34 @@ pub(super) use keys::{on_key, on_keys, on_move, on_wished_key};
 pub(super) use policy::on_policies;
 
 use act::{ActBy, Asked, decided, delivered};
+use proving::Shown;
 
 /// What the connection tells of the caller.
 #[derive(Clone)]
 pub(super) struct Peer {
     pub(super) address: IpAddr,
-    /// The client's certificate, DER; its chain was checked.
-    pub(super) certificate: Option<Arc<[u8]>>,
+    /// The client's certificate; its chain was checked.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
+    /// Whether it still counts, while its connection stands.
+    pub(super) belief: Option<Arc<Belief>>,
+}
+
+impl Peer {
+    /// Whose certificate counts no longer, where it does not. Nothing else that comes by the connection counts then.
+    pub(super) fn disbelieved(&self, vault: &Vault) -> Option<Unidentified> {
+        let reason = self.belief.as_ref()?.stands().err()?;
+        let certificate = self.certificate.as_deref();
+        Some(vault.identity.disbelieved(certificate, reason))
+    }
+
+    /// What a request by it tells of itself before it is let in.
+    pub(super) fn arrival(&self, headers: &HeaderMap, group: RouteGroup) -> Arrival {
+        Arrival {
+            source: self.address,
+            group,
+            patience: arrival::patience(headers),
+        }
+    }
 }
 
 /// An admission on its way to the handler, which takes it once.
@@ -84,18 +109,29 @@ pub(super) async fn enter(
     let peer = request.extensions().get::<Peer>().cloned();
     // Cloned: a request whose body is not read yet can't be held across an await.
     let headers = request.headers().clone();
-    let group = arrival::group(request.uri().path());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let group = arrival::group(&path);
+    let head = Head::of(&request);
+    let shown = Shown {
+        headers: &headers,
+        method: &method,
+        path: &path,
+        certificate: peer.as_ref().and_then(|peer| peer.certificate.as_deref()),
+    };
     let mut unit = None;
-    let mut response = match admitted(&vault, peer, (&headers, group), id, &mut unit).await {
-        Ok(admitted) => {
+    let admitted = admitted(&vault, peer.as_ref(), (shown, head), (group, id), &mut unit);
+    let mut response = match admitted.await {
+        Ok((admitted, expected)) => {
             let admitted = Arc::new(Mutex::new(Some(admitted)));
             request.extensions_mut().insert(Ticket {
                 admitted,
                 request: id,
                 act: Arc::default(),
             });
-            match tokio::time::timeout(vault.limits.request_timeout, next.run(request)).await {
-                Ok(response) => {
+            let run = run(&vault, request, next, (expected, face, id));
+            match tokio::time::timeout(vault.limits.request_timeout, run).await {
+                Ok(Err(problem)) => problem.response(face, id),
+                Ok(Ok(response)) => {
                     match Problem::of_the_wire(&response, vault.limits.body_bytes_max) {
                         Some(problem) => problem.response(face, id),
                         None => response,
@@ -113,29 +149,47 @@ pub(super) async fn enter(
     response
 }
 
+/// The handler, and before it the body of a request that was signed: it is decoded only if it is that one.
+async fn run(
+    vault: &Vault,
+    request: Request,
+    next: Next,
+    (expected, face, id): (Option<Expected>, Face, RequestId),
+) -> Result<Response, Problem> {
+    let request = match expected {
+        Some(expected) => signed::checked(vault, request, &expected, face, id).await?,
+        None => request,
+    };
+    Ok(next.run(request).await)
+}
+
 async fn admitted(
     vault: &Vault,
-    peer: Option<Peer>,
-    (headers, group): (&HeaderMap, RouteGroup),
-    id: RequestId,
+    peer: Option<&Peer>,
+    (shown, head): (Shown<'_>, Option<Head>),
+    (group, id): (RouteGroup, RequestId),
     unit: &mut Option<UnitName>,
-) -> Result<Admitted, Problem> {
+) -> Result<(Admitted, Option<Expected>), Problem> {
     let peer = peer.ok_or_else(Problem::no_ticket)?;
-    let authorization = authorization(headers)?;
-    let presented = Presented {
-        certificate: peer.certificate.as_deref(),
-        authorization,
-    };
-    let caller = match vault.identity.identify(&presented) {
-        Ok(caller) => caller,
-        Err(unidentified) => return Err(unproven(vault, id, unidentified).await?),
-    };
+    if let Some(disbelieved) = peer.disbelieved(vault) {
+        return Err(unproven(vault, id, disbelieved).await?);
+    }
+    let (caller, witness) = proving::caller(vault, shown, head.as_ref(), id).await?;
     *unit = Some(caller.unit().name.clone());
-    let arrival = Arrival {
-        source: peer.address,
-        group,
-        patience: arrival::patience(headers),
-    };
+    let arrival = peer.arrival(shown.headers, group);
+    let admitted = admit(vault, caller, arrival, id).await?;
+    proving::carried(vault, admitted.caller(), shown.headers, id).await?;
+    let expected = signed::take(vault, &admitted, witness, id).await?;
+    Ok((admitted, expected))
+}
+
+/// Lets a caller in. A refusal is an entry before it is an answer, or is counted.
+pub(super) async fn admit(
+    vault: &Vault,
+    caller: Caller,
+    arrival: Arrival,
+    id: RequestId,
+) -> Result<Admitted, Problem> {
     match vault.admission.admit(caller, arrival).await {
         Ok(admitted) => Ok(admitted),
         Err(refused) => {
@@ -149,7 +203,7 @@ async fn admitted(
 
 /// A refusal at the door. Nothing slows down who is refused: so the first of its kind in a minute is an entry
 /// before it is an answer, and the others are counted.
-async fn turned_away(vault: &Vault, refusal: Refusal<'_>) -> Result<(), Problem> {
+pub(super) async fn turned_away(vault: &Vault, refusal: Refusal<'_>) -> Result<(), Problem> {
     let kind = RefusalKind {
         unit: refusal.unit.cloned(),
         gateway: refusal.gateway.cloned(),
@@ -175,7 +229,7 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// Anonymous noise is not chained; a refusal of someone whose certificate is known is.
-async fn unproven(
+pub(super) async fn unproven(
     vault: &Vault,
     request: RequestId,
     known: Unidentified,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where the vault listens, and its TLS material (PEM).
+#[derive(Clone, Debug)]
 pub struct ListenConfig {
     /// Address and port.
     pub address: SocketAddr,
@@ -15,6 +16,21 @@ pub struct ListenConfig {
     pub key: PathBuf,
     /// Authorities that sign units' and gateways' certificates.
     pub client_ca: PathBuf,
+    /// What they have revoked. Without any, nothing is.
+    pub crl: Vec<PathBuf>,
+    /// What a list counts for after its `nextUpdate`.
+    pub crl_outdated: OutdatedCrl,
+    /// How often the files are looked at.
+    pub reload_interval: Duration,
+}
+
+/// What becomes of certificates whose revocation list is outdated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OutdatedCrl {
+    /// None of that authority counts until a new list comes.
+    Refuse,
+    /// The list counts as if it were new.
+    Accept,
 }
 
 /// Every limit of the wire.

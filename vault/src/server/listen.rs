@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,18 +9,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::belief::Belief;
 use super::corridor::Peer;
 use super::limits::{Limits, ListenConfig};
+use super::tls::LiveTls;
 use super::{Vault, routes};
+use crate::identity::ClientCertificate;
+use crate::model::SystemClock;
 
 /// Why the vault can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -47,18 +46,25 @@ pub enum ListenError {
     /// The client authorities can't be used.
     #[error("`listen.client_ca` holds no usable authority")]
     ClientAuthorities,
+    /// The server's certificate has ended.
+    #[error("the certificate of `listen.certificate` has expired")]
+    Ended,
+    /// The files changed while they were read.
+    #[error("the TLS files are being replaced: they are read again at the next look")]
+    Changing,
 }
 
 /// A bound address and its TLS settings.
 pub struct Listener {
     socket: TcpListener,
-    tls: TlsAcceptor,
+    tls: Arc<LiveTls>,
 }
 
 impl Listener {
     /// Binds the address and reads the TLS material.
     pub async fn bind(config: &ListenConfig) -> Result<Self, ListenError> {
-        let tls = TlsAcceptor::from(Arc::new(tls(config)?));
+        let tls = LiveTls::load(config.clone(), Arc::new(SystemClock::new()))?;
+        let tls = Arc::new(tls);
         let socket =
             TcpListener::bind(config.address)
                 .await
@@ -69,6 +75,11 @@ impl Listener {
         Ok(Self { socket, tls })
     }
 
+    /// Its TLS material, to be looked after.
+    pub fn tls(&self) -> &Arc<LiveTls> {
+        &self.tls
+    }
+
     /// The bound address, for port 0.
     pub fn address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()
@@ -76,7 +87,7 @@ impl Listener {
 
     /// Serves until `stop` resolves, then lets the requests in flight finish.
     pub async fn serve(self, vault: Arc<Vault>, stop: impl Future<Output = ()>) {
-        let router = routes::router(&vault);
+        let router = routes::router(&vault, &self.tls);
         let limits = vault.limits;
         let drain = GracefulShutdown::new();
         let connections = Arc::new(Semaphore::new(limits.connections_max));
@@ -95,7 +106,7 @@ impl Listener {
                 continue;
             };
             let watcher = drain.watcher();
-            let (tls, router) = (self.tls.clone(), router.clone());
+            let (tls, router) = (Arc::clone(&self.tls), router.clone());
             tokio::spawn(async move {
                 connection(stream, address, tls, router, limits, watcher).await;
                 drop(permit);
@@ -114,25 +125,26 @@ impl Listener {
 async fn connection(
     stream: TcpStream,
     address: SocketAddr,
-    tls: TlsAcceptor,
+    tls: Arc<LiveTls>,
     router: Router,
     limits: Limits,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let _ = stream.set_nodelay(true);
-    let handshake = tokio::time::timeout(limits.header_timeout, tls.accept(stream));
+    let material = tls.current();
+    let acceptor = TlsAcceptor::from(Arc::clone(&material.config));
+    let handshake = tokio::time::timeout(limits.header_timeout, acceptor.accept(stream));
     let Ok(Ok(stream)) = handshake.await else {
         tracing::debug!("a TLS handshake failed");
         return;
     };
-    let certificate = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .and_then(|chain| chain.first());
+    let chain = stream.get_ref().1.peer_certificates();
+    let certificate = chain.and_then(|chain| chain.first());
+    let belief = chain.map(|chain| Belief::new(tls, &material, chain));
     let peer = Peer {
         address: address.ip(),
-        certificate: certificate.map(|der| Arc::from(der.as_ref())),
+        certificate: certificate.map(|der| Arc::new(ClientCertificate::read(der))),
+        belief: belief.map(Arc::new),
     };
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer.clone());
@@ -160,37 +172,5 @@ async fn connection(
         .into_owned();
     if let Err(error) = watcher.watch(serving).await {
         tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-fn tls(config: &ListenConfig) -> Result<ServerConfig, ListenError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut authorities = rustls::RootCertStore::empty();
-    for certificate in certificates(&config.client_ca)? {
-        authorities.add(certificate)?;
-    }
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(&provider))
-            .allow_unauthenticated()
-            .build()
-            .map_err(|_| ListenError::ClientAuthorities)?;
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|_| pem(&config.key))?;
-    let mut tls = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(certificates(&config.certificate)?, key)?;
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(tls)
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ListenError> {
-    CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|_| pem(path))
-}
-
-fn pem(path: &Path) -> ListenError {
-    ListenError::Pem {
-        path: path.display().to_string(),
     }
 }

@@ -3,6 +3,7 @@
 //! | file | owns |
 //! | --- | --- |
 //! | `corridor` | the one way through: who, may it, what, the act, the answer |
+//! | `signed` | requests that are signed: head, nonce, body |
 //! | `routes` | which path is answered by whom |
 //! | `rest`, `grpc` | decoding and encoding |
 //! | `key_words`, `token_words`, `delivery_words` | what both read and say of keys, of tokens, and of how values leave |
@@ -14,8 +15,11 @@
 //! | `metrics` | what monitoring reads |
 //! | `ledger` | the published log as files over HTTP, for whom it may be read by |
 //! | `witness` | how witnesses are asked for cosignatures |
-//! | `listen` | TLS, connections, draining |
+//! | `oauth` | the token endpoint, and issuers' keys |
+//! | `tls`, `belief` | TLS material that is renewed while the vault runs, and what becomes of connections then |
+//! | `listen` | connections, draining |
 
+mod belief;
 mod corridor;
 mod delivery_words;
 mod grpc;
@@ -24,12 +28,15 @@ mod ledger;
 mod limits;
 mod listen;
 mod metrics;
+mod oauth;
 mod object;
 mod policy_words;
 mod problem;
 mod readiness;
 mod rest;
 mod routes;
+mod signed;
+mod tls;
 mod token_words;
 mod webhook;
 mod witness;
@@ -37,10 +44,12 @@ mod witness;
 use std::sync::Arc;
 
 pub use ledger::{LedgerFace, LedgerReaders};
-pub use limits::{Limits, ListenConfig};
+pub use limits::{Limits, ListenConfig, OutdatedCrl};
 pub use listen::{ListenError, Listener};
 pub use metrics::{Metrics, serve_metrics};
+pub use oauth::{FetchedIssuer, TokenEndpoint, keep_keys, keep_own_keys};
 pub use readiness::{HsmWatch, Readiness};
+pub use tls::{LiveTls, follow};
 pub use webhook::{Target, Webhook, WebhookError, deliver};
 pub use witness::witness_at;
 
@@ -63,6 +72,8 @@ pub struct Vault {
     pub hsm: HsmWatch,
     /// The log as it is published.
     pub ledger: LedgerFace,
+    /// The token endpoint, where the vault issues access tokens itself.
+    pub oauth: Option<TokenEndpoint>,
     /// Every limit of the wire.
     pub limits: Limits,
     /// What monitoring reads.

@@ -5,6 +5,7 @@
 mod guard;
 mod key;
 mod ledger;
+mod oauth;
 mod policy;
 mod tokens;
 mod units;
@@ -27,6 +28,8 @@ use crate::identity::Unproven;
 use crate::model::{InvalidIdempotencyKey, InvalidName, InvalidSubject, LifeFault, RequestId};
 use crate::policy::Denied;
 use crate::token::TokenError;
+
+pub(super) use oauth::OauthFault;
 
 /// Which wire a request came by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -240,7 +243,7 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(WWW_AUTHENTICATE, oauth::challenge(self.code));
         }
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, seconds.into());
@@ -273,21 +276,18 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 impl From<Unproven> for Problem {
     fn from(error: Unproven) -> Self {
-        let code = match error {
-            Unproven::Nothing => "credential-missing",
-            Unproven::UnknownCertificate => "certificate-unknown",
-            Unproven::GatewayAlone => "gateway-alone",
-            Unproven::InvalidToken => "token-invalid",
-            Unproven::ExpiredToken => "token-expired",
-            Unproven::Contradiction => "credentials-differ",
-            Unproven::Suspended => "suspended",
+        let (status, grpc) = match error {
+            Unproven::StaleKeys | Unproven::SigningKeyAway => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+            }
+            Unproven::NoncesFull => (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted),
+            _ => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
         };
-        Self::new(
-            code,
-            StatusCode::UNAUTHORIZED,
-            Code::Unauthenticated,
-            error.to_string(),
-        )
+        let problem = Self::new(oauth::code(error), status, grpc, error.to_string());
+        match error {
+            Unproven::SigningKeyAway | Unproven::NoncesFull => problem.retry(1),
+            _ => problem,
+        }
     }
 }
 
@@ -485,6 +485,7 @@ impl From<NotDurable> for Problem {
             NotDurable::Store => unavailable("ledger-unavailable"),
             NotDurable::Stopped => unavailable("stopping"),
             NotDurable::Unpublished => unavailable("ledger-unpublished"),
+            NotDurable::Full => unavailable("full"),
             NotDurable::Entry => Self::invalid("entry-too-large", error.to_string()),
         }
     }

@@ -30,6 +30,7 @@ pub(super) use detokenize::{detokenize, redeem};
 use super::corridor::{self, Ticket};
 use super::object::Object;
 use super::problem::{Face, Problem};
+use super::tls::LiveTls;
 use super::{Readiness, Vault};
 use crate::engine::{TokenizeItem, Wish};
 use crate::model::{
@@ -178,9 +179,16 @@ pub(super) async fn live() -> &'static str {
 }
 
 /// `GET /readyz`: it can read, can commit, can write the ledger, and the HSM answers. `degraded` while
-/// the HSM is away and keys that are open serve on.
-pub(super) async fn ready(State(vault): State<Arc<Vault>>) -> Response {
-    let check = tokio::task::spawn_blocking(move || vault.ready());
+/// the HSM is away and keys that are open serve on, and while new TLS files can't be used.
+pub(super) async fn ready(
+    State(vault): State<Arc<Vault>>,
+    Extension(tls): Extension<Arc<LiveTls>>,
+) -> Response {
+    let trouble = move |ready| match (ready, tls.trouble()) {
+        (Readiness::Ready, Some(trouble)) => Readiness::Degraded(trouble),
+        (ready, _) => ready,
+    };
+    let check = tokio::task::spawn_blocking(move || vault.ready().map(trouble));
     match check
         .await
         .unwrap_or_else(|_| Err("the check failed".to_owned()))

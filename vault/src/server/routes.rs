@@ -1,4 +1,4 @@
-//! All paths. Only the health checks lie outside of the corridor.
+//! All paths. Only the health checks and the token endpoint lie outside of the corridor.
 
 use std::sync::Arc;
 
@@ -8,16 +8,17 @@ use api::v1::policy_server::PolicyServer;
 use api::v1::tokens_server::TokensServer;
 use api::v1::units_server::UnitsServer;
 use api::v1::vault_server::VaultServer;
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 
-use super::{LedgerReaders, Vault, corridor, grpc, rest};
+use super::tls::LiveTls;
+use super::{LedgerReaders, Vault, corridor, grpc, oauth, rest};
 
 type Routes = Router<Arc<Vault>>;
 
 /// The vault's one router.
-pub(super) fn router(vault: &Arc<Vault>) -> Router {
+pub(super) fn router(vault: &Arc<Vault>, tls: &Arc<LiveTls>) -> Router {
     let inside = tokens()
         .merge(keys())
         .merge(guard())
@@ -31,6 +32,8 @@ pub(super) fn router(vault: &Arc<Vault>) -> Router {
         .merge(open_ledger(vault))
         .route("/livez", get(rest::live))
         .route("/readyz", get(rest::ready))
+        .merge(issuing())
+        .layer(Extension(Arc::clone(tls)))
         .fallback(rest::unknown)
         .with_state(Arc::clone(vault))
 }
@@ -121,6 +124,16 @@ fn open_ledger(vault: &Arc<Vault>) -> Routes {
             .route("/ledger/tile/{*rest}", only(get(rest::ledger::tile))),
         LedgerReaders::Nobody | LedgerReaders::Units(_) => Router::new(),
     }
+}
+
+/// The vault as an issuer: clients have no ticket before they have a token.
+fn issuing() -> Routes {
+    let well_known = "/.well-known/oauth-authorization-server";
+    let only = |methods: MethodRouter<Arc<Vault>>| methods.fallback(oauth::method);
+    Router::new()
+        .route(corridor::TOKEN_PATH, only(post(oauth::token)))
+        .route("/oauth/jwks", only(get(oauth::keys)))
+        .route(well_known, only(get(oauth::discovery)))
 }
 
 /// The gRPC services.

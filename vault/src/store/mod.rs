@@ -8,9 +8,11 @@ mod answer;
 mod copy;
 mod guard;
 mod limit;
+mod nonce;
 mod policy;
 mod row;
 mod shreds;
+mod spent_proof;
 mod sqlite;
 mod ticket;
 mod units;
@@ -19,6 +21,7 @@ pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use copy::copy_out;
 pub use guard::{AlertRow, AlertSettled, GuardWrite};
 pub use limit::{RawLookups, raw_insert_rate};
+pub use nonce::{NonceHash, NonceRow, NonceTaken};
 pub use policy::{PolicyRow, PolicyWrite, SetState};
 pub use row::{
     Age, Aged, BlindIndex, Change, Column, Due, Fingerprint, Hold, ImportRow, Indexed, KeyWrite,
@@ -26,6 +29,7 @@ pub use row::{
     VersionRow,
 };
 pub use shreds::{ShredError, ShredFiles, Shreds};
+pub use spent_proof::{ProofWrite, Spent};
 pub use sqlite::{Applied, Database, Held, Past, QuotaWrite, Reader, Writer};
 pub use ticket::{TicketHash, TicketRow, TicketWrite};
 pub use units::{ProposalRow, RegistryRow, UnitRow, UnitWrite};

@@ -5,10 +5,12 @@ mod grants;
 mod guard;
 mod idempotency;
 mod keys;
+mod nonces;
 mod past;
 mod policy;
 mod quota;
 mod snapshot;
+mod spent_proof;
 mod ticket;
 mod token_writes;
 mod tokens;
@@ -33,13 +35,15 @@ pub use quota::QuotaWrite;
 use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 9] = [
+const MIGRATIONS: [(u32, &str); 11] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
     (4, include_str!("migrations/0004_guard.sql")),
     (5, include_str!("migrations/0005_tickets.sql")),
     (6, include_str!("migrations/0006_idempotency.sql")),
+    (7, include_str!("migrations/0007_oauth.sql")),
+    (8, include_str!("migrations/0008_nonces.sql")),
     (9, include_str!("migrations/0009_units.sql")),
     (10, include_str!("migrations/0010_policy.sql")),
     (11, include_str!("migrations/0011_quotas.sql")),
@@ -83,6 +87,8 @@ pub struct Writer {
     log: PathBuf,
     /// The length at which the log is emptied.
     log_bytes_max: Cell<u64>,
+    /// How many spent proofs are kept, once they were counted.
+    spent_proofs: Cell<Option<u64>>,
 }
 
 /// What became of a change inside its group.
@@ -112,6 +118,10 @@ impl Database {
             snapshots: Arc::new(Snapshots::new(path.to_owned())),
             _lock: lock,
         })
+    }
+
+    fn connection(&self) -> Result<Connection, StoreError> {
+        connect(&self.path)
     }
 
     /// Which file of shred keys belongs to it, once one does.
@@ -146,6 +156,7 @@ impl Database {
             shreds: Cell::new(false),
             log: log.into(),
             log_bytes_max: Cell::new(LOG_BYTES),
+            spent_proofs: Cell::new(None),
         })
     }
 }
@@ -357,6 +368,7 @@ impl Writer {
     /// Drops the group. The transaction may be gone already; then there is nothing to do.
     pub fn rollback(&self) {
         self.changes.set(false);
+        self.spent_proofs.set(None);
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }

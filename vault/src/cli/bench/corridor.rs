@@ -12,7 +12,7 @@ use rcgen::{CertificateParams, KeyPair, SanType};
 
 use crate::admission::{Admission, Arrival, Bounds};
 use crate::cli::screen;
-use crate::identity::{Identity, Presented};
+use crate::identity::{ClientCertificate, Identity, Presented};
 use crate::model::{
     Catalogue, Clock, Delivery, DomainName, Purpose, Registry, RouteGroup, SystemClock,
 };
@@ -78,7 +78,7 @@ struct Corridor {
     identity: Identity,
     admission: Admission,
     policies: Policies,
-    certificates: Vec<Vec<u8>>,
+    certificates: Vec<ClientCertificate>,
     domain: DomainName,
     loaded: String,
 }
@@ -158,7 +158,7 @@ impl Corridor {
     /// One request: how long each room took, and whether it was permitted anything.
     async fn walked(
         &self,
-        certificate: &[u8],
+        certificate: &ClientCertificate,
         purpose: &Purpose,
     ) -> anyhow::Result<([Duration; 3], bool)> {
         let scope = DetokenizeScope {
@@ -283,9 +283,9 @@ fn write_policies(folder: &Path, policies: usize) -> anyhow::Result<()> {
     Ok(std::fs::write(folder.join("policies/90-more.cedar"), more)?)
 }
 
-fn certificate(nth: usize) -> anyhow::Result<Vec<u8>> {
+fn certificate(nth: usize) -> anyhow::Result<ClientCertificate> {
     let mut params = CertificateParams::new(Vec::<String>::new())?;
     params.subject_alt_names = vec![SanType::URI(uri(nth).try_into()?)];
     let signed = params.self_signed(&KeyPair::generate()?)?;
-    Ok(signed.der().to_vec())
+    Ok(ClientCertificate::read(signed.der()))
 }

@@ -11,7 +11,9 @@
 //! | `cipher`, `tag`, `signature` | what keys do: encrypt, move, authenticate, sign |
 //! | `life`, `versions` | making, changing, retiring; rotating, compromising, destroying versions |
 //! | `import`, `backup` | material that comes and goes, wrapped |
+//! | `request` | requests' signatures under keys of the service |
 //! | `reseal` | the vault's own keys: stored values under a newer version |
+//! | `token_signer` | the key that signs the vault's own access tokens |
 //! | `upkeep` | what is due: scheduled rotations and destructions |
 
 mod act;
@@ -20,10 +22,12 @@ mod cipher;
 mod fault;
 mod import;
 mod life;
+mod request;
 mod reseal;
 mod shelf;
 mod signature;
 mod tag;
+mod token_signer;
 mod upkeep;
 mod versions;
 

@@ -28,6 +28,8 @@ pub struct ShelfSettings {
     pub deletion_wait_min: Duration,
     /// Longest plaintext or message of one item, in bytes.
     pub item_bytes_max: usize,
+    /// The key that signs access tokens, where there is one: no request signs with it.
+    pub token_key: Option<KeyRef>,
 }
 
 /// The key service's own state: everything here can be read from the store again.

@@ -53,6 +53,7 @@ impl Engine {
         self.batch_size(items.len())?;
         let record = proof.grant().key();
         usable(record, Usage::Sign)?;
+        self.signs_no_tokens(record)?;
         let open = self.opened_to_protect(record, version).await?;
         let facts = key_facts(&proof, open.version(), request);
         let bytes_max = self.shelf.settings.item_bytes_max;

@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use jiff::Timestamp as Instant;
 use serde_json::{Map, Value};
 
-use super::{RawUnit, Standing, UnitDocument};
+use super::written::RawUnit;
+use super::{Standing, UnitDocument};
 use crate::model::class::Catalogue;
 use crate::model::name::Compartment;
 
@@ -105,8 +106,12 @@ fn narrows(
         ),
         "standing" => new.standing != Standing::Active,
         "certificate_uri" => new.certificate_uri.is_none(),
+        "certificate_subject" => new.certificate_subject.is_none(),
         "token_subject" => new.token_subject.is_none(),
+        "signing_key" => new.signing_key.is_none(),
+        "signing_jwk" => new.signing_jwk.is_none(),
         "public_key" => new.public_key.is_none(),
+        "oauth" => new.oauth.narrows(&old.oauth),
         "requests_per_second" => new.requests_per_second <= old.requests_per_second,
         "networks" => within(&new.networks, &old.networks),
         "valid_from" => later(new.valid_from.as_deref(), old.valid_from.as_deref()),
@@ -190,6 +195,13 @@ mod tests {
             ("groups", vec!["city"].into()),
             ("certificate_uri", "spiffe://a/two".into()),
             ("token_subject", "two".into()),
+            ("certificate_subject", "CN=one".into()),
+            ("signing_key", "one-signs".into()),
+            (
+                "signing_jwk",
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs" }),
+            ),
+            ("oauth", json!({ "assertion_key": { "kty": "OKP" } })),
             ("public_key", "{}".into()),
             ("requests_per_second", 11.into()),
             ("networks", Value::Null),
@@ -221,8 +233,58 @@ mod tests {
             ("standing", "suspended".into()),
             ("title_en", "another".into()),
             ("contact", "somebody".into()),
+            ("oauth", json!({ "bearer": "refused" })),
         ] {
             assert!(!widens(key, value.clone()), "{key} = {value}");
+        }
+    }
+
+    #[test]
+    fn a_credential_that_goes_narrows_and_one_that_comes_instead_widens() {
+        let catalogue = Catalogue::parse(CLASSES).unwrap();
+        let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs" });
+        let refused = json!({ "bearer": "refused" });
+        let keyed = |bearer: &str, key: &Value| json!({ "bearer": bearer, "assertion_key": key });
+        let other = json!({ "kty": "EC" });
+        for (key, before, after, widens) in [
+            ("certificate_subject", json!("CN=a"), Value::Null, false),
+            ("certificate_subject", json!("CN=a"), json!("CN=b"), true),
+            ("signing_key", json!("a"), Value::Null, false),
+            ("signing_key", json!("a"), json!("b"), true),
+            ("signing_jwk", jwk.clone(), Value::Null, false),
+            ("signing_jwk", jwk.clone(), other.clone(), true),
+            ("oauth", refused.clone(), Value::Null, true),
+            ("oauth", keyed("allowed", &jwk), refused.clone(), false),
+            ("oauth", keyed("allowed", &jwk), Value::Null, false),
+            (
+                "oauth",
+                keyed("allowed", &jwk),
+                keyed("refused", &jwk),
+                false,
+            ),
+            (
+                "oauth",
+                keyed("refused", &jwk),
+                keyed("allowed", &jwk),
+                true,
+            ),
+            (
+                "oauth",
+                keyed("refused", &jwk),
+                keyed("refused", &other),
+                true,
+            ),
+            ("oauth", refused.clone(), keyed("refused", &jwk), true),
+        ] {
+            let told = format!("{key}: {before} -> {after}");
+            let need = with(key, after).need(&with(key, before), &catalogue, |_| false);
+            let keys = BTreeSet::from([UnitKey(key.to_owned())]);
+            let expected = if widens {
+                Need::SecondPerson(keys)
+            } else {
+                Need::Nobody(keys)
+            };
+            assert_eq!(need, expected, "{told}");
         }
     }
 

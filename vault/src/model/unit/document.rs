@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 
-use super::{RawUnit, Registry, RegistryError, Standing, Unit};
+use super::written::{RawRegistry, RawUnit};
+use super::{Registry, RegistryError, Standing, Unit};
 use crate::model::class::Catalogue;
 use crate::model::name::UnitName;
 
@@ -106,7 +107,7 @@ impl UnitDocument {
 
     /// The documents of a `units.toml`, in its order. Nothing of them is checked but their shape.
     pub fn of_file(text: &str) -> Result<Vec<Self>, toml::de::Error> {
-        let raw: super::RawRegistry = toml::from_str(text)?;
+        let raw: RawRegistry = toml::from_str(text)?;
         Ok(raw.unit.iter().map(Self::of).collect())
     }
 
@@ -219,10 +220,12 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use crate::model::Units;
+    use crate::model::{CertificateSubject, Units};
 
     const CLASSES: &str = include_str!("../../../../policies/classes.toml");
     const KEY: &str = "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08";
+    /// RFC 8037 appendix A.2.
+    const ED25519: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 
     fn catalogue() -> Catalogue {
         Catalogue::parse(CLASSES).unwrap()
@@ -261,6 +264,7 @@ mod tests {
             rate in 1_u32..,
             suspended in any::<bool>(),
             until in of("20[0-9]{2}-01-01T00:00:00Z"),
+            proofs in any::<[bool; 4]>(),
             limits in of((of(1_u32..), of(1_u64..1 << 60), any::<[bool; 3]>())),
         ) {
             let mut keys = json!({
@@ -268,7 +272,13 @@ mod tests {
                 "requests_per_second": rate, "standing": if suspended { "suspended" } else { "active" },
             });
             let jwk = json!({ "kty": "OKP", "crv": "X25519", "x": KEY });
+            let ed25519 = json!({ "kty": "OKP", "crv": "Ed25519", "x": ED25519 });
+            let [subject, kept, registered, tokens] = proofs;
             for (name, value) in [
+                ("certificate_subject", subject.then(|| "CN=one,O=City,C=TW".into())),
+                ("signing_key", kept.then(|| "one-signs".into())),
+                ("signing_jwk", registered.then(|| ed25519.clone())),
+                ("oauth", tokens.then(|| json!({ "bearer": "refused", "assertion_key": ed25519 }))),
                 ("contact", contact.map(Value::from)),
                 ("valid_until", until.map(Value::from)),
                 ("networks", network.map(|(ip, length)| {
@@ -326,6 +336,17 @@ mod tests {
         }
         let limited = document("one", &json!({ "limits": { "quota": { "day": 5 } } }));
         assert!(limited.as_str().contains(r#""limits":{"quota":{"day":5}}"#));
+    }
+
+    #[test]
+    fn tokens_that_say_nothing_are_not_written() {
+        let before = document("one", &json!({}));
+        assert!(!before.as_str().contains("oauth"));
+        for oauth in [json!({}), json!({ "bearer": "allowed" })] {
+            assert_eq!(document("one", &json!({ "oauth": oauth })), before);
+        }
+        let bound = document("one", &json!({ "oauth": { "bearer": "refused" } }));
+        assert!(bound.as_str().contains(r#""oauth":{"bearer":"refused"}"#));
     }
 
     #[test]
@@ -388,6 +409,48 @@ mod tests {
             again.unit_by_subject("shared").unwrap().name.as_str(),
             "two"
         );
+    }
+
+    // Each kind of credential is claimed, stays a suspended unit's own, and is let go with it.
+    #[test]
+    fn every_credential_has_one_holder_until_it_is_let_go() {
+        type Find<'a> = &'a dyn Fn(&Registry) -> Option<Arc<Unit>>;
+        let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "shared", "x": ED25519 });
+        let subject = CertificateSubject::parse("CN=shared").unwrap();
+        let by_uri = |of: &Registry| of.unit_by_uri("spiffe://shared").cloned();
+        let by_subject = |of: &Registry| of.unit_by_certificate_subject(&subject).cloned();
+        let by_key = |of: &Registry| of.signing_key("shared").map(|(unit, _)| Arc::clone(unit));
+        let all: [(Value, Find<'_>); 4] = [
+            (json!({ "certificate_uri": "spiffe://shared" }), &by_uri),
+            (json!({ "certificate_subject": "cn=shared" }), &by_subject),
+            (json!({ "signing_key": "shared" }), &by_key),
+            (json!({ "signing_jwk": jwk }), &by_key),
+        ];
+        for (credential, find) in all {
+            let of = |name: &str, standing: &str| {
+                let mut keys = credential.clone();
+                keys["standing"] = standing.into();
+                unit(&document(name, &keys))
+            };
+            let holder = |of: &Registry| find(of).map(|unit| unit.name.to_string());
+            let one = Registry::default().with(of("one", "active")).unwrap();
+            assert_eq!(holder(&one).as_deref(), Some("one"), "{credential}");
+            let suspended = one.with(of("one", "suspended")).unwrap();
+            for registry in [&one, &suspended] {
+                let twice = registry.with(of("two", "active"));
+                assert!(
+                    matches!(twice, Err(RegistryError::Twice(_))),
+                    "{credential}"
+                );
+            }
+            assert_eq!(find(&suspended).unwrap().standing, Standing::Suspended);
+            let without = one.with(unit(&document("one", &json!({})))).unwrap();
+            assert_eq!(holder(&without), None, "{credential}");
+            let heir = one.with(of("one", "retired")).unwrap();
+            let heir = heir.with(of("two", "active")).unwrap();
+            let heir = heir.with(of("one", "retired")).unwrap();
+            assert_eq!(holder(&heir).as_deref(), Some("two"), "{credential}");
+        }
     }
 
     #[test]

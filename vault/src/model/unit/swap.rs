@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Registration, Registry, RegistryError, Standing, Unit};
-use crate::model::UnitName;
 
 /// The registry that is in force. A clone of what it gives stays as it is, whatever is put in force later.
 #[derive(Debug, Default)]
@@ -52,17 +51,7 @@ impl Registry {
             }
             registry.units.remove(&before.name);
             // A retired unit's credentials may be another's by now.
-            let own = |owner: Option<&UnitName>| owner == Some(&before.name);
-            if let Some(uri) = &before.certificate_uri
-                && own(registry.unit_by_uri.get(uri))
-            {
-                registry.unit_by_uri.remove(uri);
-            }
-            if let Some(subject) = &before.token_subject
-                && own(registry.unit_by_subject.get(subject))
-            {
-                registry.unit_by_subject.remove(subject);
-            }
+            registry.credentials.release(&before);
         }
         registry.add_unit(unit)?;
         registry.sum_up();
@@ -86,12 +75,20 @@ impl Registry {
             sum.update(&unit.document.digest());
         }
         for gateway in self.gateways.values() {
-            for part in [gateway.name.as_str(), &gateway.certificate_uri] {
-                sum.update(&(part.len() as u64).to_be_bytes());
-                sum.update(part.as_bytes());
-            }
+            enter(&mut sum, gateway.name.as_str());
+            enter(&mut sum, &gateway.certificate_uri);
             sum.update(&[u8::from(gateway.standing == Standing::Active)]);
+            sum.update(&(gateway.public_urls.len() as u64).to_be_bytes());
+            for url in &gateway.public_urls {
+                enter(&mut sum, url.as_str());
+            }
         }
         self.digest.copy_from_slice(sum.finish().as_ref());
     }
+}
+
+/// No two lists of texts are entered alike.
+fn enter(sum: &mut ring::digest::Context, text: &str) {
+    sum.update(&(text.len() as u64).to_be_bytes());
+    sum.update(text.as_bytes());
 }

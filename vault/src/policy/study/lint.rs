@@ -9,8 +9,9 @@ use cedar_policy::Effect;
 use super::cells::{Matched, Shape, shaped};
 use super::{Facts, Place, Study, StudyError, spelling};
 use crate::identity::Proof;
-use crate::model::{Purpose, Unit};
+use crate::model::{Purpose, RouteName, Unit};
 use crate::policy::Asker;
+use crate::policy::carry::{self, Carriage};
 use crate::policy::entities::{Question, Vocabulary};
 
 /// Most requests that are looked at.
@@ -115,6 +116,7 @@ impl Study {
             walk.on_services(&unit)?;
             walk.on_proposals(&unit)?;
             walk.on_grants(&unit)?;
+            walk.on_carriages(&unit)?;
         }
         Ok(walk)
     }
@@ -228,6 +230,31 @@ impl Walk<'_> {
                         Question::of_grant(&action, asker, &grant, live.set.vocabulary());
                     self.note(question.map(|question| halves.matched(&question)))?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever carries the unit, by each of the routes that policies speak of and by another one.
+    fn on_carriages(&mut self, unit: &Arc<Unit>) -> Result<(), StudyError> {
+        let study = self.study;
+        let live = study.policies.live();
+        let halves = study.halves(carry::ACTION, unit);
+        let routes = study.words.texts("route");
+        let routes: Vec<_> = routes
+            .iter()
+            .filter_map(|route| RouteName::parse(route).ok())
+            .collect();
+        for gateway in study.registry.gateways() {
+            for route in [None].into_iter().chain(routes.iter().map(Some)) {
+                let carriage = Carriage {
+                    gateway,
+                    unit,
+                    proof: Proof::AccessToken,
+                    route,
+                };
+                let question = Question::of_carriage(carriage, live.set.vocabulary());
+                self.note(question.map(|question| halves.matched(&question)))?;
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ use crate::policy::words::PolicyWords;
 struct Known {
     words: Vec<(&'static str, &'static str, BTreeSet<String>)>,
     units: BTreeSet<String>,
+    gateways: BTreeSet<String>,
     classes: BTreeSet<String>,
     levels: i64,
 }
@@ -44,6 +45,7 @@ impl Known {
         let asked = classes().flat_map(|class| class.compartments.iter().map(text));
         let domains = study.catalogue.domains();
         let gateways = study.registry.gateways();
+        let gateways: BTreeSet<String> = gateways.map(|one| one.name.to_string()).collect();
         let fixed = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         Self {
             words: vec![
@@ -54,11 +56,7 @@ impl Known {
                     "domain",
                     domains.map(|domain| domain.name.to_string()).collect(),
                 ),
-                (
-                    "gateway",
-                    "gateway",
-                    gateways.map(|gateway| gateway.name.to_string()).collect(),
-                ),
+                ("gateway", "gateway", gateways.clone()),
                 (
                     "delivery",
                     "delivery",
@@ -66,6 +64,7 @@ impl Known {
                 ),
             ],
             units: units().map(|unit| unit.name.to_string()).collect(),
+            gateways,
             classes: classes().map(|class| class.name.to_string()).collect(),
             levels: i64::try_from(study.catalogue.levels().len()).unwrap_or(i64::MAX),
         }
@@ -85,6 +84,7 @@ impl Known {
         }
         for (kind, what, known) in [
             ("Jinku::Unit", "unit", &self.units),
+            ("Jinku::Gateway", "gateway", &self.gateways),
             ("Jinku::DataClass", "class", &self.classes),
         ] {
             let unknown = words.entities(kind).filter(|name| !known.contains(*name));

@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, KeyPair, SanType};
 
 use super::{PLAIN, Room, TOKENIZE, room};
 use crate::admission::{Admission, Admitted, Arrival, Bounds, Inadmissible};
-use crate::identity::{Identity, Presented};
+use crate::identity::{ClientCertificate, Identity, Presented};
 use crate::model::{
     ClassName, Delivery, DomainName, Purpose, Registry, RouteGroup, SystemClock, View,
 };
@@ -43,8 +43,9 @@ impl Way {
         let uri = format!("spiffe://jinku.example/unit/{unit}");
         params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let certificate = ClientCertificate::read(certificate.der());
         let presented = Presented {
-            certificate: Some(certificate.der()),
+            certificate: Some(&certificate),
             authorization: None,
         };
         let caller = self.identity.identify(&presented).unwrap();

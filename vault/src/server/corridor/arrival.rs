@@ -6,8 +6,14 @@ use http::HeaderMap;
 
 use crate::model::RouteGroup;
 
+/// Where access tokens are made: the one path of its group, and the same for both faces.
+pub(in crate::server) const TOKEN_PATH: &str = "/oauth/token";
+
 /// The group of a path, on both faces.
 pub(super) fn group(path: &str) -> RouteGroup {
+    if path == TOKEN_PATH {
+        return RouteGroup::AccessTokens;
+    }
     match path.strip_prefix("/v1/") {
         Some(rest) => of_rest(rest),
         None => of_grpc(path),
@@ -110,9 +116,13 @@ mod tests {
             assert_eq!(group(&format!("/v1/{rest}")), expected);
             assert_eq!(group(&format!("/jinku.v1.{grpc}")), expected);
         }
+        assert_eq!(group(TOKEN_PATH), RouteGroup::AccessTokens);
         for path in [
             "",
             "/",
+            "/oauth",
+            "/oauth/token/",
+            "/oauth/jwks",
             "/v1",
             "/v1/",
             "/v2/tokenize",

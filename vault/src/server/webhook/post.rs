@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderName, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, RETRY_AFTER, USER_AGENT};
 use http::response::Parts;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
@@ -139,6 +139,26 @@ impl Target {
         let answer = tokio::time::timeout(self.timeout, exchange).await;
         let (head, body) = answer.unwrap_or(Err(WebhookError::Timeout))?;
         Ok((head.status.as_u16(), body))
+    }
+
+    /// Gets a body of at most `bytes_max` bytes. Any other status than 200 is a failure, a redirect too.
+    pub(in crate::server) async fn get(&self, bytes_max: usize) -> Result<Vec<u8>, WebhookError> {
+        let request = Request::get(&self.path)
+            .header(HOST, &self.authority)
+            .header(USER_AGENT, concat!("jinku/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "application/json, application/jwk-set+json")
+            .body(Full::new(Bytes::new()))
+            .map_err(|_| WebhookError::Url)?;
+        let exchange = self.exchanged(request, bytes_max);
+        let answer = tokio::time::timeout(self.timeout, exchange).await;
+        let (head, body) = answer.unwrap_or(Err(WebhookError::Timeout))?;
+        if head.status.as_u16() != 200 {
+            return Err(WebhookError::Status {
+                status: head.status.as_u16(),
+                retry_after: None,
+            });
+        }
+        Ok(body)
     }
 
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<(), WebhookError> {

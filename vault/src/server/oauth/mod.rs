@@ -1,0 +1,103 @@
+//! The vault as an OAuth2 authorization server, for installations without an identity provider, and the issuers'
+//! keys that it fetches.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `token` | `POST /oauth/token`: client credentials (RFC 6749 section 4.4), token exchange (RFC 8693) |
+//! | `asked`, `form` | what is asked for there |
+//! | `refused` | why none is made |
+//! | `published` | discovery (RFC 8414) and the vault's own keys |
+//! | `issuer_keys` | issuers' keys, fetched again and again |
+
+mod asked;
+mod form;
+mod issuer_keys;
+mod published;
+mod refused;
+mod token;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+pub(super) use published::{discovery, keys};
+pub(super) use token::{method, token};
+
+pub use issuer_keys::{FetchedIssuer, keep_keys};
+
+use crate::engine::TokenTerms;
+use crate::server::Vault;
+use crate::server::corridor::TOKEN_PATH;
+
+/// So often the vault looks at its own key: a version that was compromised verifies no longer than that.
+const OWN_KEYS_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the token endpoint stands on.
+pub struct TokenEndpoint {
+    terms: TokenTerms,
+    /// The endpoint's own URL, as clients name it in assertions.
+    url: String,
+    keys: RwLock<Arc<str>>,
+    version: AtomicU32,
+    /// Said once, not each time that it is looked at.
+    fails: AtomicBool,
+}
+
+impl TokenEndpoint {
+    /// From what its tokens say. `terms.issuer` is the URL that its paths lie below.
+    pub fn new(terms: TokenTerms) -> Self {
+        let url = format!("{}{TOKEN_PATH}", terms.issuer.trim_end_matches('/'));
+        Self {
+            terms,
+            url,
+            keys: RwLock::new(Arc::from(r#"{"keys":[]}"#)),
+            version: AtomicU32::new(0),
+            fails: AtomicBool::new(false),
+        }
+    }
+
+    fn keys(&self) -> Arc<str> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The vault's own tokens are verified with what its key has now.
+    async fn renew(&self, vault: &Vault) {
+        let terms = &self.terms;
+        let jwks = match vault.engine.token_keys(&terms.key).await {
+            Ok(jwks) => jwks,
+            Err(error) => {
+                if !self.fails.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(%error, "the key that signs access tokens can't be used");
+                }
+                return;
+            }
+        };
+        self.fails.store(false, Ordering::Release);
+        let Some(issuer) = vault.identity.issuer(&terms.issuer) else {
+            return;
+        };
+        if let Err(error) = issuer.install(&jwks, vault.identity.monotonic()) {
+            tracing::warn!(%error, "the key that signs access tokens can't be used");
+            return;
+        }
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = jwks.into();
+    }
+
+    /// A version that has just signed its first token is known before the token leaves.
+    async fn signed_by(&self, vault: &Vault, version: u32) {
+        if self.version.swap(version, Ordering::AcqRel) != version {
+            self.renew(vault).await;
+        }
+    }
+}
+
+/// Keeps the vault's own keys as they stand, for as long as it runs.
+pub async fn keep_own_keys(vault: Arc<Vault>) {
+    let Some(endpoint) = &vault.oauth else {
+        return;
+    };
+    loop {
+        endpoint.renew(&vault).await;
+        tokio::time::sleep(OWN_KEYS_PAUSE).await;
+    }
+}
