@@ -10,6 +10,8 @@
 # clippy and doc share the dependencies' check metadata, build and test share the compiled code.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Where Debian keeps servers, for those who are not root.
+PATH=$PATH:/usr/sbin
 
 readonly ENVOY_SERIES=1.40
 readonly ENVOY_HOME="$PWD/.tools/envoy"
@@ -22,7 +24,7 @@ readonly ALL=(prepare fmt clippy build test doc deny)
 
 # command:package, what the tests use beside Rust. `cc` compiles SQLite and ring.
 readonly DEBIAN=(cc:build-essential curl:curl openssl:openssl pkcs11-tool:opensc softhsm2-util:softhsm2
-    sqlite3:sqlite3 node:nodejs npm:npm)
+    sqlite3:sqlite3 node:nodejs npm:npm nginx:nginx-light)
 
 # What tests hold the vault against: libraries that nobody here wrote.
 readonly PYTHON_HOME="$PWD/.tools/python"

@@ -12,6 +12,7 @@ macro_rules! client {
         #[derive(Clone)]
         pub struct $client {
             stub: $stub<tonic::transport::Channel>,
+            timeout: std::time::Duration,
         }
 
         impl $client {
@@ -19,7 +20,13 @@ macro_rules! client {
             pub fn new(settings: &$crate::ClientSettings) -> Result<Self, $crate::ClientError> {
                 let stub = $stub::new($crate::channel::channel(settings)?)
                     .max_decoding_message_size($crate::channel::RESPONSE_BYTES_MAX);
-                Ok(Self { stub })
+                Ok(Self { stub, timeout: settings.timeout })
+            }
+
+            /// The same client for calls that may take less time, of which the vault is told.
+            #[must_use]
+            pub fn within(&self, timeout: std::time::Duration) -> Self {
+                Self { stub: self.stub.clone(), timeout: timeout.min(self.timeout) }
             }
 
             $($(#[$doc])*
@@ -28,7 +35,7 @@ macro_rules! client {
                 request: $request,
                 proof: Option<&$crate::UnitProof>,
             ) -> Result<$response, $crate::ClientError> {
-                let request = $crate::channel::with_proof(request, proof);
+                let request = $crate::channel::with_proof(request, proof, self.timeout);
                 $crate::channel::answer(self.stub.clone().$call(request).await)
             })+
         }

@@ -38,6 +38,21 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether no connection was made: then the vault has not seen the call.
+    pub fn is_unsent(&self) -> bool {
+        let Self::Refused(status) = self else {
+            return false;
+        };
+        let mut cause = std::error::Error::source(&**status);
+        while let Some(error) = cause {
+            if error.is::<tonic::ConnectError>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Whether no vault answered: what the vault itself says carries a stable code in its details.
     pub fn is_unreachable(&self) -> bool {
         match self {
@@ -99,8 +114,14 @@ pub(crate) fn channel(settings: &ClientSettings) -> Result<Channel, ClientError>
         .connect_lazy())
 }
 
-pub(crate) fn with_proof<T>(message: T, proof: Option<&UnitProof>) -> tonic::Request<T> {
+/// The deadline goes with the call (`grpc-timeout`), so that a vault can know when nobody waits any more.
+pub(crate) fn with_proof<T>(
+    message: T,
+    proof: Option<&UnitProof>,
+    timeout: Duration,
+) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
+    request.set_timeout(timeout);
     if let Some(proof) = proof {
         let metadata = request.metadata_mut();
         metadata.insert("authorization", proof.authorization.clone());

@@ -14,6 +14,7 @@
 //! | `guard` | [`GuardClient`] |
 //! | `keys` | [`KeysClient`] |
 //! | `policy` | [`PolicyClient`] |
+//! | `ready` | [`ReadyClient`] |
 //! | [`signature`] | HTTP Message Signatures (RFC 9421) without keys |
 //! | `tokens` | [`TokensClient`] |
 //! | `units` | [`UnitsClient`] |
@@ -24,6 +25,7 @@ mod client;
 mod guard;
 mod keys;
 mod policy;
+mod ready;
 pub mod signature;
 mod tokens;
 mod units;
@@ -33,6 +35,7 @@ pub use client::Client;
 pub use guard::GuardClient;
 pub use keys::KeysClient;
 pub use policy::PolicyClient;
+pub use ready::ReadyClient;
 pub use tokens::TokensClient;
 pub use units::UnitsClient;
 

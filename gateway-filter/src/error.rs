@@ -112,6 +112,15 @@ pub enum VaultError {
     /// The vault is away.
     #[error("the vault can't be reached")]
     Unavailable,
+    /// The vault is there, and can't now: it is busy, sealed or stopping.
+    #[error("the vault can't do it now: {0}")]
+    Busy(Refusal),
+    /// The vault failed too often lately: it is left in peace for a moment, and not asked.
+    #[error("the vault failed too often lately and is not asked now")]
+    CircuitOpen {
+        /// Until it is asked again.
+        retry_after: std::time::Duration,
+    },
     /// The vault did not answer in time.
     #[error("the vault did not answer in time")]
     DeadlineExceeded,
@@ -130,6 +139,8 @@ pub struct Refusal {
     pub code: Option<String>,
     /// The vault's text.
     pub detail: Option<String>,
+    /// When trying again may help, in the vault's own word.
+    pub retry_after: Option<std::time::Duration>,
 }
 
 impl std::fmt::Display for Refusal {

@@ -2,6 +2,7 @@
 //! both fronts stand on it. Yields the body that goes on, or the reason why none does.
 
 mod exchange;
+mod head;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::error::{FilterError, Side, UpstreamError, VaultError};
 use crate::media::{HIDING_THE_ANSWER, Media};
 use crate::route::{Action, CleanPath, Plan, ProofBeyond, Route};
 use crate::settings::{Rules, Unmatched};
+pub use head::HeadRewriting;
 
 /// The header in which a unit says why it wants values back.
 pub(crate) const PURPOSE: HeaderName = HeaderName::from_static("jinku-purpose");
@@ -99,6 +101,11 @@ impl<V: Vault> Filter<V> {
     /// The rules it keeps.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// The vault it asks.
+    pub fn vault(&self) -> &V {
+        &self.vault
     }
 
     /// Finds the request's route and checks what can be checked before its body is read.
@@ -291,6 +298,14 @@ impl Passage {
 }
 
 impl Rewriting {
+    /// In a word, for a metric.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self {
+            Self::Unchanged(_) => "unchanged",
+            Self::Rewritten(_) => "rewritten",
+        }
+    }
+
     /// The body that goes on.
     pub fn into_bytes(self) -> Bytes {
         match self {

@@ -1,9 +1,10 @@
 //! The gateway filter: swaps sensitive fields of a JSON message for tokens, or tokens for what the
 //! vault grants, on their way through a gateway. Every byte outside the fields stays identical.
 //!
-//! One core, two fronts. The core is [`Filter`]: [`Filter::admit`] finds the route of a request,
+//! One core, four forms. The core is [`Filter`]: [`Filter::admit`] finds the route of a request,
 //! [`Filter::request_body`] and [`Filter::response_body`] rewrite the bodies with one vault call
-//! per message. [`mod@ext_proc`] offers it to Envoy, [`mod@proxy`] is a reverse proxy of its own.
+//! per message. [`mod@ext_proc`] offers it to Envoy, [`Proxy`] is a reverse proxy of its own,
+//! [`FilterLayer`] wraps a Rust service, and the package `envoy-module` runs within Envoy.
 //! The filter asserts no identity (invariant 10): it forwards the unit's proof, the vault decides.
 //! Whatever goes wrong, the original body does not go on: [`Problem`] names the answer.
 //!
@@ -40,32 +41,53 @@
 //! | `error`, `problem` | what went wrong, and its one answer |
 //! | [`ext_proc`] | Envoy's external processor |
 //! | [`proxy`] | the reverse proxy |
+//! | `carry` | a message's way through a Rust process: `proxy` and `layer` stand on it |
+//! | `layer` | the tower layer |
+//! | `embedded` | a message's way through a host that holds it: Envoy's dynamic module |
+//! | `live`, [`reload`] | the filter as it is now, and how the settings are read again |
+//! | `held` | the bound on bodies in memory |
+//! | `metrics`, [`monitor`] | what is counted; `/live`, `/ready`, `/metrics` |
 //! | `listen` | sockets, the address file, the end of work |
 
+mod carry;
+mod embedded;
 mod error;
 pub mod ext_proc;
 mod field;
 mod filter;
+mod held;
+mod layer;
 mod listen;
+mod live;
 mod media;
+mod metrics;
+pub mod monitor;
 mod path;
 mod problem;
 pub mod proxy;
+pub mod reload;
 mod rewrite;
 mod route;
 mod scan;
 mod settings;
 mod vault_client;
 
+pub use embedded::{BodyAnswer, Embedded, HeadAnswer, failure as embedded_failure};
 pub use error::{FilterError, Refusal, Side, UpstreamError, VaultError};
-pub use filter::{Filter, Passage, Reading, RequestHead, Rewriting, Vault};
+pub use filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+pub use layer::{FilterLayer, Filtered};
 pub use listen::{ListenError, Listener, Shutdown, shutdown_on_signal};
+pub use live::Live;
 pub use media::Media;
+pub use metrics::{Front, Metrics};
 pub use path::{Path, PathError, PathFault, SEGMENTS_MAX};
 pub use problem::Problem;
+pub use proxy::{Proxy, TlsError};
+pub use reload::{Hangups, Reread};
 pub use route::{Route, TemplateFault};
 pub use scan::{Bounds, Fault, Position, ScanError};
 pub use settings::{
-    ExtProcSettings, ProxySettings, Rules, Settings, SettingsError, Unmatched, VaultSettings,
+    ExtProcSettings, ProxySettings, Rules, Settings, SettingsError, TlsSettings, Unmatched,
+    UpstreamProtocol, UpstreamTlsSettings, VaultSettings,
 };
 pub use vault_client::{VaultClient, VaultClientError};

@@ -58,7 +58,11 @@ impl Listener {
     }
 
     /// Writes the address, whole or not at all, for those who wait for port 0.
-    pub fn announce(&self, address_file: Option<&FilePath>) -> Result<(), ListenError> {
+    pub fn announce(
+        &self,
+        scheme: &str,
+        address_file: Option<&FilePath>,
+    ) -> Result<(), ListenError> {
         if let Some(file) = address_file {
             let error = |source| ListenError::AddressFile {
                 file: file.to_owned(),
@@ -69,7 +73,7 @@ impl Listener {
             std::fs::write(&unfinished, self.address.to_string()).map_err(error)?;
             std::fs::rename(&unfinished, file).map_err(error)?;
         }
-        tracing::info!("listening on http://{}", self.address);
+        tracing::info!("listening on {scheme}://{}", self.address);
         Ok(())
     }
 }

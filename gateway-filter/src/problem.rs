@@ -16,7 +16,7 @@ use crate::scan::{Fault, ScanError};
 /// The media type of the answer's body.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// What `retry-after` says where trying again may help, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 1;
+const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// An answer that the filter gives instead of the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Problem {
     pub code: Cow<'static, str>,
     /// What happened, for people.
     pub detail: String,
+    /// When trying again may help, in seconds; where nobody said, the status decides.
+    pub retry_after_seconds: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -62,11 +64,15 @@ impl Problem {
             // RFC 9110 §15.5.2 requires a challenge.
             headers.push(("www-authenticate", "Bearer".to_owned()));
         }
-        if matches!(
+        let patience = matches!(
             self.status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        ) {
-            headers.push(("retry-after", RETRY_AFTER_SECONDS.to_string()));
+        );
+        if let Some(seconds) = self
+            .retry_after_seconds
+            .or(patience.then_some(RETRY_AFTER_SECONDS))
+        {
+            headers.push(("retry-after", seconds.to_string()));
         }
         headers
     }
@@ -82,8 +88,44 @@ impl From<&FilterError> for Problem {
             status,
             code: code.into(),
             detail: error.to_string(),
+            retry_after_seconds: retry_after(error),
         }
     }
+}
+
+/// The filter's own code of an error: one of a closed set, as a metric's label must be.
+pub(crate) fn own_code(error: &FilterError) -> &'static str {
+    meaning(error).1
+}
+
+/// The same for a vault's error.
+pub(crate) fn vault_code(error: &VaultError) -> &'static str {
+    vault(error).1
+}
+
+/// In whole seconds, rounded up: nobody is told to come too early.
+fn retry_after(error: &FilterError) -> Option<u64> {
+    let FilterError::Vault(error) = error else {
+        return None;
+    };
+    let wait = match error {
+        VaultError::Unauthenticated(refusal)
+        | VaultError::Denied(refusal)
+        | VaultError::Invalid(refusal)
+        | VaultError::Exhausted(refusal)
+        | VaultError::Busy(refusal) => refusal.retry_after?,
+        VaultError::CircuitOpen { retry_after } => *retry_after,
+        VaultError::Unavailable
+        | VaultError::DeadlineExceeded
+        | VaultError::Failed
+        | VaultError::AnswerMismatch => return None,
+    };
+    Some(
+        wait.as_millis()
+            .div_ceil(1_000)
+            .try_into()
+            .unwrap_or(u64::MAX),
+    )
 }
 
 fn meaning(error: &FilterError) -> (StatusCode, &'static str) {
@@ -176,6 +218,8 @@ fn vault(error: &VaultError) -> (StatusCode, &'static str) {
         VaultError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "vault-refused"),
         VaultError::Exhausted(_) => (StatusCode::TOO_MANY_REQUESTS, "quota-exceeded"),
         VaultError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "vault-unavailable"),
+        VaultError::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "vault-busy"),
+        VaultError::CircuitOpen { .. } => (StatusCode::SERVICE_UNAVAILABLE, "vault-circuit-open"),
         VaultError::DeadlineExceeded => (StatusCode::GATEWAY_TIMEOUT, "vault-timeout"),
         VaultError::Failed => (StatusCode::BAD_GATEWAY, "vault-failed"),
         VaultError::AnswerMismatch => (StatusCode::BAD_GATEWAY, "vault-answer-mismatch"),
@@ -188,16 +232,18 @@ fn in_the_vaults_words(error: &FilterError) -> Option<Problem> {
         VaultError::Unauthenticated(refusal)
         | VaultError::Denied(refusal)
         | VaultError::Invalid(refusal)
-        | VaultError::Exhausted(refusal),
+        | VaultError::Exhausted(refusal)
+        | VaultError::Busy(refusal),
     ) = error
     else {
         return None;
     };
     let (status, own) = meaning(error);
-    let Refusal { code, detail } = refusal.clone();
+    let Refusal { code, detail, .. } = refusal.clone();
     Some(Problem {
         status,
         code: code.map_or(own.into(), Cow::Owned),
         detail: detail.unwrap_or_else(|| error.to_string()),
+        retry_after_seconds: retry_after(error),
     })
 }

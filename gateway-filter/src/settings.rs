@@ -1,6 +1,7 @@
 //! Owns the configuration: [`Settings`] as meant. `settings/raw.rs` is the file as written; after
 //! `Settings::parse` nothing checks again.
 
+mod proxy;
 mod raw;
 mod route;
 #[cfg(test)]
@@ -16,7 +17,8 @@ use http::Uri;
 use crate::path::PathError;
 use crate::route::{Route, TemplateFault};
 use crate::scan::Bounds;
-use raw::{RawExtProc, RawLimits, RawProxy, RawSettings, RawUnmatched, RawVault};
+pub use proxy::{ProxySettings, TlsSettings, UpstreamProtocol, UpstreamTlsSettings};
+use raw::{RawExtProc, RawLimits, RawSettings, RawUnmatched, RawVault};
 
 /// The whole configuration.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub proxy: Option<ProxySettings>,
     /// The external processor.
     pub ext_proc: ExtProcSettings,
+    /// Where monitoring asks, if anywhere.
+    pub monitor: Option<SocketAddr>,
 }
 
 /// Where the vault is and how this machine proves itself.
@@ -40,8 +44,14 @@ pub struct VaultSettings {
     pub ca: PathBuf,
     /// PEM files of this machine's certificate and key.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// How long one call may take, connecting included.
+    /// How long one call may take, connecting and retries included.
     pub timeout: Duration,
+    /// Most attempts after the first, where a connection was lost.
+    pub retries_max: u32,
+    /// After so many failures in a row the vault is not asked for a while.
+    pub circuit_failures_max: u32,
+    /// For how long it is not.
+    pub circuit_pause: Duration,
 }
 
 /// What the core keeps to.
@@ -53,6 +63,8 @@ pub struct Rules {
     pub unmatched: Unmatched,
     /// Most messages under way at once, in each front.
     pub in_flight_max: usize,
+    /// Most bytes of bodies held in memory at once, over all messages.
+    pub held_bytes_max: usize,
     routes: Vec<Arc<Route>>,
 }
 
@@ -65,28 +77,15 @@ pub enum Unmatched {
     Pass,
 }
 
-/// The reverse proxy's part.
-#[derive(Debug)]
-pub struct ProxySettings {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// `http://host:port` of the one upstream.
-    pub upstream: Uri,
-    /// How long a request's head may take to arrive.
-    pub header_timeout: Duration,
-    /// How long a body that is read may take to arrive, in each direction.
-    pub body_timeout: Duration,
-    /// How long connecting to the upstream may take.
-    pub connect_timeout: Duration,
-    /// How long the upstream may take until its answer's head.
-    pub upstream_timeout: Duration,
-}
-
 /// The external processor's part.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ExtProcSettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// How long a body that comes in parts may take to arrive, in each direction.
+    pub body_timeout: Duration,
+    /// How long streams under way may take after the shutdown has begun.
+    pub drain_timeout: Duration,
 }
 
 /// Why a configuration can't be used. The text says where and what to do.
@@ -121,8 +120,20 @@ pub enum SettingsError {
     #[error("`vault.certificate` and `vault.key` come together: set both or neither")]
     HalfIdentity,
     /// `proxy.upstream`.
-    #[error("`proxy.upstream` must be http://host:port, without a path")]
+    #[error(
+        "`proxy.upstream` must be http://host:port or https://host:port, without a path, or 1 to 64 \
+         of them with the same scheme"
+    )]
     Upstream,
+    /// `https` without authorities.
+    #[error("`proxy.upstream` is https: add [proxy.upstream_tls] with `ca`")]
+    UpstreamTls,
+    /// One of the proxy's certificate and key.
+    #[error("`proxy.upstream_tls.certificate` and `key` come together: set both or neither")]
+    HalfUpstreamIdentity,
+    /// `proxy.health_path`.
+    #[error("`proxy.health_path` must be a path, such as /healthz")]
+    HealthPath,
     /// `listen`.
     #[error("`{0}` must be an IP address and a port, such as 127.0.0.1:8080")]
     Listen(&'static str),
@@ -217,11 +228,36 @@ impl Settings {
                     1,
                     1_000_000,
                 )?,
+                held_bytes_max: bounded(
+                    "limits.held_bytes_max",
+                    raw.limits.held_bytes_max,
+                    1,
+                    HELD_BYTES_CEILING,
+                )?,
                 routes: route::routes(raw.route, body_bytes_max)?,
             },
-            proxy: raw.proxy.as_ref().map(proxy).transpose()?,
+            proxy: raw
+                .proxy
+                .as_ref()
+                .map(|raw| proxy::proxy(raw, folder))
+                .transpose()?,
             ext_proc: ext_proc(&raw.ext_proc)?,
+            monitor: raw
+                .monitor
+                .map(|raw| listen("monitor.listen", &raw.listen))
+                .transpose()?,
         })
+    }
+}
+
+impl Settings {
+    /// The key files that the settings name; a change of one is a change of the settings.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let vault = self.vault.identity.iter();
+        let mut files = vec![self.vault.ca.clone()];
+        files.extend(vault.flat_map(|(certificate, key)| [certificate.clone(), key.clone()]));
+        files.extend(self.proxy.iter().flat_map(ProxySettings::files));
+        files
     }
 }
 
@@ -243,6 +279,8 @@ impl Rules {
 
 /// No body limit may be larger: 256 MiB.
 const BODY_BYTES_CEILING: u64 = 256 * 1024 * 1024;
+/// No bound on all bodies may be larger: 64 GiB.
+const HELD_BYTES_CEILING: u64 = 64 * 1024 * 1024 * 1024;
 /// The scan recurses: its stack must not depend on the sender.
 const DEPTH_CEILING: u64 = 256;
 /// No timeout may be longer: ten minutes.
@@ -271,34 +309,22 @@ fn vault(raw: RawVault, folder: &FilePath) -> Result<VaultSettings, SettingsErro
         ca: folder.join(raw.ca),
         identity,
         timeout: timeout("vault.timeout_ms", raw.timeout_ms)?,
-    })
-}
-
-fn proxy(raw: &RawProxy) -> Result<ProxySettings, SettingsError> {
-    let upstream: Uri = raw.upstream.parse().map_err(|_| SettingsError::Upstream)?;
-    let plain = upstream.scheme_str() == Some("http")
-        && upstream
-            .authority()
-            .is_some_and(|authority| !authority.as_str().contains('@'))
-        && upstream
-            .path_and_query()
-            .is_none_or(|path| path.as_str() == "/");
-    if !plain {
-        return Err(SettingsError::Upstream);
-    }
-    Ok(ProxySettings {
-        listen: listen("proxy.listen", &raw.listen)?,
-        upstream,
-        header_timeout: timeout("proxy.header_timeout_ms", raw.header_timeout_ms)?,
-        body_timeout: timeout("proxy.body_timeout_ms", raw.body_timeout_ms)?,
-        connect_timeout: timeout("proxy.connect_timeout_ms", raw.connect_timeout_ms)?,
-        upstream_timeout: timeout("proxy.upstream_timeout_ms", raw.upstream_timeout_ms)?,
+        retries_max: small("vault.retries_max", raw.retries_max, 0, 10)?,
+        circuit_failures_max: small(
+            "vault.circuit_failures_max",
+            raw.circuit_failures_max,
+            1,
+            1_000_000,
+        )?,
+        circuit_pause: timeout("vault.circuit_pause_ms", raw.circuit_pause_ms)?,
     })
 }
 
 fn ext_proc(raw: &RawExtProc) -> Result<ExtProcSettings, SettingsError> {
     Ok(ExtProcSettings {
         listen: listen("ext_proc.listen", &raw.listen)?,
+        body_timeout: timeout("ext_proc.body_timeout_ms", raw.body_timeout_ms)?,
+        drain_timeout: timeout("ext_proc.drain_timeout_ms", raw.drain_timeout_ms)?,
     })
 }
 
@@ -319,6 +345,13 @@ fn timeout(key: &'static str, milliseconds: u64) -> Result<Duration, SettingsErr
 
 fn bounded(key: &'static str, value: u64, min: u64, max: u64) -> Result<usize, SettingsError> {
     usize::try_from(value)
+        .ok()
+        .filter(|_| (min..=max).contains(&value))
+        .ok_or(SettingsError::OutOfRange { key, min, max })
+}
+
+fn small(key: &'static str, value: u64, min: u64, max: u64) -> Result<u32, SettingsError> {
+    u32::try_from(value)
         .ok()
         .filter(|_| (min..=max).contains(&value))
         .ok_or(SettingsError::OutOfRange { key, min, max })

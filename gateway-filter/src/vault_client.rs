@@ -1,28 +1,34 @@
-//! Owns the vault as it is reached over gRPC: `api::Client` behind the filter's [`Vault`] trait,
-//! and the one reading of gRPC statuses. Yields answers or a [`VaultError`].
+//! Owns the vault as it is reached over gRPC: `api::Client` behind the filter's [`Vault`] trait, with
+//! one deadline, bounded retries and a circuit breaker. Yields answers or a [`VaultError`].
 
-use std::time::Duration;
+mod circuit;
+mod status;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use api::v1::{DetokenizeRequest, Revealed, TokenizeRequest};
-use api::{Client, ClientError, ClientSettings, UnitProof};
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use api::{Client, ClientError, ClientSettings, ReadyClient, UnitProof};
 
-use crate::error::{Refusal, VaultError};
+use crate::error::VaultError;
 use crate::filter::Vault;
+use crate::metrics::{Metrics, VaultCall};
 use crate::settings::VaultSettings;
+use circuit::{Circuit, Health};
 
-/// `ErrorInfo.domain` of the vault's own statuses; others come from the transport.
-const ERROR_DOMAIN: &str = "jinku";
-/// Longest problem code taken over from the vault, in bytes.
-const CODE_BYTES_MAX: usize = 64;
-/// Longest text taken over from the vault, in characters.
-const DETAIL_CHARS_MAX: usize = 300;
+/// The first pause before a retry; the second is twice as long, and so on.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The vault over gRPC with mutual TLS.
 pub struct VaultClient {
     client: Client,
+    ready: ReadyClient,
     timeout: Duration,
+    retries_max: u32,
+    circuit: Circuit,
+    names: RequestNames,
+    metrics: Arc<Metrics>,
 }
 
 /// Why the vault's client can't be prepared.
@@ -42,47 +48,127 @@ pub enum VaultClientError {
     Client(#[from] ClientError),
 }
 
+/// What may be asked twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// It has a name by which the vault knows it again.
+    Named,
+    /// Only where the vault can't have seen it.
+    Unsent,
+}
+
+/// Names for requests (`idempotency_key`): one drawn prefix for this process, and a count.
+struct RequestNames {
+    prefix: u128,
+    count: AtomicU64,
+}
+
 impl VaultClient {
     /// Reads the TLS material and prepares the channel; it connects when first used.
     pub fn open(settings: &VaultSettings) -> Result<Self, VaultClientError> {
+        Self::counted(settings, Arc::default())
+    }
+
+    /// The same, counting its calls in `metrics`.
+    pub fn counted(
+        settings: &VaultSettings,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, VaultClientError> {
         let identity_pem = match &settings.identity {
             Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
             None => None,
         };
-        let client = Client::new(&ClientSettings {
+        let reached = ClientSettings {
             url: settings.url.clone(),
             ca_pem: read(&settings.ca)?,
             identity_pem,
             timeout: settings.timeout,
-        })?;
+        };
         Ok(Self {
-            client,
+            client: Client::new(&reached)?,
+            ready: ReadyClient::new(&reached)?,
             timeout: settings.timeout,
+            retries_max: settings.retries_max,
+            circuit: Circuit::new(settings.circuit_failures_max, settings.circuit_pause),
+            names: RequestNames::drawn(),
+            metrics,
         })
     }
 
-    /// One deadline for connecting and answering together.
-    async fn bounded<T>(
+    /// Whether the vault says that it is ready, asked now.
+    pub async fn is_ready(&self) -> bool {
+        self.ready.ready().await
+    }
+
+    /// One call: one deadline for all of its attempts, connecting and answering together.
+    async fn call<T, F>(
         &self,
-        call: impl Future<Output = Result<T, ClientError>> + Send,
-    ) -> Result<T, VaultError> {
-        tokio::time::timeout(self.timeout, call)
-            .await
-            .map_err(|_| VaultError::DeadlineExceeded)?
-            .map_err(|error| refused(&error))
+        call: VaultCall,
+        repeat: Repeat,
+        ask: impl Fn(Client) -> F + Send + Sync,
+    ) -> Result<T, VaultError>
+    where
+        F: Future<Output = Result<T, ClientError>> + Send,
+    {
+        let began = Instant::now();
+        let answer = match self.circuit.admit(began) {
+            Err(retry_after) => Err(VaultError::CircuitOpen { retry_after }),
+            Ok(pass) => {
+                let answer = self.attempts(call, repeat, began + self.timeout, ask).await;
+                pass.settle(Instant::now(), health(&answer));
+                self.metrics.circuit(self.circuit.now());
+                answer
+            }
+        };
+        self.metrics
+            .vault_answered(call, answer.as_ref().err(), began.elapsed());
+        answer
+    }
+
+    async fn attempts<T, F>(
+        &self,
+        call: VaultCall,
+        repeat: Repeat,
+        deadline: Instant,
+        ask: impl Fn(Client) -> F + Send + Sync,
+    ) -> Result<T, VaultError>
+    where
+        F: Future<Output = Result<T, ClientError>> + Send,
+    {
+        let mut attempt = 0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let answer = tokio::time::timeout(left, ask(self.client.within(left))).await;
+            let error = match answer {
+                Err(_) => return Err(VaultError::DeadlineExceeded),
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+            };
+            let pause = pause(attempt);
+            let in_time = Instant::now() + pause < deadline;
+            if attempt >= self.retries_max || !repeat.allows(&error) || !in_time {
+                return Err(status::meaning(&error));
+            }
+            attempt += 1;
+            self.metrics.vault_retried(call);
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 
 impl Vault for VaultClient {
     async fn tokenize(
         &self,
-        request: TokenizeRequest,
+        mut request: TokenizeRequest,
         proof: Option<&UnitProof>,
     ) -> Result<Vec<String>, VaultError> {
-        Ok(self
-            .bounded(self.client.tokenize(request, proof))
-            .await?
-            .tokens)
+        if self.retries_max > 0 && request.idempotency_key.is_empty() {
+            request.idempotency_key = self.names.next();
+        }
+        let request = &request;
+        let ask = |client: Client| async move { client.tokenize(request.clone(), proof).await };
+        let answer = self.call(VaultCall::Tokenize, Repeat::Named, ask).await?;
+        Ok(answer.tokens)
     }
 
     async fn detokenize(
@@ -90,10 +176,60 @@ impl Vault for VaultClient {
         request: DetokenizeRequest,
         proof: Option<&UnitProof>,
     ) -> Result<Vec<Revealed>, VaultError> {
-        Ok(self
-            .bounded(self.client.detokenize(request, proof))
-            .await?
-            .items)
+        let request = &request;
+        let ask = |client: Client| async move { client.detokenize(request.clone(), proof).await };
+        let answer = self
+            .call(VaultCall::Detokenize, Repeat::Unsent, ask)
+            .await?;
+        Ok(answer.items)
+    }
+}
+
+impl Repeat {
+    /// A lost connection only: a vault that answered has decided, and a late one is loaded enough.
+    fn allows(self, error: &ClientError) -> bool {
+        match self {
+            Self::Named => error.is_unreachable(),
+            Self::Unsent => error.is_unsent(),
+        }
+    }
+}
+
+impl RequestNames {
+    fn drawn() -> Self {
+        Self {
+            prefix: rand::random(),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    fn next(&self) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        format!("filter-{:032x}-{count:x}", self.prefix)
+    }
+}
+
+/// Half to once and a half of the step, drawn: those who failed together do not come back together.
+fn pause(attempt: u32) -> Duration {
+    let step = PAUSE.saturating_mul(1 << attempt.min(6));
+    step.mul_f64(0.5 + rand::random::<f64>())
+}
+
+fn health<T>(answer: &Result<T, VaultError>) -> Health {
+    match answer {
+        Err(VaultError::Unavailable | VaultError::DeadlineExceeded | VaultError::Failed) => {
+            Health::Ill
+        }
+        Ok(_)
+        | Err(
+            VaultError::Unauthenticated(_)
+            | VaultError::Denied(_)
+            | VaultError::Invalid(_)
+            | VaultError::Exhausted(_)
+            | VaultError::Busy(_)
+            | VaultError::CircuitOpen { .. }
+            | VaultError::AnswerMismatch,
+        ) => Health::Well,
     }
 }
 
@@ -102,122 +238,4 @@ fn read(file: &std::path::Path) -> Result<Vec<u8>, VaultClientError> {
         file: file.to_owned(),
         source,
     })
-}
-
-fn refused(error: &ClientError) -> VaultError {
-    match error {
-        ClientError::Refused(status) => status_meaning(status),
-        _ => VaultError::Failed,
-    }
-}
-
-fn status_meaning(status: &Status) -> VaultError {
-    match status.code() {
-        Code::Unauthenticated => VaultError::Unauthenticated(refusal(status)),
-        Code::PermissionDenied => VaultError::Denied(refusal(status)),
-        Code::InvalidArgument => VaultError::Invalid(refusal(status)),
-        Code::ResourceExhausted => VaultError::Exhausted(refusal(status)),
-        Code::Unavailable => VaultError::Unavailable,
-        // tonic reports its own timeout as `Cancelled`.
-        Code::DeadlineExceeded | Code::Cancelled => VaultError::DeadlineExceeded,
-        Code::Ok
-        | Code::Unknown
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::FailedPrecondition
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unimplemented
-        | Code::Internal
-        | Code::DataLoss => VaultError::Failed,
-    }
-}
-
-/// The vault's own words; a status that something between wrote is not quoted.
-fn refusal(status: &Status) -> Refusal {
-    let own = status
-        .get_details_error_info()
-        .filter(|error| error.domain == ERROR_DOMAIN);
-    let Some(error) = own else {
-        return Refusal::default();
-    };
-    let code = Some(error.reason).filter(|code| is_code(code));
-    let detail = status
-        .message()
-        .chars()
-        .map(|next| if next.is_control() { ' ' } else { next })
-        .take(DETAIL_CHARS_MAX)
-        .collect::<String>();
-    Refusal {
-        code,
-        detail: Some(detail).filter(|detail| !detail.is_empty()),
-    }
-}
-
-fn is_code(code: &str) -> bool {
-    (1..=CODE_BYTES_MAX).contains(&code.len())
-        && code
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-}
-
-#[cfg(test)]
-mod tests {
-    use tonic_types::ErrorDetails;
-
-    use super::*;
-
-    fn from_vault(code: Code, domain: &str, reason: &str, text: &str) -> VaultError {
-        let details = ErrorDetails::with_error_info(reason, domain, []);
-        status_meaning(&Status::with_error_details(code, text, details))
-    }
-
-    #[test]
-    fn the_vaults_own_words_are_kept() {
-        let words = Refusal {
-            code: Some("value-invalid".to_owned()),
-            detail: Some("check digit wrong".to_owned()),
-        };
-        let invalid = from_vault(
-            Code::InvalidArgument,
-            "jinku",
-            "value-invalid",
-            "check digit wrong",
-        );
-        assert_eq!(invalid, VaultError::Invalid(words));
-    }
-
-    #[test]
-    fn words_of_others_and_odd_codes_are_not_quoted() {
-        let other = from_vault(Code::PermissionDenied, "envoy", "rbac", "secret");
-        assert_eq!(other, VaultError::Denied(Refusal::default()));
-        let odd = from_vault(Code::InvalidArgument, "jinku", "A B", "two\nlines");
-        let kept = Refusal {
-            code: None,
-            detail: Some("two lines".to_owned()),
-        };
-        assert_eq!(odd, VaultError::Invalid(kept));
-    }
-
-    #[test]
-    fn every_status_has_its_meaning() {
-        let meaning = |code| status_meaning(&Status::new(code, "x"));
-        let none = Refusal::default;
-        assert_eq!(
-            meaning(Code::Unauthenticated),
-            VaultError::Unauthenticated(none())
-        );
-        assert_eq!(
-            meaning(Code::ResourceExhausted),
-            VaultError::Exhausted(none())
-        );
-        assert_eq!(meaning(Code::Unavailable), VaultError::Unavailable);
-        assert_eq!(
-            meaning(Code::DeadlineExceeded),
-            VaultError::DeadlineExceeded
-        );
-        assert_eq!(meaning(Code::Cancelled), VaultError::DeadlineExceeded);
-        assert_eq!(meaning(Code::Internal), VaultError::Failed);
-        assert_eq!(meaning(Code::NotFound), VaultError::Failed);
-    }
 }

@@ -8,15 +8,15 @@ use envoy_types::pb::envoy::config::core::v3::{
 use envoy_types::pb::envoy::service::ext_proc::v3::body_mutation::Mutation;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
-    BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, ImmediateResponse,
-    ProcessingResponse, TrailersResponse,
+    BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, HttpBody,
+    ImmediateResponse, ProcessingResponse, StreamedBodyResponse, TrailersResponse,
 };
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName};
 
 use crate::error::Side;
-use crate::filter::Rewriting;
+use crate::filter::{HeadRewriting, Rewriting};
 use crate::media::OF_THE_FIRST_BODY;
 use crate::problem::Problem;
 
@@ -57,11 +57,35 @@ impl Head {
     }
 }
 
-/// Go on with the head, without these headers.
-pub(super) fn head_goes_on(side: Side, without: &[HeaderName]) -> ProcessingResponse {
+/// Go on with the head, changed so.
+pub(super) fn head_goes_on(side: Side, rewriting: &HeadRewriting) -> ProcessingResponse {
+    let path = rewriting.target.iter().cloned();
+    let mut set_headers: Vec<_> = path.map(|target| header(":path", target)).collect();
+    let mut without = names(&rewriting.without);
+    for (name, values) in &rewriting.headers {
+        if values.is_empty() {
+            without.push(name.to_string());
+        }
+        for (at, value) in values.iter().enumerate() {
+            let action = if at == 0 {
+                HeaderAppendAction::OverwriteIfExistsOrAdd
+            } else {
+                HeaderAppendAction::AppendIfExistsOrAdd
+            };
+            set_headers.push(HeaderValueOption {
+                header: Some(HeaderValue {
+                    key: name.to_string(),
+                    raw_value: value.as_bytes().to_vec(),
+                    ..HeaderValue::default()
+                }),
+                append_action: action.into(),
+                ..HeaderValueOption::default()
+            });
+        }
+    }
     let mutation = HeaderMutation {
-        set_headers: Vec::new(),
-        remove_headers: names(without),
+        set_headers,
+        remove_headers: without,
     };
     let change = CommonResponse {
         header_mutation: Some(mutation),
@@ -76,12 +100,81 @@ pub(super) fn head_goes_on(side: Side, without: &[HeaderName]) -> ProcessingResp
     })
 }
 
+/// Longest part of a body that is answered in parts, in bytes (`processing_mode.proto` advises it).
+const PART_BYTES_MAX: usize = 64 * 1024;
+
+/// Whether a part ends its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It does.
+    Here,
+    /// More parts follow, or trailers.
+    Later,
+}
+
+impl End {
+    pub(super) fn of(body: &HttpBody) -> Self {
+        if body.end_of_stream {
+            Self::Here
+        } else {
+            Self::Later
+        }
+    }
+}
+
+/// Go on with a body in parts, after its head.
+pub(super) fn parts_go_on(side: Side, body: &[u8], end: End) -> Vec<ProcessingResponse> {
+    let mut parts: Vec<&[u8]> = body.chunks(PART_BYTES_MAX).collect();
+    if parts.is_empty() && end == End::Here {
+        parts.push(&[]);
+    }
+    let last = parts.len();
+    parts
+        .into_iter()
+        .enumerate()
+        .map(|(at, part)| {
+            let end = if at + 1 == last { end } else { End::Later };
+            part_goes_on(side, part.to_vec(), end)
+        })
+        .collect()
+}
+
+/// Go on with one part.
+pub(super) fn part_goes_on(side: Side, body: Vec<u8>, end: End) -> ProcessingResponse {
+    let part = StreamedBodyResponse {
+        body,
+        end_of_stream: end == End::Here,
+        ..StreamedBodyResponse::default()
+    };
+    body_response(
+        side,
+        CommonResponse {
+            body_mutation: Some(BodyMutation {
+                mutation: Some(Mutation::StreamedResponse(part)),
+            }),
+            ..CommonResponse::default()
+        },
+    )
+}
+
+/// The headers that a rewritten body makes untrue; its length goes too, where it comes in parts.
+pub(super) fn untrue_of(rewriting: &Rewriting) -> Vec<HeaderName> {
+    match rewriting {
+        Rewriting::Unchanged(_) => Vec::new(),
+        Rewriting::Rewritten(_) => OF_THE_FIRST_BODY.to_vec(),
+    }
+}
+
 /// Go on with the body, which may be another.
 pub(super) fn body_goes_on(side: Side, rewriting: Rewriting) -> ProcessingResponse {
     let change = match rewriting {
         Rewriting::Unchanged(_) => CommonResponse::default(),
         Rewriting::Rewritten(body) => replacing(&body),
     };
+    body_response(side, change)
+}
+
+fn body_response(side: Side, change: CommonResponse) -> ProcessingResponse {
     let response = BodyResponse {
         response: Some(change),
     };

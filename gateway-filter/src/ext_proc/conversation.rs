@@ -2,6 +2,7 @@
 //! is a gRPC error, so that the gateway fails closed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Message;
@@ -10,210 +11,338 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
 };
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
+use tokio::time::Instant;
 use tonic::Status;
 
-use super::answer::{self, Head};
+use super::answer::{self, End, Head};
+use super::gathered::{Full, Gathered};
 use super::modes::Modes;
-use crate::error::{FilterError, Side};
-use crate::filter::{Filter, Passage, Reading, RequestHead, Rewriting, Vault};
-use crate::problem::Problem;
+use crate::error::{FilterError, Side, UpstreamError};
+use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+use crate::held::Held;
+use crate::live::Live;
+use crate::media::Media;
+use crate::metrics::Watched;
 
-/// Where the message is on its way.
-enum Stage {
-    /// Nothing came yet.
-    Start,
-    /// The request's head went on; its body is to come.
-    RequestBody(Passage),
-    /// The request went on whole; the upstream's answer is to come.
-    Upstream(Passage),
-    /// The answer's head went on; its body is to come.
-    ResponseBody(Passage, Reading),
-    /// The gateway answers by itself (our refusal, or its own): nothing of the upstream's in it.
-    LocalReply,
-    /// Everything went on.
-    Done,
+/// One side of the message on its way.
+enum Way {
+    /// Its head is to come.
+    Head,
+    /// Its head went on; its body is to come in one message, and is read.
+    Whole(Media),
+    /// Its head waits; its body comes in parts, and is read when it is whole.
+    Parts(Gathered, Media),
+    /// Its head went on; its body passes unread.
+    Unread,
+    /// It went on whole.
+    Over,
 }
 
 /// One stream, which is one request and its response.
 pub(super) struct Conversation<V> {
+    live: Arc<Live<V>>,
     filter: Arc<Filter<V>>,
+    watched: Watched,
+    body_timeout: Duration,
     modes: Modes,
-    stage: Stage,
+    passage: Option<Passage>,
+    request: Way,
+    response: Way,
+    /// The gateway answers by itself (our refusal, or its own): nothing of the upstream's in it.
+    local_reply: bool,
 }
 
-/// What comes of one message: the next stage and the answer, or a refusal of the request.
-type Turn = Result<(Stage, ProcessingResponse), FilterError>;
+type Answers = Vec<ProcessingResponse>;
+
+/// The answers to one message, or a refusal of the request.
+type Turn = Result<Answers, FilterError>;
 
 impl<V: Vault> Conversation<V> {
-    pub(super) fn new(filter: Arc<Filter<V>>) -> Self {
+    pub(super) fn new(live: Arc<Live<V>>, watched: Watched, body_timeout: Duration) -> Self {
         Self {
-            filter,
+            filter: live.now(),
+            live,
+            watched,
+            body_timeout,
             modes: Modes::default(),
-            stage: Stage::Start,
+            passage: None,
+            request: Way::Head,
+            response: Way::Head,
+            local_reply: false,
         }
     }
 
-    /// Takes one message and answers it.
-    pub(super) async fn step(
-        &mut self,
-        message: ProcessingRequest,
-    ) -> Result<ProcessingResponse, Status> {
+    /// When the part that is waited for must be there, if the filter itself holds something back.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [&self.request, &self.response]
+            .into_iter()
+            .filter_map(|way| match way {
+                Way::Parts(gathered, _) => Some(gathered.deadline),
+                Way::Head | Way::Whole(_) | Way::Unread | Way::Over => None,
+            })
+            .min()
+    }
+
+    /// The stream's end, for the metrics.
+    pub(super) fn watched(&mut self) -> &mut Watched {
+        &mut self.watched
+    }
+
+    /// Takes one message and answers it, at once or with a later one.
+    pub(super) async fn step(&mut self, message: ProcessingRequest) -> Result<Answers, Status> {
         if message.observability_mode {
             return Err(Status::failed_precondition(
                 "observability_mode ignores the answers",
             ));
         }
         if let Some(protocol) = &message.protocol_config {
-            self.modes = Modes::of(Some(protocol));
+            self.modes = Modes::of(protocol)?;
         }
         let message = message.request.ok_or_else(out_of_order)?;
-        let stage = std::mem::replace(&mut self.stage, Stage::Done);
-        let turn = self.turn(stage, message).await?;
-        let (stage, answer) = turn.unwrap_or_else(|error| {
-            let problem = Problem::from(&error);
-            tracing::info!(
-                status = problem.status.as_u16(),
-                code = %problem.code,
-                "request refused"
-            );
-            (Stage::LocalReply, answer::refusal(&problem))
-        });
-        self.stage = stage;
-        Ok(answer)
+        let answers = match self.turn(message).await? {
+            Ok(answers) => answers,
+            Err(error) => {
+                let problem = self.watched.refused(&error);
+                self.local_reply = true;
+                (self.request, self.response) = (Way::Over, Way::Over);
+                vec![answer::refusal(&problem)]
+            }
+        };
+        if !self.local_reply && self.is_over() {
+            self.watched.passed();
+        }
+        Ok(answers)
     }
 
-    async fn turn(&self, stage: Stage, message: Message) -> Result<Turn, Status> {
-        Ok(match (stage, message) {
-            (Stage::Start, Message::RequestHeaders(headers)) => self.request_head(headers)?,
-            (Stage::Start, Message::ResponseHeaders(headers)) => unseen_request(headers)?,
-            (Stage::RequestBody(passage), Message::RequestBody(body)) => {
-                self.request_body(passage, body).await?
-            }
-            (Stage::RequestBody(passage), Message::RequestTrailers(_))
-                if !passage.reads_request() =>
-            {
-                Ok((
-                    Stage::Upstream(passage),
-                    answer::trailers_go_on(Side::Request),
-                ))
-            }
-            (Stage::RequestBody(passage), Message::ResponseHeaders(headers)) => {
-                self.early_answer(passage, headers)?
-            }
-            (Stage::Upstream(passage), Message::ResponseHeaders(headers)) => {
-                self.response_head(passage, headers)?
-            }
-            (Stage::ResponseBody(passage, reading), Message::ResponseBody(body)) => {
-                self.response_body(passage, reading, body).await?
-            }
-            (Stage::ResponseBody(_, Reading::Pass), Message::ResponseTrailers(_)) => {
-                Ok((Stage::Done, answer::trailers_go_on(Side::Response)))
-            }
-            (Stage::LocalReply, message) => Ok((Stage::LocalReply, local_reply(&message)?)),
-            (
-                Stage::Start
-                | Stage::RequestBody(_)
-                | Stage::Upstream(_)
-                | Stage::ResponseBody(..)
-                | Stage::Done,
-                _,
-            ) => return Err(out_of_order()),
-        })
+    /// Whether all went on; an answer that no rule reads need not be shown at all.
+    fn is_over(&self) -> bool {
+        let unshown = || {
+            let reads = self.passage.as_ref().map(Passage::reads_response);
+            reads == Some(false) && matches!(self.response, Way::Head)
+        };
+        matches!(self.request, Way::Over) && (matches!(self.response, Way::Over) || unshown())
     }
 
-    fn request_head(&self, message: HttpHeaders) -> Result<Turn, Status> {
+    async fn turn(&mut self, message: Message) -> Result<Turn, Status> {
+        if self.local_reply {
+            return self.local_reply_goes_on(&message).map(Ok);
+        }
+        match message {
+            Message::RequestHeaders(headers) => self.request_head(headers).await,
+            Message::RequestBody(body) => self.body(Side::Request, body).await,
+            Message::RequestTrailers(_) => self.trailers(Side::Request).await,
+            Message::ResponseHeaders(headers) => self.response_head(headers),
+            Message::ResponseBody(body) => self.body(Side::Response, body).await,
+            Message::ResponseTrailers(_) => self.trailers(Side::Response).await,
+        }
+    }
+
+    async fn request_head(&mut self, message: HttpHeaders) -> Result<Turn, Status> {
+        if !matches!((&self.request, &self.response), (Way::Head, Way::Head)) {
+            return Err(out_of_order());
+        }
         let head = read_head(message.headers)?;
         let method = Method::from_bytes(head.method.as_bytes()).map_err(|_| out_of_order())?;
-        let admitted = self.filter.admit(&RequestHead {
+        // Attributes (peer certificate, claims) are the gateway's word, and no proof: they are not
+        // read. Who the unit is, the vault learns from the unit (invariant 10).
+        let request = RequestHead {
             host: &head.authority,
             method: &method,
             path: &head.path,
             headers: &head.headers,
-        });
+        };
+        let admitted = self.filter.admit(&request);
         let passage = match admitted.and_then(|passage| announced(passage, &head)) {
             Ok(passage) => passage,
             Err(error) => return Ok(Err(error)),
         };
+        self.watched.takes(passage.route_name());
         self.modes.check(&passage)?;
-        let answer = answer::head_goes_on(Side::Request, &passage.stays_here());
-        let no_body = message.end_of_stream || self.modes.skips_request_body();
-        let next = if no_body {
-            Stage::Upstream
-        } else {
-            Stage::RequestBody
+        let rewriting = match self.filter.request_head(&passage, &request).await {
+            Ok(rewriting) => rewriting,
+            Err(error) => return Ok(Err(error)),
         };
-        Ok(Ok((next(passage), answer)))
+        let no_body = message.end_of_stream || self.modes.skips(Side::Request);
+        let reading = if passage.reads_request() {
+            Reading::Whole {
+                bytes_max: passage.request_bytes_max(),
+                media: Media::of(&head.headers),
+            }
+        } else {
+            Reading::Pass
+        };
+        self.passage = Some(passage);
+        let (way, answers) = self.begins(Side::Request, (!no_body).then_some(reading), rewriting);
+        self.request = way;
+        Ok(Ok(answers))
     }
 
-    async fn request_body(&self, passage: Passage, body: HttpBody) -> Result<Turn, Status> {
-        if !passage.reads_request() {
-            let answer = unread(Side::Request);
-            let next = if body.end_of_stream {
-                Stage::Upstream
-            } else {
-                Stage::RequestBody
-            };
-            return Ok(Ok((next(passage), answer)));
+    fn response_head(&mut self, message: HttpHeaders) -> Result<Turn, Status> {
+        if !matches!(self.response, Way::Head) {
+            return Err(out_of_order());
         }
-        whole(&body)?;
-        let rewriting = self
-            .filter
-            .request_body(&passage, Bytes::from(body.body))
-            .await;
-        Ok(rewriting.map(|rewriting| {
-            (
-                Stage::Upstream(passage),
-                answer::body_goes_on(Side::Request, rewriting),
-            )
-        }))
-    }
-
-    /// An answer before the request's body was shown. A body that must be read has not gone on, so
-    /// the gateway speaks for itself (its own 413, say).
-    fn early_answer(&self, passage: Passage, headers: HttpHeaders) -> Result<Turn, Status> {
-        if !passage.reads_request() {
-            return self.response_head(passage, headers);
-        }
-        Ok(Ok((
-            Stage::LocalReply,
-            answer::head_goes_on(Side::Response, &[]),
-        )))
-    }
-
-    fn response_head(&self, passage: Passage, message: HttpHeaders) -> Result<Turn, Status> {
         let head = read_head(message.headers)?;
-        let reading = passage.response_reading(&head.headers);
-        let no_body = message.end_of_stream || self.modes.skips_response_body();
-        let next = if no_body {
-            Stage::Done
-        } else {
-            Stage::ResponseBody(passage, reading)
+        let Some(passage) = &self.passage else {
+            return unseen_request(&head);
         };
-        Ok(Ok((next, answer::head_goes_on(Side::Response, &[]))))
+        if matches!(self.request, Way::Whole(_) | Way::Parts(..)) {
+            // A body that must be read has not gone on: the gateway speaks for itself (a 413, say).
+            self.local_reply = true;
+            (self.request, self.response) = (Way::Over, Way::Over);
+            self.watched.failed("gateway-reply");
+            return Ok(Ok(vec![answer::head_goes_on(
+                Side::Response,
+                &HeadRewriting::default(),
+            )]));
+        }
+        let reading = passage.response_reading(&head.headers);
+        let no_body = message.end_of_stream || self.modes.skips(Side::Response);
+        let (way, answers) = self.begins(
+            Side::Response,
+            (!no_body).then_some(reading),
+            HeadRewriting::default(),
+        );
+        self.response = way;
+        Ok(Ok(answers))
     }
 
-    async fn response_body(
-        &self,
-        passage: Passage,
-        reading: Reading,
-        body: HttpBody,
-    ) -> Result<Turn, Status> {
-        let Reading::Whole { media, .. } = reading else {
-            let ended = body.end_of_stream;
-            let next = if ended {
-                Stage::Done
-            } else {
-                Stage::ResponseBody(passage, reading)
-            };
-            return Ok(Ok((next, unread(Side::Response))));
+    /// What comes after a head (`None`: no body), and its answer: at once, unless the body comes in parts and is read.
+    fn begins(&self, side: Side, reading: Option<Reading>, head: HeadRewriting) -> (Way, Answers) {
+        let at_once = |head| vec![answer::head_goes_on(side, &head)];
+        match reading {
+            None => (Way::Over, at_once(head)),
+            Some(Reading::Pass) => (Way::Unread, at_once(head)),
+            Some(Reading::Whole { bytes_max, media }) if self.modes.streams(side) => {
+                let deadline = Instant::now() + self.body_timeout;
+                let gathered = Gathered::new(head, bytes_max, deadline, self.live.share());
+                (Way::Parts(gathered, media), Vec::new())
+            }
+            Some(Reading::Whole { media, .. }) => (Way::Whole(media), at_once(head)),
+        }
+    }
+
+    async fn body(&mut self, side: Side, body: HttpBody) -> Result<Turn, Status> {
+        match std::mem::replace(self.way(side), Way::Over) {
+            Way::Unread => {
+                if !body.end_of_stream {
+                    *self.way(side) = Way::Unread;
+                }
+                Ok(Ok(vec![self.unread(side, body)]))
+            }
+            Way::Whole(media) => self.whole(side, media, body).await,
+            Way::Parts(mut gathered, media) => {
+                if let Err(full) = gathered.take(&body.body) {
+                    return Ok(Err(refusal_of(side, full, gathered.bytes_max())));
+                }
+                if body.end_of_stream {
+                    return Ok(self.gathered(side, gathered, media, End::Here).await);
+                }
+                *self.way(side) = Way::Parts(gathered, media);
+                Ok(Ok(Vec::new()))
+            }
+            Way::Head | Way::Over => Err(out_of_order()),
+        }
+    }
+
+    async fn trailers(&mut self, side: Side) -> Result<Turn, Status> {
+        match std::mem::replace(self.way(side), Way::Over) {
+            Way::Unread => Ok(Ok(vec![answer::trailers_go_on(side)])),
+            Way::Parts(gathered, media) => {
+                let answers = self.gathered(side, gathered, media, End::Later).await;
+                Ok(answers.map(|mut answers| {
+                    answers.push(answer::trailers_go_on(side));
+                    answers
+                }))
+            }
+            Way::Head | Way::Whole(_) | Way::Over => Err(out_of_order()),
+        }
+    }
+
+    /// A body that comes in one message; trailers after it come without the mark that it is whole.
+    async fn whole(&mut self, side: Side, media: Media, body: HttpBody) -> Result<Turn, Status> {
+        if !body.end_of_stream {
+            return Err(Status::failed_precondition(
+                "the body came in parts or with trailers: set BUFFERED",
+            ));
+        }
+        let mut held = self.live.share();
+        if let Err(error) = held.grow(body.body.len()) {
+            return Ok(Err(error));
+        }
+        let rewriting = self.rewriting(side, media, body.body.into(), held).await;
+        Ok(rewriting.map(|rewriting| vec![answer::body_goes_on(side, rewriting)]))
+    }
+
+    /// The head that waited, and the body in parts.
+    async fn gathered(
+        &mut self,
+        side: Side,
+        mut gathered: Gathered,
+        media: Media,
+        end: End,
+    ) -> Turn {
+        let mut head = std::mem::take(&mut gathered.head);
+        let (body, share) = gathered.whole();
+        let rewriting = self.rewriting(side, media, body, share).await?;
+        head.without.extend(answer::untrue_of(&rewriting));
+        let mut answers = vec![answer::head_goes_on(side, &head)];
+        answers.extend(answer::parts_go_on(side, &rewriting.into_bytes(), end));
+        Ok(answers)
+    }
+
+    async fn rewriting(
+        &mut self,
+        side: Side,
+        media: Media,
+        body: Bytes,
+        _held: Held,
+    ) -> Result<Rewriting, FilterError> {
+        let Some(passage) = &self.passage else {
+            return Err(FilterError::BodyBroken);
         };
-        whole(&body)?;
-        let rewriting = self
-            .filter
-            .response_body(&passage, media, Bytes::from(body.body))
-            .await;
-        Ok(rewriting
-            .map(|rewriting| (Stage::Done, answer::body_goes_on(Side::Response, rewriting))))
+        let rewriting = match side {
+            Side::Request => self.filter.request_body(passage, body).await?,
+            Side::Response => self.filter.response_body(passage, media, body).await?,
+        };
+        self.live.metrics().body(side, rewriting.outcome());
+        Ok(rewriting)
+    }
+
+    /// Our own refusal, or the gateway's, passes the filter once more on its way out.
+    fn local_reply_goes_on(&self, message: &Message) -> Result<Answers, Status> {
+        match message {
+            Message::ResponseHeaders(_) => Ok(vec![answer::head_goes_on(
+                Side::Response,
+                &HeadRewriting::default(),
+            )]),
+            Message::ResponseBody(body) => Ok(vec![self.unread(Side::Response, body.clone())]),
+            Message::ResponseTrailers(_) => Ok(vec![answer::trailers_go_on(Side::Response)]),
+            // In parts, what the unit still sends may have been on its way: it goes nowhere.
+            Message::RequestBody(_) | Message::RequestTrailers(_)
+                if self.modes.streams(Side::Request) =>
+            {
+                Ok(Vec::new())
+            }
+            Message::RequestHeaders(_) | Message::RequestBody(_) | Message::RequestTrailers(_) => {
+                Err(out_of_order())
+            }
+        }
+    }
+
+    fn unread(&self, side: Side, body: HttpBody) -> ProcessingResponse {
+        if self.modes.streams(side) {
+            let end = End::of(&body);
+            answer::part_goes_on(side, body.body, end)
+        } else {
+            answer::body_goes_on(side, Rewriting::Unchanged(Bytes::new()))
+        }
+    }
+
+    fn way(&mut self, side: Side) -> &mut Way {
+        match side {
+            Side::Request => &mut self.request,
+            Side::Response => &mut self.response,
+        }
     }
 }
 
@@ -231,40 +360,22 @@ fn announced(passage: Passage, head: &Head) -> Result<Passage, FilterError> {
     Ok(passage)
 }
 
+fn refusal_of(side: Side, full: Full, bytes_max: usize) -> FilterError {
+    match (full, side) {
+        (Full::NoRoom, _) => FilterError::Overloaded,
+        (Full::TooLarge, Side::Request) => FilterError::BodyTooLarge { bytes_max },
+        (Full::TooLarge, Side::Response) => UpstreamError::BodyTooLarge { bytes_max }.into(),
+    }
+}
+
 /// An answer to a request that was never shown. Where the gateway refused it (a path it takes for
 /// an attack, say), only the status goes on; anything else means that requests pass unseen.
-fn unseen_request(message: HttpHeaders) -> Result<Turn, Status> {
-    StatusCode::from_bytes(read_head(message.headers)?.status.as_bytes())
+fn unseen_request(head: &Head) -> Result<Turn, Status> {
+    StatusCode::from_bytes(head.status.as_bytes())
         .ok()
         .filter(StatusCode::is_client_error)
         .map(|status| Err(FilterError::RefusedByGateway(status)))
         .ok_or_else(|| Status::failed_precondition("set request_header_mode: SEND"))
-}
-
-/// Our own refusal, or the gateway's, passes the filter once more on its way out.
-fn local_reply(message: &Message) -> Result<ProcessingResponse, Status> {
-    match message {
-        Message::ResponseHeaders(_) => Ok(answer::head_goes_on(Side::Response, &[])),
-        Message::ResponseBody(_) => Ok(unread(Side::Response)),
-        Message::ResponseTrailers(_) => Ok(answer::trailers_go_on(Side::Response)),
-        Message::RequestHeaders(_) | Message::RequestBody(_) | Message::RequestTrailers(_) => {
-            Err(out_of_order())
-        }
-    }
-}
-
-fn unread(side: Side) -> ProcessingResponse {
-    answer::body_goes_on(side, Rewriting::Unchanged(Bytes::new()))
-}
-
-/// A body that is to be read comes in one message; trailers after it come without this mark.
-fn whole(body: &HttpBody) -> Result<(), Status> {
-    if body.end_of_stream {
-        return Ok(());
-    }
-    Err(Status::failed_precondition(
-        "the body came in parts or with trailers: set BUFFERED",
-    ))
 }
 
 fn read_head(

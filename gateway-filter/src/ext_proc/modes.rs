@@ -1,10 +1,11 @@
-//! Owns what the gateway says about itself: whether it sends the bodies whole, and waits for
-//! answers at all. A gateway that would let a body past the filter is refused.
+//! Owns what the gateway says about itself: how it sends the bodies, and that it waits for answers at
+//! all. A gateway that would let a body past the filter is refused.
 
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
 use envoy_types::pb::envoy::service::ext_proc::v3::ProtocolConfiguration;
 use tonic::Status;
 
+use crate::error::Side;
 use crate::filter::Passage;
 
 /// The body modes that the gateway announced; `None` where it announced nothing.
@@ -18,11 +19,19 @@ struct Announced {
 }
 
 impl Modes {
-    pub(super) fn of(protocol: Option<&ProtocolConfiguration>) -> Self {
-        Self(protocol.map(|protocol| Announced {
+    /// Refuses the mode that sends the first part of a body and lets the rest pass unseen, whether or
+    /// not this message has a body to read: the next one may.
+    pub(super) fn of(protocol: &ProtocolConfiguration) -> Result<Self, Status> {
+        let announced = Announced {
             request: protocol.request_body_mode(),
             response: protocol.response_body_mode(),
-        }))
+        };
+        if [announced.request, announced.response].contains(&BodySendMode::BufferedPartial) {
+            return Err(Status::failed_precondition(
+                "BUFFERED_PARTIAL lets the rest of a long body pass unseen: set BUFFERED",
+            ));
+        }
+        Ok(Self(Some(announced)))
     }
 
     /// Refuses a gateway that would not show the bodies that this passage must read.
@@ -33,28 +42,40 @@ impl Modes {
         let announced = self.0.ok_or_else(|| {
             Status::failed_precondition("the gateway does not announce its body modes: too old")
         })?;
-        if passage.reads_request() && announced.request != BodySendMode::Buffered {
+        if passage.reads_request() && !shows_whole(announced.request) {
             return Err(Status::failed_precondition(
-                "set request_body_mode: BUFFERED",
+                "set request_body_mode: BUFFERED or FULL_DUPLEX_STREAMED",
             ));
         }
-        if passage.reads_response() && announced.response != BodySendMode::Buffered {
+        if passage.reads_response() && !shows_whole(announced.response) {
             return Err(Status::failed_precondition(
-                "set response_body_mode: BUFFERED",
+                "set response_body_mode: BUFFERED or FULL_DUPLEX_STREAMED",
             ));
         }
         Ok(())
     }
 
-    /// True where no request body will be shown.
-    pub(super) fn skips_request_body(self) -> bool {
-        self.0
-            .is_some_and(|announced| announced.request == BodySendMode::None)
+    /// True where no body of that side will be shown.
+    pub(super) fn skips(self, side: Side) -> bool {
+        self.of_side(side) == Some(BodySendMode::None)
     }
 
-    /// True where no response body will be shown.
-    pub(super) fn skips_response_body(self) -> bool {
-        self.0
-            .is_some_and(|announced| announced.response == BodySendMode::None)
+    /// True where bodies of that side come in parts, and are answered in parts.
+    pub(super) fn streams(self, side: Side) -> bool {
+        self.of_side(side) == Some(BodySendMode::FullDuplexStreamed)
     }
+
+    fn of_side(self, side: Side) -> Option<BodySendMode> {
+        self.0.map(|announced| match side {
+            Side::Request => announced.request,
+            Side::Response => announced.response,
+        })
+    }
+}
+
+fn shows_whole(mode: BodySendMode) -> bool {
+    matches!(
+        mode,
+        BodySendMode::Buffered | BodySendMode::FullDuplexStreamed
+    )
 }

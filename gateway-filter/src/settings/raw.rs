@@ -11,6 +11,7 @@ pub(super) struct RawSettings {
     pub(super) proxy: Option<RawProxy>,
     #[serde(default)]
     pub(super) ext_proc: RawExtProc,
+    pub(super) monitor: Option<RawMonitor>,
     #[serde(default)]
     pub(super) route: Vec<RawRoute>,
 }
@@ -24,6 +25,24 @@ pub(super) struct RawVault {
     pub(super) key: Option<String>,
     #[serde(default = "vault_timeout_ms")]
     pub(super) timeout_ms: u64,
+    #[serde(default = "retries_max")]
+    pub(super) retries_max: u64,
+    #[serde(default = "circuit_failures_max")]
+    pub(super) circuit_failures_max: u64,
+    #[serde(default = "circuit_pause_ms")]
+    pub(super) circuit_pause_ms: u64,
+}
+
+fn retries_max() -> u64 {
+    2
+}
+
+fn circuit_failures_max() -> u64 {
+    5
+}
+
+fn circuit_pause_ms() -> u64 {
+    1_000
 }
 
 fn vault_timeout_ms() -> u64 {
@@ -38,6 +57,7 @@ pub(super) struct RawLimits {
     pub(super) nodes_max: u64,
     pub(super) fields_max: u64,
     pub(super) in_flight_max: u64,
+    pub(super) held_bytes_max: u64,
     pub(super) unmatched: RawUnmatched,
 }
 
@@ -49,6 +69,7 @@ impl Default for RawLimits {
             nodes_max: 100_000,
             fields_max: 1_000,
             in_flight_max: 1_024,
+            held_bytes_max: 268_435_456,
             unmatched: RawUnmatched::Refuse,
         }
     }
@@ -66,7 +87,18 @@ pub(super) enum RawUnmatched {
 pub(super) struct RawProxy {
     #[serde(default = "proxy_listen")]
     pub(super) listen: String,
-    pub(super) upstream: String,
+    pub(super) upstream: RawUpstreams,
+    #[serde(default)]
+    pub(super) upstream_protocol: RawProtocol,
+    pub(super) tls: Option<RawTls>,
+    pub(super) upstream_tls: Option<RawUpstreamTls>,
+    pub(super) health_path: Option<String>,
+    #[serde(default = "health_interval_ms")]
+    pub(super) health_interval_ms: u64,
+    #[serde(default = "idle_timeout_ms")]
+    pub(super) idle_timeout_ms: u64,
+    #[serde(default = "drain_timeout_ms")]
+    pub(super) drain_timeout_ms: u64,
     #[serde(default = "header_timeout_ms")]
     pub(super) header_timeout_ms: u64,
     #[serde(default = "body_timeout_ms")]
@@ -75,6 +107,55 @@ pub(super) struct RawProxy {
     pub(super) connect_timeout_ms: u64,
     #[serde(default = "upstream_timeout_ms")]
     pub(super) upstream_timeout_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawUpstreams {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Deserialize, Clone, Copy, Default)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawProtocol {
+    #[default]
+    Http1,
+    Http2,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub(super) certificate: String,
+    pub(super) key: String,
+    pub(super) client_ca: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUpstreamTls {
+    pub(super) ca: String,
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMonitor {
+    pub(super) listen: String,
+}
+
+fn health_interval_ms() -> u64 {
+    2_000
+}
+
+fn drain_timeout_ms() -> u64 {
+    20_000
+}
+
+fn idle_timeout_ms() -> u64 {
+    60_000
 }
 
 fn proxy_listen() -> String {
@@ -101,12 +182,16 @@ fn upstream_timeout_ms() -> u64 {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawExtProc {
     pub(super) listen: String,
+    pub(super) body_timeout_ms: u64,
+    pub(super) drain_timeout_ms: u64,
 }
 
 impl Default for RawExtProc {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:18080".to_owned(),
+            body_timeout_ms: body_timeout_ms(),
+            drain_timeout_ms: drain_timeout_ms(),
         }
     }
 }

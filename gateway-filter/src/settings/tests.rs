@@ -29,7 +29,7 @@ fn the_example_is_a_configuration() {
         settings.rules.routes()[0].describe(),
         "payments\t*\tPOST\t/payments/{kind}\tcity\ttokenize 2\tdetokenize 1"
     );
-    assert_eq!(settings.proxy.unwrap().upstream, "http://127.0.0.1:9000");
+    assert_eq!(settings.proxy.unwrap().upstreams, ["http://127.0.0.1:9000"]);
     assert_eq!(settings.ext_proc.listen.port(), 18080);
 }
 
@@ -88,7 +88,7 @@ fn addresses_are_checked() {
     }
     let half = vault("url = \"https://a\"\nkey = \"k\"");
     assert!(refusal(&half).contains("come together"));
-    for upstream in ["https://a", "http://a/b", "a:1", "http://u@a"] {
+    for upstream in ["ftp://a", "http://a/b", "a:1", "http://u@a"] {
         let text = with(&format!("[proxy]\nupstream = \"{upstream}\"\n"));
         assert!(
             refusal(&text).starts_with("`proxy.upstream` must be"),

@@ -22,6 +22,7 @@ fn program() -> Command {
 
 fn write_settings(folder: &Path, vault: SocketAddr, upstream: SocketAddr) {
     let text = SETTINGS
+        .replace("EXTPROC", "")
         .replace("LIMITS", "")
         .replace("PROXY", &format!("upstream = \"http://{upstream}\""))
         .replace("VAULT", &vault.port().to_string());

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
-/// `LIMITS`, `PROXY` and `VAULT` are replaced by what a test needs.
+/// `LIMITS`, `EXTPROC`, `PROXY` and `VAULT` are replaced by what a test needs.
 pub(crate) const SETTINGS: &str = r#"
 [vault]
 url = "https://127.0.0.1:VAULT"
@@ -27,6 +27,8 @@ timeout_ms = 2000
 [limits]
 body_bytes_max = 2000
 LIMITS
+[ext_proc]
+EXTPROC
 [proxy]
 listen = "127.0.0.1:0"
 PROXY
@@ -76,8 +78,16 @@ action = "detokenize"
 "#;
 
 pub(crate) fn settings(limits: &str, proxy: &str) -> Settings {
+    settings_with(limits, "", proxy)
+}
+
+pub(crate) fn settings_with(limits: &str, ext_proc: &str, proxy: &str) -> Settings {
+    let own = limits.contains("body_bytes_max");
+    let usual = if own { "" } else { "body_bytes_max = 2000" };
     let text = SETTINGS
+        .replace("body_bytes_max = 2000", usual)
         .replace("LIMITS", limits)
+        .replace("EXTPROC", ext_proc)
         .replace(
             "PROXY",
             &format!("upstream = \"http://127.0.0.1:1\"\n{proxy}"),
@@ -108,6 +118,8 @@ pub(crate) struct MemoryVault {
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,
     pub(crate) refusal: Arc<Mutex<Option<VaultError>>>,
     pub(crate) panics: bool,
+    /// It takes calls, and answers none.
+    pub(crate) stuck: bool,
     pub(crate) values: Arc<Mutex<HashMap<String, String>>>,
 }
 
@@ -132,6 +144,11 @@ impl MemoryVault {
     }
 
     fn admit(&self, call: Call, proof: Option<&UnitProof>) -> Result<(), VaultError> {
+        if let Call::Tokenize { items, .. } = &call
+            && items.iter().any(|(_, value)| value == "denied")
+        {
+            return Err(VaultError::Denied(Refusal::default()));
+        }
         assert!(!self.panics, "the vault's stand-in was told to panic");
         self.calls.lock().unwrap().push(call);
         if let Some(error) = self.refusal.lock().unwrap().clone() {
@@ -173,6 +190,10 @@ impl Vault for MemoryVault {
             items: items.clone(),
             proven: proof.is_some(),
         };
+        if self.stuck {
+            self.calls.lock().unwrap().push(call);
+            return std::future::pending().await;
+        }
         self.admit(call, proof)?;
         let mut tokens = Vec::new();
         for (class, value) in items {

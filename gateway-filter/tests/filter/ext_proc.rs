@@ -327,6 +327,21 @@ async fn a_gateway_that_would_hide_a_body_is_refused() {
 }
 
 #[tokio::test]
+async fn the_mode_that_hides_the_rest_is_refused_whatever_the_message() {
+    use BodySendMode::{Buffered, BufferedPartial};
+    let processor = processor(&MemoryVault::default(), "unmatched = \"pass\"").await;
+    for (request_mode, response_mode) in [(BufferedPartial, Buffered), (Buffered, BufferedPartial)]
+    {
+        let mut talk = processor.talk().await.unwrap();
+        let nothing = request("GET", "/nowhere", &[], Rest::Nothing);
+        let reply = talk
+            .send(opening(nothing, request_mode, response_mode))
+            .await;
+        assert_eq!(failed(reply), Code::FailedPrecondition);
+    }
+}
+
+#[tokio::test]
 async fn a_panic_is_a_grpc_error() {
     let vault = MemoryVault {
         panics: true,
@@ -346,6 +361,30 @@ async fn overload_is_a_grpc_error() {
     let refused = processor.talk().await.err().unwrap();
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert!(first.say(request_body(BODY)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_gone_has_its_call_of_the_vault_called_off() {
+    let stuck = MemoryVault {
+        stuck: true,
+        ..MemoryVault::default()
+    };
+    let processor = processor(&stuck, "in_flight_max = 1").await;
+    let mut first = processor.talk().await.unwrap();
+    first.open(payment()).await.unwrap();
+    let message = ProcessingRequest {
+        request: Some(request_body(BODY)),
+        ..Default::default()
+    };
+    first.messages.send(message).await.unwrap();
+    while stuck.calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(first);
+    // Its place is free again, though the vault never answers.
+    while processor.talk().await.is_err() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -441,6 +441,7 @@ async fn a_request_fails_closed_whatever_the_vault_says() {
     let words = Refusal {
         code: Some("value-invalid".to_owned()),
         detail: Some("no".to_owned()),
+        ..Refusal::default()
     };
     for (error, status, code) in [
         (

@@ -1,6 +1,10 @@
 //! The reverse proxy over real sockets: a client, the proxy, an upstream that remembers.
 
+mod nginx;
 mod running;
+mod shapes;
+mod tls;
+mod upstreams;
 
 use std::time::Duration;
 

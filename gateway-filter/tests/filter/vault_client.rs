@@ -90,7 +90,7 @@ impl VaultService for TurningVault {
 }
 
 /// Starts the vault; its own certificate, which is its authority too, is `ca.pem` in `folder`.
-pub(crate) async fn start(vault: TurningVault, folder: &Path) -> SocketAddr {
+pub(crate) async fn start(vault: impl VaultService, folder: &Path) -> SocketAddr {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let certificate = made.cert.pem();
     std::fs::write(folder.join("ca.pem"), &certificate).unwrap();
@@ -112,6 +112,9 @@ fn client(address: SocketAddr, folder: &Path, timeout: Duration) -> VaultClient 
         ca: folder.join("ca.pem"),
         identity: None,
         timeout,
+        retries_max: 2,
+        circuit_failures_max: 5,
+        circuit_pause: Duration::from_secs(1),
     };
     VaultClient::open(&settings).unwrap()
 }
@@ -144,6 +147,7 @@ async fn answers_and_refusals_come_through_tls() {
     let words = Refusal {
         code: Some("value-invalid".to_owned()),
         detail: Some("item 0".to_owned()),
+        ..Refusal::default()
     };
     assert_eq!(refused, VaultError::Invalid(words));
     // Invariant 10: the unit's proof goes on as it is, and none is made up.
@@ -191,6 +195,9 @@ async fn missing_key_files_are_named() {
         ca: "/nowhere/ca.pem".into(),
         identity: None,
         timeout: Duration::from_secs(1),
+        retries_max: 0,
+        circuit_failures_max: 1,
+        circuit_pause: Duration::from_secs(1),
     };
     let error = VaultClient::open(&settings).err().unwrap().to_string();
     assert_eq!(

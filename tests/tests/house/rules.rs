@@ -238,6 +238,7 @@ pub fn wire_codes(sources: &[Source]) -> Vec<String> {
 /// A test may need `unsafe` as well, where its file excuses it by a lint line.
 pub fn unsafety(sources: &[Source]) -> Vec<String> {
     let homes = [
+        "gateway-filter/envoy-module/src/abi",
         "hsm-sim/src/functions",
         "hsm-sim/src/broker/dispatch.rs",
         "hsm-sim/src/broker/module.rs",

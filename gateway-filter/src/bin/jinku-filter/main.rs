@@ -1,4 +1,4 @@
-//! `jinku-filter`: starts one of the two fronts, or checks a configuration.
+//! `jinku-filter`: starts one of the fronts, or checks a configuration.
 
 mod cli;
 mod screen;
@@ -11,7 +11,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Parser as _;
 use gateway_filter::{
-    Filter, Listener, Settings, VaultClient, ext_proc, proxy, shutdown_on_signal,
+    ExtProcSettings, Filter, Hangups, Listener, Live, Metrics, Proxy, ProxySettings, Reread,
+    Settings, Shutdown, VaultClient, ext_proc, monitor, reload, shutdown_on_signal,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -40,7 +41,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::ExtProc(front) => serve_ext_proc(front).await,
         Command::Proxy(front) => serve_proxy(front).await,
         Command::Check { config } => {
-            let (settings, _) = open(&config)?;
+            let (settings, _) = open(&config, &Arc::default())?;
             screen::routes(&settings.rules)?;
             Ok(())
         }
@@ -48,34 +49,104 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn serve_ext_proc(front: Front) -> anyhow::Result<()> {
-    let (settings, filter) = open(&front.config)?;
-    let shutdown = shutdown_on_signal()?;
-    let listener = Listener::bind(front.listen.unwrap_or(settings.ext_proc.listen)).await?;
+    let (house, settings) = House::open(&front).await?;
+    let settings = settings.ext_proc;
+    let listener = Listener::bind(front.listen.unwrap_or(settings.listen)).await?;
     if !listener.address().ip().is_loopback() {
         tracing::warn!("ext-proc speaks plain HTTP/2: keep it on a loopback address");
     }
-    listener.announce(front.address_file.as_deref())?;
-    ext_proc::serve(listener, Arc::new(filter(settings.rules)), shutdown).await?;
+    listener.announce("http", front.address_file.as_deref())?;
+    let (live, shutdown) = house.tend();
+    ext_proc::serve(listener, live, settings, shutdown).await?;
     Ok(())
 }
 
 async fn serve_proxy(front: Front) -> anyhow::Result<()> {
-    let (settings, filter) = open(&front.config)?;
-    let proxy = settings
+    let (house, settings) = House::open(&front).await?;
+    let settings = settings
         .proxy
         .context("add a [proxy] table with `upstream`")?;
-    let shutdown = shutdown_on_signal()?;
-    let listener = Listener::bind(front.listen.unwrap_or(proxy.listen)).await?;
-    listener.announce(front.address_file.as_deref())?;
-    proxy::serve(listener, Arc::new(filter(settings.rules)), proxy, shutdown).await;
+    let listener = Listener::bind(front.listen.unwrap_or(settings.listen)).await?;
+    let scheme = if settings.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let proxy = Proxy::open(house.live.clone(), settings)?;
+    listener.announce(scheme, front.address_file.as_deref())?;
+    let (_, shutdown) = house.tend();
+    proxy.serve(listener, shutdown).await;
     Ok(())
 }
 
-type MakeFilter = Box<dyn FnOnce(gateway_filter::Rules) -> Filter<VaultClient>>;
+/// What both fronts stand on.
+struct House {
+    watch: reload::Watch,
+    live: Arc<Live<VaultClient>>,
+    monitor: Option<Listener>,
+    shutdown: Shutdown,
+}
 
-/// The settings, and the filter that waits for their rules.
-fn open(config: &Path) -> anyhow::Result<(Settings, MakeFilter)> {
+/// The settings of the fronts.
+struct Fronts {
+    proxy: Option<ProxySettings>,
+    ext_proc: ExtProcSettings,
+}
+
+impl House {
+    async fn open(front: &Front) -> anyhow::Result<(Self, Fronts)> {
+        let metrics = Arc::new(Metrics::default());
+        let (settings, vault) = open(&front.config, &metrics)?;
+        let monitor = match settings.monitor {
+            Some(address) => Some(Listener::bind(address).await?),
+            None => None,
+        };
+        let files = settings.files();
+        let filter = Filter::new(settings.rules, vault);
+        let house = Self {
+            watch: reload::Watch::new(front.config.clone(), files),
+            live: Arc::new(Live::new(Arc::new(filter), metrics)),
+            monitor,
+            shutdown: shutdown_on_signal()?,
+        };
+        let fronts = Fronts {
+            proxy: settings.proxy,
+            ext_proc: settings.ext_proc,
+        };
+        Ok((house, fronts))
+    }
+
+    /// Answers monitoring, and reads the settings again when they change.
+    fn tend(self) -> (Arc<Live<VaultClient>>, Shutdown) {
+        if let Some(listener) = self.monitor {
+            tracing::info!("monitoring at http://{}", listener.address());
+            let live = self.live.clone();
+            let readiness = move || {
+                let filter = live.now();
+                async move { filter.vault().is_ready().await }
+            };
+            let (metrics, shutdown) = (self.live.metrics().clone(), self.shutdown.clone());
+            tokio::spawn(monitor::serve(listener, metrics, readiness, shutdown));
+        }
+        let (live, shutdown) = (self.live.clone(), self.shutdown.clone());
+        tokio::spawn(async move {
+            let read = |config: &Path| {
+                let (settings, vault) = open(config, live.metrics())?;
+                anyhow::Ok(Reread {
+                    files: settings.files(),
+                    filter: Filter::new(settings.rules, vault),
+                })
+            };
+            if let Err(error) = self.watch.run(&live, read, Hangups::Ours, shutdown).await {
+                tracing::error!("the settings are not watched: {error}");
+            }
+        });
+        (self.live, self.shutdown)
+    }
+}
+
+fn open(config: &Path, metrics: &Arc<Metrics>) -> anyhow::Result<(Settings, VaultClient)> {
     let settings = Settings::load(config).with_context(|| config.display().to_string())?;
-    let vault = VaultClient::open(&settings.vault)?;
-    Ok((settings, Box::new(|rules| Filter::new(rules, vault))))
+    let vault = VaultClient::counted(&settings.vault, metrics.clone())?;
+    Ok((settings, vault))
 }

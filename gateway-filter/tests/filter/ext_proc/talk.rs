@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use crate::city::{MemoryVault, filter};
+use crate::city::{MemoryVault, filter, settings};
 
 /// One stream as Envoy holds it.
 pub(super) struct Talk {
@@ -47,7 +47,8 @@ pub(super) async fn processor(vault: &MemoryVault, limits: &str) -> Running {
     let (shutdown, begun) = Shutdown::channel();
     tokio::spawn(ext_proc::serve(
         listener,
-        Arc::new(filter(vault, limits)),
+        Arc::new(Arc::new(filter(vault, limits)).into()),
+        settings(limits, "").ext_proc,
         begun,
     ));
     let client = ExternalProcessorClient::connect(url).await.unwrap();

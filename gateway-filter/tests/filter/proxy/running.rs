@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gateway_filter::{Filter, Listener, Shutdown, proxy};
+use gateway_filter::{Filter, Listener, Live, Proxy, Shutdown};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
@@ -17,6 +17,7 @@ use crate::city::{MemoryVault, SETTINGS};
 
 pub(super) struct Running {
     pub(super) address: SocketAddr,
+    pub(super) live: Arc<Live<MemoryVault>>,
     pub(super) shutdown: watch::Sender<bool>,
     pub(super) server: JoinHandle<()>,
 }
@@ -28,27 +29,31 @@ pub(super) async fn start(
     proxy: &str,
 ) -> Running {
     let text = SETTINGS
+        .replace("EXTPROC", "")
         .replace("LIMITS", limits)
         .replace(
             "PROXY",
             &format!("upstream = \"http://{upstream}\"\n{proxy}"),
         )
         .replace("VAULT", "1");
-    let settings = gateway_filter::Settings::parse(&text, std::path::Path::new("")).unwrap();
+    settled(vault, &text, std::path::Path::new("")).await
+}
+
+/// A proxy of these settings, whose files lie in `folder`.
+pub(super) async fn settled(vault: &MemoryVault, text: &str, folder: &std::path::Path) -> Running {
+    let settings = gateway_filter::Settings::parse(text, folder).unwrap();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
         .await
         .unwrap();
     let address = listener.address();
     let (shutdown, begun) = Shutdown::channel();
     let filter = Arc::new(Filter::new(settings.rules, vault.clone()));
-    let server = tokio::spawn(proxy::serve(
-        listener,
-        filter,
-        settings.proxy.unwrap(),
-        begun,
-    ));
+    let live: Arc<Live<MemoryVault>> = Arc::new(filter.into());
+    let proxy = Proxy::open(live.clone(), settings.proxy.unwrap()).unwrap();
+    let server = tokio::spawn(proxy.serve(listener, begun));
     Running {
         address,
+        live,
         shutdown,
         server,
     }

@@ -1,14 +1,12 @@
-//! Owns the hygiene of heads: what belongs to one connection stays on it, and one host counts.
+//! Owns the hygiene of heads: what belongs to one connection stays on it.
 
+use http::HeaderMap;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Uri};
-
-use crate::error::FilterError;
 
 /// Of one connection only (RFC 9110 §7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     TE,
     TRAILER,
@@ -18,6 +16,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("proxy-authorization"),
+    HeaderName::from_static("http2-settings"),
 ];
 
 /// Takes away what belongs to the connection the message came on.
@@ -36,27 +35,6 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes away all of `names`.
-pub(super) fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
-    for name in names {
-        headers.remove(name);
-    }
-}
-
-/// The authority a request names: `:authority` or an absolute target, else its one `Host`.
-pub(super) fn host(target: &Uri, headers: &HeaderMap) -> Result<HeaderValue, FilterError> {
-    let mut lines = headers.get_all(HOST).iter();
-    let (first, second) = (lines.next(), lines.next());
-    if second.is_some() {
-        return Err(FilterError::HeaderRepeated("host"));
-    }
-    if let Some(authority) = target.authority() {
-        return HeaderValue::from_str(authority.as_str())
-            .map_err(|_| FilterError::HeaderInvalid("host"));
-    }
-    first.cloned().ok_or(FilterError::HeaderInvalid("host"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,7 +42,7 @@ mod tests {
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
+            headers.append(*name, http::HeaderValue::from_static(value));
         }
         headers
     }
@@ -82,22 +60,5 @@ mod tests {
         ]);
         strip_hop_by_hop(&mut kept);
         assert_eq!(kept, headers(&[("host", "a"), ("x-kept", "2")]));
-    }
-
-    #[test]
-    fn the_host_is_the_targets_else_the_only_header() {
-        let plain: Uri = "/a".parse().unwrap();
-        let absolute: Uri = "http://b:1/a".parse().unwrap();
-        assert_eq!(host(&plain, &headers(&[("host", "a")])).unwrap(), "a");
-        assert_eq!(host(&absolute, &headers(&[("host", "a")])).unwrap(), "b:1");
-        assert_eq!(
-            host(&plain, &headers(&[])),
-            Err(FilterError::HeaderInvalid("host"))
-        );
-        let twice = headers(&[("host", "a"), ("host", "b")]);
-        assert_eq!(
-            host(&plain, &twice),
-            Err(FilterError::HeaderRepeated("host"))
-        );
     }
 }

@@ -1,0 +1,298 @@
+//! Owns one message's way through a Rust process: admit, read, rewrite, hand on, and back again. The
+//! proxy and the tower layer stand on it. The first body never goes on after a failure.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, HeaderName};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Body;
+
+use crate::error::{FilterError, Side, UpstreamError};
+use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+use crate::held::Held;
+use crate::live::Live;
+use crate::media::{Media, OF_THE_FIRST_BODY};
+use crate::metrics::{Front, Watched};
+use crate::problem::Problem;
+
+/// What all messages of one front share.
+pub(crate) struct Carrier<V> {
+    pub(crate) live: Arc<Live<V>>,
+    pub(crate) front: Front,
+    /// How long a body that is read may take to arrive, in each direction.
+    pub(crate) body_timeout: Duration,
+}
+
+/// Why a body could not be read whole.
+enum Unread {
+    TooLarge,
+    Broken,
+    Late,
+    NoRoom,
+}
+
+impl<V: Vault> Carrier<V> {
+    /// Carries one message; `hand_on` is whoever answers it. Failures end in a problem document.
+    pub(crate) async fn carry<In, Out, Back, Answer, F>(
+        &self,
+        request: Request<In>,
+        hand_on: impl FnOnce(Request<Out>) -> F,
+    ) -> Response<Answer>
+    where
+        In: Body<Data = Bytes>,
+        Out: From<Bytes> + From<In>,
+        Back: Body<Data = Bytes>,
+        Answer: From<Bytes> + From<Back>,
+        F: Future<Output = Result<Response<Back>, FilterError>>,
+    {
+        let mut watched = self.live.metrics().message(self.front);
+        match self.through(&mut watched, request, hand_on).await {
+            Ok(answer) => {
+                watched.passed();
+                answer
+            }
+            Err(error) => refusal(&watched.refused(&error)),
+        }
+    }
+
+    async fn through<In, Out, Back, Answer, F>(
+        &self,
+        watched: &mut Watched,
+        mut request: Request<In>,
+        hand_on: impl FnOnce(Request<Out>) -> F,
+    ) -> Result<Response<Answer>, FilterError>
+    where
+        In: Body<Data = Bytes>,
+        Out: From<Bytes> + From<In>,
+        Back: Body<Data = Bytes>,
+        Answer: From<Bytes> + From<Back>,
+        F: Future<Output = Result<Response<Back>, FilterError>>,
+    {
+        let _slot = self
+            .live
+            .slots()
+            .try_acquire()
+            .map_err(|_| FilterError::Overloaded)?;
+        let filter = self.live.now();
+        let host = host(request.uri(), request.headers())?;
+        request.headers_mut().insert(HOST, host.clone());
+        let target = request.uri().path_and_query();
+        let head = RequestHead {
+            host: host
+                .to_str()
+                .map_err(|_| FilterError::HeaderInvalid("host"))?,
+            method: request.method(),
+            path: target.map_or("", PathAndQuery::as_str),
+            headers: request.headers(),
+        };
+        let passage = filter.admit(&head)?;
+        watched.takes(passage.route_name());
+        let rewriting = filter.request_head(&passage, &head).await?;
+        rewrite(&mut request, &rewriting)?;
+        let outbound = self.outbound(&filter, &passage, request).await?;
+        let answer = hand_on(outbound).await?;
+        self.inbound(&filter, &passage, answer).await
+    }
+
+    /// The request as the one who answers it gets it.
+    async fn outbound<In, Out>(
+        &self,
+        filter: &Filter<V>,
+        passage: &Passage,
+        request: Request<In>,
+    ) -> Result<Request<Out>, FilterError>
+    where
+        In: Body<Data = Bytes>,
+        Out: From<Bytes> + From<In>,
+    {
+        let (mut head, body) = request.into_parts();
+        if !passage.reads_request() {
+            return Ok(Request::from_parts(head, body.into()));
+        }
+        passage.check_announced(body.size_hint().lower())?;
+        let bytes_max = passage.request_bytes_max();
+        let (whole, _held) = self
+            .read(body, bytes_max)
+            .await
+            .map_err(|unread| match unread {
+                Unread::TooLarge => FilterError::BodyTooLarge { bytes_max },
+                Unread::Broken => FilterError::BodyBroken,
+                Unread::Late => FilterError::BodyTimeout,
+                Unread::NoRoom => FilterError::Overloaded,
+            })?;
+        let rewriting = filter.request_body(passage, whole).await?;
+        self.live.metrics().body(Side::Request, rewriting.outcome());
+        let body = settle(&mut head.headers, rewriting);
+        Ok(Request::from_parts(head, body.into()))
+    }
+
+    /// The answer as the unit gets it.
+    async fn inbound<Back, Answer>(
+        &self,
+        filter: &Filter<V>,
+        passage: &Passage,
+        answer: Response<Back>,
+    ) -> Result<Response<Answer>, FilterError>
+    where
+        Back: Body<Data = Bytes>,
+        Answer: From<Bytes> + From<Back>,
+    {
+        let (mut head, body) = answer.into_parts();
+        let reading = passage.response_reading(&head.headers);
+        let (Reading::Whole { bytes_max, media }, false) = (reading, body.is_end_stream()) else {
+            return Ok(Response::from_parts(head, body.into()));
+        };
+        let rewriting = self
+            .read_answer(filter, passage, (media, bytes_max), body)
+            .await?;
+        let body = settle(&mut head.headers, rewriting);
+        Ok(Response::from_parts(head, body.into()))
+    }
+
+    async fn read_answer<Back: Body<Data = Bytes>>(
+        &self,
+        filter: &Filter<V>,
+        passage: &Passage,
+        (media, bytes_max): (Media, usize),
+        body: Back,
+    ) -> Result<Rewriting, FilterError> {
+        let read = self.read(body, bytes_max).await;
+        let (whole, _held) = read.map_err(|unread| match unread {
+            Unread::TooLarge => UpstreamError::BodyTooLarge { bytes_max }.into(),
+            Unread::Broken => UpstreamError::BodyBroken.into(),
+            Unread::Late => UpstreamError::Timeout.into(),
+            Unread::NoRoom => FilterError::Overloaded,
+        })?;
+        let rewriting = filter.response_body(passage, media, whole).await?;
+        self.live
+            .metrics()
+            .body(Side::Response, rewriting.outcome());
+        Ok(rewriting)
+    }
+
+    /// A body whole, and its share of the memory that all bodies have.
+    async fn read<B: Body<Data = Bytes>>(
+        &self,
+        body: B,
+        bytes_max: usize,
+    ) -> Result<(Bytes, Held), Unread> {
+        // The limit holds while reading: what is announced need not be true.
+        let body = std::pin::pin!(body);
+        let gather = gather(body, bytes_max, self.live.share());
+        tokio::time::timeout(self.body_timeout, gather)
+            .await
+            .unwrap_or(Err(Unread::Late))
+    }
+}
+
+async fn gather<B: Body<Data = Bytes>>(
+    mut body: Pin<&mut B>,
+    bytes_max: usize,
+    mut held: Held,
+) -> Result<(Bytes, Held), Unread> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.as_mut().frame().await {
+        let frame = frame.map_err(|_| Unread::Broken)?;
+        let Ok(part) = frame.into_data() else {
+            continue;
+        };
+        if part.len() > bytes_max - whole.len() {
+            return Err(Unread::TooLarge);
+        }
+        held.grow(part.len()).map_err(|_| Unread::NoRoom)?;
+        whole.extend_from_slice(&part);
+    }
+    Ok((whole.into(), held))
+}
+
+/// The body to send, its head made true again.
+fn settle(head: &mut HeaderMap, rewriting: Rewriting) -> Bytes {
+    if matches!(rewriting, Rewriting::Rewritten(_)) {
+        strip(head, &OF_THE_FIRST_BODY);
+    }
+    let bytes = rewriting.into_bytes();
+    if !bytes.is_empty() {
+        head.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    }
+    bytes
+}
+
+/// The problem as a response.
+pub(crate) fn refusal<Answer: From<Bytes>>(problem: &Problem) -> Response<Answer> {
+    let mut response = Response::new(problem.body().into());
+    *response.status_mut() = problem.status;
+    for (name, value) in problem.headers() {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// Changes a head, the path and query of its target too.
+fn rewrite<B>(request: &mut Request<B>, rewriting: &HeadRewriting) -> Result<(), FilterError> {
+    rewriting.apply(request.headers_mut());
+    let Some(target) = &rewriting.target else {
+        return Ok(());
+    };
+    let unfit = || FilterError::PathAmbiguous;
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(target.parse().map_err(|_| unfit())?);
+    *request.uri_mut() = http::Uri::from_parts(parts).map_err(|_| unfit())?;
+    Ok(())
+}
+
+/// Takes away all of `names`.
+fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// The authority a request names: `:authority` or an absolute target, else its one `Host`.
+fn host(target: &http::Uri, headers: &HeaderMap) -> Result<HeaderValue, FilterError> {
+    let mut lines = headers.get_all(HOST).iter();
+    let (first, second) = (lines.next(), lines.next());
+    if second.is_some() {
+        return Err(FilterError::HeaderRepeated("host"));
+    }
+    if let Some(authority) = target.authority() {
+        return HeaderValue::from_str(authority.as_str())
+            .map_err(|_| FilterError::HeaderInvalid("host"));
+    }
+    first.cloned().ok_or(FilterError::HeaderInvalid("host"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(lines: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in lines {
+            headers.append(HOST, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn the_host_is_the_targets_else_the_only_header() {
+        let plain: http::Uri = "/a".parse().unwrap();
+        let absolute: http::Uri = "http://b:1/a".parse().unwrap();
+        assert_eq!(host(&plain, &hosts(&["a"])).unwrap(), "a");
+        assert_eq!(host(&absolute, &hosts(&["a"])).unwrap(), "b:1");
+        assert_eq!(
+            host(&plain, &hosts(&[])),
+            Err(FilterError::HeaderInvalid("host"))
+        );
+        assert_eq!(
+            host(&plain, &hosts(&["a", "b"])),
+            Err(FilterError::HeaderRepeated("host"))
+        );
+    }
+}

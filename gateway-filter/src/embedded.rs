@@ -1,0 +1,168 @@
+//! Owns one message's way through a host that holds the message itself and asks what to do with it:
+//! Envoy's dynamic module. Yields what to take away, what to put in place, or the answer instead.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderName};
+use http::{HeaderMap, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::error::{FilterError, Side};
+use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+use crate::live::Live;
+use crate::media::{Media, OF_THE_FIRST_BODY};
+use crate::metrics::{Front, Watched};
+use crate::problem::Problem;
+
+/// One message under way.
+pub struct Embedded<V> {
+    filter: Arc<Filter<V>>,
+    live: Arc<Live<V>>,
+    watched: Watched,
+    passage: Passage,
+    media: Option<Media>,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// What to do with a head.
+pub struct HeadAnswer {
+    /// What changes in it.
+    pub head: HeadRewriting,
+    /// The body is to be read whole, at most so many bytes; `None` where it passes unread.
+    pub bytes_max: Option<usize>,
+}
+
+/// What to do with a body.
+pub struct BodyAnswer {
+    /// The new body; `None` where it goes on as it came.
+    pub body: Option<Bytes>,
+    /// What the head must lose; the length is the host's to make true.
+    pub without: Vec<HeaderName>,
+}
+
+impl<V: Vault> Embedded<V> {
+    /// Begins with a request's head. Its problem is the answer.
+    ///
+    /// The vault is asked only where a rule takes a field of the head.
+    pub async fn begin(
+        live: &Arc<Live<V>>,
+        head: &RequestHead<'_>,
+    ) -> Result<(Self, HeadAnswer), Problem> {
+        let mut watched = live.metrics().message(Front::Module);
+        let Ok(slot) = live.slots().clone().try_acquire_owned() else {
+            return Err(watched.refused(&FilterError::Overloaded));
+        };
+        let filter = live.now();
+        let passage = match filter
+            .admit(head)
+            .and_then(|passage| announced(passage, head))
+        {
+            Ok(passage) => passage,
+            Err(error) => return Err(watched.refused(&error)),
+        };
+        watched.takes(passage.route_name());
+        let rewriting = match filter.request_head(&passage, head).await {
+            Ok(rewriting) => rewriting,
+            Err(error) => return Err(watched.refused(&error)),
+        };
+        let answer = HeadAnswer {
+            head: rewriting,
+            bytes_max: passage.reads_request().then(|| passage.request_bytes_max()),
+        };
+        let message = Self {
+            filter,
+            live: live.clone(),
+            watched,
+            passage,
+            media: None,
+            _slot: slot,
+        };
+        Ok((message, answer))
+    }
+
+    /// The request's body, whole.
+    pub async fn request_body(&mut self, body: Bytes) -> Result<BodyAnswer, Problem> {
+        self.body(Side::Request, body).await
+    }
+
+    /// The answer's head.
+    pub fn response_head(&mut self, headers: &HeaderMap) -> HeadAnswer {
+        let bytes_max = match self.passage.response_reading(headers) {
+            Reading::Pass => None,
+            Reading::Whole { bytes_max, media } => {
+                self.media = Some(media);
+                Some(bytes_max)
+            }
+        };
+        HeadAnswer {
+            head: HeadRewriting::default(),
+            bytes_max,
+        }
+    }
+
+    /// The answer's body, whole.
+    pub async fn response_body(&mut self, body: Bytes) -> Result<BodyAnswer, Problem> {
+        self.body(Side::Response, body).await
+    }
+
+    /// A body that is larger than its head's answer allowed.
+    pub fn too_large(&mut self, side: Side, bytes_max: usize) -> Problem {
+        self.watched.refused(&match side {
+            Side::Request => FilterError::BodyTooLarge { bytes_max },
+            Side::Response => crate::error::UpstreamError::BodyTooLarge { bytes_max }.into(),
+        })
+    }
+
+    /// All went on.
+    pub fn passed(&mut self) {
+        self.watched.passed();
+    }
+
+    async fn body(&mut self, side: Side, body: Bytes) -> Result<BodyAnswer, Problem> {
+        let rewriting = self.rewriting(side, body).await;
+        let rewriting = rewriting.map_err(|error| self.watched.refused(&error))?;
+        self.live.metrics().body(side, rewriting.outcome());
+        Ok(match rewriting {
+            Rewriting::Unchanged(_) => BodyAnswer {
+                body: None,
+                without: Vec::new(),
+            },
+            Rewriting::Rewritten(body) => BodyAnswer {
+                body: Some(body),
+                without: OF_THE_FIRST_BODY.to_vec(),
+            },
+        })
+    }
+
+    async fn rewriting(&self, side: Side, body: Bytes) -> Result<Rewriting, FilterError> {
+        let mut held = self.live.share();
+        held.grow(body.len())?;
+        match side {
+            Side::Request => self.filter.request_body(&self.passage, body).await,
+            Side::Response => match self.media {
+                Some(media) => self.filter.response_body(&self.passage, media, body).await,
+                None => Err(crate::error::UpstreamError::BodyBroken.into()),
+            },
+        }
+    }
+}
+
+/// The answer of a host whose filter failed.
+pub fn failure() -> Problem {
+    Problem {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        code: "filter-failed".into(),
+        detail: "the filter failed; nothing went on".to_owned(),
+        retry_after_seconds: None,
+    }
+}
+
+/// Refuses what the head alone gives away, before the body is sent.
+fn announced(passage: Passage, head: &RequestHead<'_>) -> Result<Passage, FilterError> {
+    let length = head.headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok());
+    let bytes = length.and_then(|length| length.parse().ok());
+    passage.check_announced(bytes.unwrap_or_default())?;
+    Ok(passage)
+}

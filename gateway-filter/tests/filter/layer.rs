@@ -1,0 +1,85 @@
+//! The tower layer around an axum service.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::{any, post};
+use gateway_filter::{FilterLayer, VaultError};
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+use crate::city::{MemoryVault, filter};
+
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// A service that gives back what it was sent, behind the filter.
+fn service(vault: &MemoryVault) -> (Router, Seen) {
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let echo = move |body: String| async move {
+        noted.lock().unwrap().push(body.clone());
+        ([(header::CONTENT_TYPE, "application/json")], body)
+    };
+    let router = Router::new()
+        .route("/payments/{kind}", post(echo))
+        .route("/import", any(async || "a name, and no JSON"))
+        .layer(FilterLayer::new(Arc::new(filter(vault, ""))));
+    (router, seen)
+}
+
+fn payment(body: &str) -> Request<Body> {
+    Request::post("/payments/card")
+        .header("host", "api.example.tw")
+        .header("content-type", "application/json")
+        .header("authorization", "Bearer unit")
+        .body(Body::from(body.to_owned()))
+        .unwrap()
+}
+
+async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, String) {
+    let (head, body) = router.clone().oneshot(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head.status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+const BODY: &str = r#"{ "payer" : {"national_id":"A123456789"}}"#;
+
+#[tokio::test]
+async fn the_service_sees_tokens_and_the_unit_its_values() {
+    let (router, seen) = service(&MemoryVault::default());
+    let (status, body) = answer(&router, payment(BODY)).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, BODY));
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [r#"{ "payer" : {"national_id":"tok-national-id-0"}}"#]
+    );
+}
+
+#[tokio::test]
+async fn what_is_refused_never_reaches_the_service() {
+    let vault = MemoryVault::default();
+    let (router, seen) = service(&vault);
+    let (status, _) = answer(&router, payment(r#"{"a":1,"a":2}"#)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (status, _) = answer(&router, payment(&" ".repeat(2001))).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    let unknown = Request::get("/nowhere").header("host", "a");
+    let (status, body) = answer(&router, unknown.body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(body.contains("route-unmatched"));
+    *vault.refusal.lock().unwrap() = Some(VaultError::Unavailable);
+    let (status, _) = answer(&router, payment(BODY)).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(*seen.lock().unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_answer_whose_fields_cannot_be_read_does_not_go_out() {
+    let (router, _) = service(&MemoryVault::default());
+    let request = Request::get("/import").header("host", "a");
+    let (status, body) = answer(&router, request.body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::BAD_GATEWAY);
+    assert!(!body.contains("a name"));
+}
