@@ -1,6 +1,8 @@
 //! Owns what can go wrong with a message. No variant holds a value, a token or a proof
 //! (invariant 11); `problem` gives each its answer.
 
+use crate::coding::CodingFault;
+use crate::rewrite::SpellFault;
 use crate::scan::ScanError;
 
 /// Which way a body goes.
@@ -33,12 +35,20 @@ pub enum FilterError {
     /// The answer needs detokenizing, and nobody said why.
     #[error("state the purpose in the header `jinku-purpose`")]
     PurposeMissing,
-    /// A body that is not JSON where fields are to be replaced.
-    #[error("this route takes `application/json` in UTF-8")]
+    /// A body of a type in which the route's rules look for nothing, or none that can be read.
+    #[error(
+        "this route takes bodies of the types that its rules name, in UTF-8, with one content-type"
+    )]
     MediaUnsupported,
-    /// A compressed body where fields are to be replaced.
-    #[error("this route takes no content-encoding but `identity`")]
+    /// A content coding that the filter does not know, or several.
+    #[error("this route takes one content-encoding: identity, gzip, deflate, br or zstd")]
     EncodingUnsupported,
+    /// A body that is not what its content coding says, or grows beyond its limits.
+    #[error("{1}")]
+    Coding(Side, CodingFault),
+    /// What takes a field's place can't stand there.
+    #[error("{1}")]
+    Unfit(Side, SpellFault),
     /// The request's body is over the limit.
     #[error("the body is larger than {bytes_max} bytes")]
     BodyTooLarge {
@@ -86,8 +96,8 @@ pub enum UpstreamError {
     /// Its body broke off.
     #[error("the upstream's body broke off")]
     BodyBroken,
-    /// Its body is no JSON, and fields of it must be tokenized.
-    #[error("the upstream's body is no plain JSON, and this route tokenizes fields of it")]
+    /// Its body can't be read, and fields of it must not go on.
+    #[error("the upstream's body can't be read, and this route hides fields of it")]
     MediaUnsupported,
     /// It asks to change the protocol.
     #[error("the upstream asked for another protocol")]

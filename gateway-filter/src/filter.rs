@@ -14,8 +14,8 @@ use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Method};
 
 use crate::error::{FilterError, Side, UpstreamError, VaultError};
-use crate::media::{HIDING_THE_ANSWER, Media};
-use crate::route::{Action, CleanPath, Plan, ProofBeyond, Route};
+use crate::media::{Coding, HIDING_THE_ANSWER, Media};
+use crate::route::{CleanPath, Plan, ProofBeyond, Route};
 use crate::settings::{Rules, Unmatched};
 pub use head::HeadRewriting;
 
@@ -140,7 +140,7 @@ impl<V: Vault> Filter<V> {
         passage: &Passage,
         body: Bytes,
     ) -> Result<Rewriting, FilterError> {
-        let Some((route, plan)) = passage.plan(Side::Request) else {
+        let Some((route, plan)) = passage.body_plan(Side::Request) else {
             return Ok(Rewriting::Unchanged(body));
         };
         if body.len() > route.body_bytes_max {
@@ -152,8 +152,13 @@ impl<V: Vault> Filter<V> {
             return Ok(Rewriting::Unchanged(body));
         }
         passage.check_media()?;
-        self.exchange(passage, route, plan, Side::Request, body)
-            .await
+        let asked = Asked {
+            passage,
+            route,
+            plan,
+            side: Side::Request,
+        };
+        self.exchange(&asked, passage.media, body).await
     }
 
     /// Rewrites the response's body, whole, as [`Passage::response_reading`] asked for.
@@ -163,7 +168,7 @@ impl<V: Vault> Filter<V> {
         media: Media,
         body: Bytes,
     ) -> Result<Rewriting, FilterError> {
-        let Some((route, plan)) = passage.plan(Side::Response) else {
+        let Some((route, plan)) = passage.body_plan(Side::Response) else {
             return Ok(Rewriting::Unchanged(body));
         };
         if body.len() > route.body_bytes_max {
@@ -175,28 +180,40 @@ impl<V: Vault> Filter<V> {
         if body.is_empty() {
             return Ok(Rewriting::Unchanged(body));
         }
-        if media != Media::Json {
-            return match plan.action {
-                // Tokens reveal nothing: the unit gets them as they are.
-                Action::Detokenize => Ok(Rewriting::Unchanged(body)),
-                Action::Tokenize { .. } => Err(UpstreamError::MediaUnsupported.into()),
+        if !readable(plan, media) {
+            // Tokens reveal nothing: the unit gets them as they are.
+            return if plan.hides() {
+                Err(UpstreamError::MediaUnsupported.into())
+            } else {
+                Ok(Rewriting::Unchanged(body))
             };
         }
-        match self
-            .exchange(passage, route, plan, Side::Response, body.clone())
-            .await
-        {
-            Err(FilterError::Vault(VaultError::Denied(_))) if plan.action == Action::Detokenize => {
-                Ok(Rewriting::Unchanged(body))
-            }
-            outcome => outcome,
-        }
+        let asked = Asked {
+            passage,
+            route,
+            plan,
+            side: Side::Response,
+        };
+        self.exchange(&asked, media, body).await
     }
+}
+
+/// What one direction of a message asks for.
+struct Asked<'p> {
+    passage: &'p Passage,
+    route: &'p Route,
+    plan: &'p Plan,
+    side: Side,
+}
+
+/// Whether a body can be read in which a rule looks for fields.
+fn readable(plan: &Plan, media: Media) -> bool {
+    plan.takes(media.format) && media.coding != Coding::Unknown
 }
 
 impl Passage {
     /// The request's headers that do not go on to the upstream.
-    pub fn stays_here(&self) -> Vec<HeaderName> {
+    fn stays_here(&self) -> Vec<HeaderName> {
         let mut names = Vec::new();
         if self.reads_response() {
             names.extend(HIDING_THE_ANSWER);
@@ -211,12 +228,12 @@ impl Passage {
 
     /// Whether the request's body has to be read whole before it may go on.
     pub fn reads_request(&self) -> bool {
-        self.plan(Side::Request).is_some()
+        self.body_plan(Side::Request).is_some()
     }
 
     /// Whether the response may have to be read: it must not be compressed or partial then.
     pub fn reads_response(&self) -> bool {
-        self.plan(Side::Response).is_some()
+        self.body_plan(Side::Response).is_some()
     }
 
     /// The largest request body of this route, in bytes.
@@ -243,24 +260,32 @@ impl Passage {
 
     /// Says what to do with the response's body, by its headers.
     pub fn response_reading(&self, headers: &HeaderMap) -> Reading {
-        let Some((route, plan)) = self.plan(Side::Response) else {
+        let Some((route, plan)) = self.body_plan(Side::Response) else {
             return Reading::Pass;
         };
-        match (Media::of(headers), &plan.action) {
-            (Media::Encoded | Media::Other, Action::Detokenize) => Reading::Pass,
-            (media, _) => Reading::Whole {
+        let media = Media::of(headers);
+        if readable(plan, media) || plan.hides() {
+            return Reading::Whole {
                 bytes_max: route.body_bytes_max,
                 media,
-            },
+            };
         }
+        Reading::Pass
     }
 
     fn check_media(&self) -> Result<(), FilterError> {
-        match self.media {
-            Media::Json => Ok(()),
-            Media::Encoded => Err(FilterError::EncodingUnsupported),
-            Media::Other => Err(FilterError::MediaUnsupported),
+        if self.media.coding == Coding::Unknown {
+            return Err(FilterError::EncodingUnsupported);
         }
+        match self.body_plan(Side::Request) {
+            Some((_, plan)) if !plan.takes(self.media.format) => Err(FilterError::MediaUnsupported),
+            _ => Ok(()),
+        }
+    }
+
+    /// The plan of this side, if a rule of it looks into the body.
+    fn body_plan(&self, side: Side) -> Option<(&Route, &Plan)> {
+        self.plan(side).filter(|(_, plan)| plan.reads_body())
     }
 
     fn plan(&self, side: Side) -> Option<(&Route, &Plan)> {
@@ -288,7 +313,7 @@ impl Passage {
         let needed = [Side::Request, Side::Response]
             .into_iter()
             .filter_map(|side| self.plan(side))
-            .any(|(_, plan)| plan.action == Action::Detokenize);
+            .any(|(_, plan)| plan.needs_purpose());
         if needed && stated.is_none() {
             Err(FilterError::PurposeMissing)
         } else {

@@ -1,4 +1,4 @@
-//! The gateway filter: swaps sensitive fields of a JSON message for tokens, or tokens for what the
+//! The gateway filter: swaps sensitive fields of a message for tokens, or tokens for what the
 //! vault grants, on their way through a gateway. Every byte outside the fields stays identical.
 //!
 //! One core, four forms. The core is [`Filter`]: [`Filter::admit`] finds the route of a request,
@@ -32,12 +32,14 @@
 //! | --- | --- |
 //! | `settings` | the configuration file: as written, and as meant |
 //! | `route` | which message is meant: host, method, path template |
-//! | `path` | field selectors: a subset of RFC 9535 JSONPath |
-//! | `scan`, `field` | one strict pass over the bytes, and what it selects |
-//! | `rewrite` | the splice |
-//! | `media` | whether a body is JSON that can be read |
+//! | `path` | field selectors of JSON: RFC 9535 JSONPath |
+//! | `scan`, `field` | one strict pass over a JSON body, and what is selected |
+//! | `body` | JSON Lines, forms, CSV, multipart, XML, queries and paths |
+//! | `rewrite` | the splice, and how each place spells a text |
+//! | `media`, `coding` | what headers say of a body; gzip, deflate, br and zstd |
 //! | `filter` | the pipeline, and the trait [`Vault`] |
 //! | `vault_client` | [`Vault`] over gRPC |
+//! | `preview`, [`mod@discover`] | what rules would take of a sample; which rules a sample asks for |
 //! | `error`, `problem` | what went wrong, and its one answer |
 //! | [`ext_proc`] | Envoy's external processor |
 //! | [`proxy`] | the reverse proxy |
@@ -49,7 +51,10 @@
 //! | `metrics`, [`monitor`] | what is counted; `/live`, `/ready`, `/metrics` |
 //! | `listen` | sockets, the address file, the end of work |
 
+mod body;
 mod carry;
+mod coding;
+pub mod discover;
 mod embedded;
 mod error;
 pub mod ext_proc;
@@ -63,6 +68,7 @@ mod media;
 mod metrics;
 pub mod monitor;
 mod path;
+mod preview;
 mod problem;
 pub mod proxy;
 pub mod reload;
@@ -72,18 +78,25 @@ mod scan;
 mod settings;
 mod vault_client;
 
+pub use body::csv::CsvFault;
+pub use body::form::FormFault;
+pub use body::multipart::MultipartFault;
+pub use body::xml::{XmlFault, XmlPathError};
+pub use coding::CodingFault;
 pub use embedded::{BodyAnswer, Embedded, HeadAnswer, failure as embedded_failure};
 pub use error::{FilterError, Refusal, Side, UpstreamError, VaultError};
 pub use filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
 pub use layer::{FilterLayer, Filtered};
 pub use listen::{ListenError, Listener, Shutdown, shutdown_on_signal};
 pub use live::Live;
-pub use media::Media;
+pub use media::{Boundary, Coding, Format, Media};
 pub use metrics::{Front, Metrics};
 pub use path::{Path, PathError, PathFault, SEGMENTS_MAX};
+pub use preview::{Found, Preview};
 pub use problem::Problem;
 pub use proxy::{Proxy, TlsError};
 pub use reload::{Hangups, Reread};
+pub use rewrite::SpellFault;
 pub use route::{Route, TemplateFault};
 pub use scan::{Bounds, Fault, Position, ScanError};
 pub use settings::{

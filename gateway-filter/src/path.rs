@@ -1,66 +1,40 @@
-//! Owns the field selectors: the part of RFC 9535 JSONPath that one pass over the bytes can follow.
-//! A path is compiled when the settings load; yields a small automaton that `scan` steps.
+//! Owns the field selectors of JSON: RFC 9535 JSONPath, whole. A path is compiled when the settings
+//! load and selects nodes of a document's tape.
 
+mod cursor;
+mod iregexp;
+mod judge;
 mod parse;
+mod query;
+mod select;
+#[cfg(test)]
+mod tests;
 
 use std::str::FromStr;
 
 pub use parse::{PathError, PathFault};
+use query::Query;
+pub(crate) use select::Budget;
 
-/// Most segments of one path: the automaton's states fit in 64 bits.
+use crate::scan::Fault;
+use crate::scan::tape::{ROOT, Tape};
+
+/// Most segments of one path, and of each query within its filters.
 pub const SEGMENTS_MAX: usize = 63;
 
-/// One compiled JSONPath: `$`, `.name`, `['name']`, `[0]`, `[*]`, `.*`, `..name`, `..*`.
+/// One compiled JSONPath (RFC 9535): names, wildcards, indices, slices, several selectors in one
+/// bracket, descendants, and filters with `length`, `count`, `match`, `search` and `value`.
 ///
 /// ```
-/// let path: gateway_filter::Path = "$.payer['national_id']".parse()?;
-/// assert_eq!(path.as_str(), "$.payer['national_id']");
-/// assert!("$.a[?@.b]".parse::<gateway_filter::Path>().is_err());
+/// let path: gateway_filter::Path = "$.people[?@.kind == 'natural'].national_id".parse()?;
+/// assert_eq!(path.as_str(), "$.people[?@.kind == 'natural'].national_id");
+/// assert!("$.a[?length(@.b)]".parse::<gateway_filter::Path>().is_err());
 /// # Ok::<(), gateway_filter::PathError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Path {
     text: String,
-    segments: Vec<Segment>,
-}
-
-/// One step of a path: how far it reaches, and what it takes there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Segment {
-    reach: Reach,
-    selector: Selector,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    Child,
-    Descendant,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Selector {
-    Name(String),
-    Index(u64),
-    Any,
-}
-
-/// The way from a container to one of its children.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Step<'a> {
-    Name(&'a str),
-    Index(u64),
-}
-
-/// How much of a path one place of the document has matched: bit `n` says that the first `n`
-/// segments led here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress(u64);
-
-impl Progress {
-    /// The document's root: nothing is matched yet.
-    pub(crate) const ROOT: Self = Self(1);
-    /// A place from which the path can't be completed any more.
-    pub(crate) const LOST: Self = Self(0);
+    query: Query,
 }
 
 impl Path {
@@ -71,43 +45,23 @@ impl Path {
 
     /// True where both spell the same selection (`$.a` and `$['a']`).
     pub(crate) fn selects_same_as(&self, other: &Self) -> bool {
-        self.segments == other.segments
+        self.query == other.query
     }
 
-    /// Where one step from `from` leads.
-    pub(crate) fn step(&self, from: Progress, step: Step<'_>) -> Progress {
-        if from == Progress::LOST {
-            return from;
-        }
-        let mut reached = 0;
-        for (matched, segment) in self.segments.iter().enumerate() {
-            if from.0 & (1 << matched) == 0 {
-                continue;
-            }
-            if segment.reach == Reach::Descendant {
-                reached |= 1 << matched;
-            }
-            if segment.selector.takes(step) {
-                reached |= 1 << (matched + 1);
-            }
-        }
-        Progress(reached)
+    /// The whole document.
+    pub(crate) fn is_root(&self) -> bool {
+        self.query.segments.is_empty()
     }
 
-    /// Whether a place with this progress is selected.
-    pub(crate) fn selects(&self, at: Progress) -> bool {
-        at.0 & (1 << self.segments.len()) != 0
+    /// The selected nodes, each once, in the document's order.
+    pub(crate) fn select(&self, tape: &Tape<'_>, budget: &mut Budget) -> Result<Vec<u32>, Fault> {
+        select::set(&self.query, tape, ROOT, budget)
     }
-}
 
-impl Selector {
-    fn takes(&self, step: Step<'_>) -> bool {
-        match (self, step) {
-            (Self::Any, _) => true,
-            (Self::Name(wanted), Step::Name(name)) => wanted == name,
-            (Self::Index(wanted), Step::Index(index)) => *wanted == index,
-            (Self::Name(_), Step::Index(_)) | (Self::Index(_), Step::Name(_)) => false,
-        }
+    /// The selected nodes as RFC 9535 lists them: one that is selected twice comes twice.
+    #[cfg(test)]
+    pub(crate) fn list(&self, tape: &Tape<'_>, budget: &mut Budget) -> Result<Vec<u32>, Fault> {
+        select::list(&self.query, tape, ROOT, budget)
     }
 }
 
@@ -115,10 +69,9 @@ impl FromStr for Path {
     type Err = PathError;
 
     fn from_str(text: &str) -> Result<Self, PathError> {
-        let segments = parse::segments(text)?;
         Ok(Self {
             text: text.to_owned(),
-            segments,
+            query: parse::query(text)?,
         })
     }
 }

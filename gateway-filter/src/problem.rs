@@ -10,6 +10,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
+use crate::body::xml::XmlFault;
+use crate::coding::CodingFault;
 use crate::error::{FilterError, Refusal, Side, UpstreamError, VaultError};
 use crate::scan::{Fault, ScanError};
 
@@ -142,6 +144,16 @@ fn meaning(error: &FilterError) -> (StatusCode, &'static str) {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "content-encoding-unsupported",
         ),
+        FilterError::Coding(Side::Request, fault) => coding(*fault),
+        FilterError::Coding(Side::Response, _) => {
+            (StatusCode::BAD_GATEWAY, "upstream-content-coding-invalid")
+        }
+        FilterError::Unfit(Side::Request, _) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "replacement-unfit")
+        }
+        FilterError::Unfit(Side::Response, _) => {
+            (StatusCode::BAD_GATEWAY, "upstream-replacement-unfit")
+        }
         FilterError::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
         FilterError::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body-timeout"),
         FilterError::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
@@ -153,6 +165,15 @@ fn meaning(error: &FilterError) -> (StatusCode, &'static str) {
         FilterError::Upstream(error) => upstream(error),
         FilterError::RefusedByGateway(status) => (*status, "refused-by-gateway"),
         FilterError::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+    }
+}
+
+fn coding(fault: CodingFault) -> (StatusCode, &'static str) {
+    match fault {
+        CodingFault::Broken => (StatusCode::BAD_REQUEST, "content-coding-invalid"),
+        CodingFault::TooLarge { .. } | CodingFault::Bomb => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large")
+        }
     }
 }
 
@@ -173,7 +194,20 @@ fn request_fault(fault: &Fault) -> (StatusCode, &'static str) {
         Fault::TooDeep { .. } => (StatusCode::BAD_REQUEST, "json-too-deep"),
         Fault::TooManyNodes { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "json-nodes-exceeded"),
         Fault::TooManyFields { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "fields-exceeded"),
-        Fault::FieldNotAString { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "field-not-a-string"),
+        Fault::FieldNotAString { .. } | Fault::Xml(XmlFault::NotText { .. }) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "field-not-a-string")
+        }
+        Fault::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+        Fault::TooCostly => (StatusCode::PAYLOAD_TOO_LARGE, "selection-too-costly"),
+        Fault::Segment => (StatusCode::BAD_REQUEST, "path-ambiguous"),
+        Fault::Form(_) => (StatusCode::BAD_REQUEST, "form-invalid"),
+        Fault::Csv(_) => (StatusCode::BAD_REQUEST, "csv-invalid"),
+        Fault::Multipart(_) => (StatusCode::BAD_REQUEST, "multipart-invalid"),
+        Fault::Xml(XmlFault::Doctype | XmlFault::Entity) => {
+            (StatusCode::BAD_REQUEST, "xml-entities-refused")
+        }
+        Fault::Xml(XmlFault::TooManyNames) => (StatusCode::PAYLOAD_TOO_LARGE, "xml-names-exceeded"),
+        Fault::Xml(_) => (StatusCode::BAD_REQUEST, "xml-invalid"),
     }
 }
 
@@ -191,10 +225,17 @@ fn response_fault(fault: &Fault) -> &'static str {
         | Fault::Escape
         | Fault::LoneSurrogate
         | Fault::DuplicateKey => "upstream-json-invalid",
-        Fault::TooDeep { .. } | Fault::TooManyNodes { .. } | Fault::TooManyFields { .. } => {
-            "upstream-json-exceeds-limits"
+        Fault::TooDeep { .. }
+        | Fault::TooManyNodes { .. }
+        | Fault::TooManyFields { .. }
+        | Fault::TooLong
+        | Fault::TooCostly => "upstream-json-exceeds-limits",
+        Fault::FieldNotAString { .. } | Fault::Xml(XmlFault::NotText { .. }) => {
+            "upstream-field-not-a-string"
         }
-        Fault::FieldNotAString { .. } => "upstream-field-not-a-string",
+        Fault::Segment | Fault::Form(_) | Fault::Csv(_) | Fault::Multipart(_) | Fault::Xml(_) => {
+            "upstream-body-invalid"
+        }
     }
 }
 

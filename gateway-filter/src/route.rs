@@ -2,14 +2,14 @@
 //! wins. Yields the plans for its bodies.
 
 mod address;
+mod plan;
 
 use http::Method;
 
-pub(crate) use address::CleanPath;
 pub use address::TemplateFault;
+pub(crate) use address::{CleanPath, decoded_segment};
 use address::{Host, Template};
-
-use crate::path::Path;
+pub(crate) use plan::{Act, Mask, Plan};
 
 /// One route of the settings.
 #[derive(Debug)]
@@ -41,22 +41,6 @@ pub(crate) struct Target {
     path: Template,
 }
 
-/// What happens to one body: one action for all of its fields, so that one call does it.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) action: Action,
-    pub(crate) paths: Vec<Path>,
-}
-
-/// The act that a plan asks of the vault.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Values to tokens; one class for each path of the plan.
-    Tokenize { classes: Vec<String> },
-    /// Tokens to what the vault grants.
-    Detokenize,
-}
-
 impl Target {
     /// `host` is a name, `*` or `*.name`; `method` a method or `*`; `path` a template.
     pub(crate) fn parse(host: &str, method: &str, path: &str) -> Result<Self, TemplateFault> {
@@ -74,6 +58,11 @@ impl Target {
             method,
             path: Template::parse(path)?,
         })
+    }
+
+    /// Where the path's one segment of this name is, from 0.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.path.place(name)
     }
 }
 
@@ -99,12 +88,8 @@ impl Route {
     /// One line for people: what it matches and what it does.
     pub fn describe(&self) -> String {
         let method = self.target.method.as_ref().map_or("*", Method::as_str);
-        let side = |plan: &Option<Plan>| {
-            plan.as_ref().map_or_else(
-                || "-".to_owned(),
-                |plan| format!("{} {}", plan.action.name(), plan.paths.len()),
-            )
-        };
+        let side =
+            |plan: &Option<Plan>| plan.as_ref().map_or_else(|| "-".to_owned(), Plan::describe);
         format!(
             "{}\t{}\t{method}\t{}\t{}\t{}\t{}",
             self.name,
@@ -128,14 +113,5 @@ impl Route {
     /// True where another route takes exactly the same messages.
     pub(crate) fn shadows(&self, later: &Self) -> bool {
         self.target == later.target
-    }
-}
-
-impl Action {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Tokenize { .. } => "tokenize",
-            Self::Detokenize => "detokenize",
-        }
     }
 }

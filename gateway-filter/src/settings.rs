@@ -1,6 +1,7 @@
 //! Owns the configuration: [`Settings`] as meant. `settings/raw.rs` is the file as written; after
 //! `Settings::parse` nothing checks again.
 
+mod field;
 mod proxy;
 mod raw;
 mod route;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use http::Uri;
 
+use crate::body::xml::XmlPathError;
 use crate::path::PathError;
 use crate::route::{Route, TemplateFault};
 use crate::scan::Bounds;
@@ -169,12 +171,51 @@ pub enum RouteFault {
     /// An empty domain, purpose or class.
     #[error("`{0}` must not be empty")]
     Empty(&'static str),
+    /// Not one place, or none.
+    #[error(
+        "a field is found by exactly one of `field`, `form`, `csv`, `xml`, `part`, `query`, `segment`, `header`"
+    )]
+    Place,
+    /// A path into XML.
+    #[error("xml `{path}`: {fault}")]
+    Xml {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        fault: XmlPathError,
+    },
+    /// A place that only requests have.
+    #[error("`{0}` is a place in requests alone")]
+    RequestOnly(&'static str),
+    /// A segment that the path template does not name once.
+    #[error("segment `{0}`: the route's `path` must have `{{{0}}}` once")]
+    Segment(String),
+    /// A header that can't be a field.
+    #[error("header `{0}` can't be a field: it is no header's name, or the gateway's own")]
+    Header(String),
+    /// A column number.
+    #[error("csv columns count from 1")]
+    Column,
+    /// A setting that means nothing there.
+    #[error("field `{field}`: `{setting}` means nothing there, remove it")]
+    Unused {
+        /// The field's place.
+        field: String,
+        /// The setting.
+        setting: &'static str,
+    },
+    /// Something that can't be dropped without leaving nothing behind.
+    #[error("field `{0}` can't be dropped: it is a whole document, or part of the path")]
+    DropWhole(String),
     /// Both actions in one direction.
-    #[error("the {0} both tokenizes and detokenizes: one direction has one action")]
+    #[error("the {0} both tokenizes and detokenizes: one direction asks the vault for one thing")]
     Mixed(&'static str),
     /// No class where one is needed.
     #[error("field `{0}` is tokenized and needs a `class`")]
     ClassMissing(String),
+    /// No mask where one is needed.
+    #[error("field `{0}` is masked and needs `mask = {{ keep_first = 1, keep_last = 3 }}`")]
+    MaskMissing(String),
     /// A class where it means nothing.
     #[error("field `{0}` is detokenized: remove its `class`, the vault knows it")]
     ClassUnused(String),

@@ -1,100 +1,144 @@
-//! Owns the exchange of one body's fields: scan, one vault call however many fields, splice.
+//! Owns the exchange of one message's fields: decode, select, one vault call however many fields,
+//! splice, encode.
 
 use api::v1::{DetokenizeRequest, Revealed, TokenizeItem, TokenizeRequest, View};
 use bytes::Bytes;
 
-use super::{Filter, Passage, Rewriting, Vault};
+use super::{Asked, Filter, Rewriting, Vault};
+use crate::body;
+use crate::coding;
 use crate::error::{FilterError, Side, VaultError};
-use crate::field::Field;
-use crate::rewrite::{Replacement, splice};
-use crate::route::{Action, Plan, Route};
-use crate::scan::scan;
+use crate::media::Media;
+use crate::rewrite::{Change, Replacement, splice};
+use crate::route::Act;
+
+/// One value that a rule took, wherever it was found.
+pub(super) struct Taken<'v> {
+    pub(super) rule: usize,
+    pub(super) value: &'v str,
+}
 
 impl<V: Vault> Filter<V> {
     pub(super) async fn exchange(
         &self,
-        passage: &Passage,
-        route: &Route,
-        plan: &Plan,
-        side: Side,
+        asked: &Asked<'_>,
+        media: Media,
         body: Bytes,
     ) -> Result<Rewriting, FilterError> {
-        let fields = scan(&body, &plan.paths, &self.rules.bounds)
+        let side = asked.side;
+        let decoded = coding::decoded(media.coding, &body, asked.route.body_bytes_max)
+            .map_err(|fault| FilterError::Coding(side, fault))?;
+        let plain: &[u8] = decoded.as_deref().unwrap_or(&body);
+        let fields = body::select(media.format, plain, asked.plan, &self.rules.bounds)
             .map_err(|error| FilterError::Body(side, error))?;
-        if fields.is_empty() {
-            return Ok(Rewriting::Unchanged(body));
-        }
-        let texts = match &plan.action {
-            Action::Tokenize { classes } => self.tokens(passage, route, classes, &fields).await?,
-            Action::Detokenize => self.views(passage, route, &fields).await?,
-        };
-        let replacements: Vec<Replacement> = fields
-            .into_iter()
-            .zip(texts)
-            .filter_map(|(field, text)| {
-                Some(Replacement {
-                    span: field.span,
-                    text: text?,
-                })
+        let taken: Vec<Taken<'_>> = fields
+            .iter()
+            .map(|field| Taken {
+                rule: field.rule,
+                value: &field.value,
             })
+            .collect();
+        let changes = self.changes(asked, &taken).await?;
+        let replacements: Vec<Replacement> = fields
+            .iter()
+            .zip(changes)
+            .filter_map(|(field, change)| Some(Replacement::of(field, change?)))
             .collect();
         if replacements.is_empty() {
             return Ok(Rewriting::Unchanged(body));
         }
-        Ok(Rewriting::Rewritten(splice(&body, &replacements).into()))
+        let spliced =
+            splice(plain, &replacements).map_err(|fault| FilterError::Unfit(side, fault))?;
+        let encoded = coding::encoded(media.coding, spliced)
+            .map_err(|fault| FilterError::Coding(side, fault))?;
+        Ok(Rewriting::Rewritten(encoded.into()))
+    }
+
+    /// What becomes of each value, in their order; `None` leaves it.
+    pub(super) async fn changes(
+        &self,
+        asked: &Asked<'_>,
+        taken: &[Taken<'_>],
+    ) -> Result<Vec<Option<Change>>, FilterError> {
+        let mut changes: Vec<Option<Change>> = Vec::with_capacity(taken.len());
+        let mut items = Vec::new();
+        let mut tokens = Vec::new();
+        for field in taken {
+            let mut change = None;
+            match asked.plan.acts.get(field.rule) {
+                Some(Act::Tokenize { class }) => items.push((changes.len(), class, field.value)),
+                Some(Act::Detokenize) => tokens.push((changes.len(), field.value)),
+                Some(Act::Mask(mask)) => change = Some(Change::Text(mask.of(field.value))),
+                Some(Act::Drop) | None => change = Some(Change::Drop),
+            }
+            changes.push(change);
+        }
+        if !items.is_empty() {
+            let texts = self.tokens(asked, &items).await?;
+            for ((place, ..), text) in items.iter().zip(texts) {
+                changes[*place] = Some(Change::Text(text));
+            }
+        }
+        if !tokens.is_empty() {
+            let texts = self.views(asked, &tokens).await?;
+            for ((place, _), text) in tokens.iter().zip(texts) {
+                changes[*place] = text.map(Change::Text);
+            }
+        }
+        Ok(changes)
     }
 
     async fn tokens(
         &self,
-        passage: &Passage,
-        route: &Route,
-        classes: &[String],
-        fields: &[Field<'_>],
-    ) -> Result<Vec<Option<String>>, VaultError> {
-        let items = fields
-            .iter()
-            .map(|field| TokenizeItem {
-                class: classes.get(field.rule).cloned().unwrap_or_default(),
-                value: field.value.clone().into_owned(),
-                ..TokenizeItem::default()
-            })
-            .collect();
+        asked: &Asked<'_>,
+        items: &[(usize, &String, &str)],
+    ) -> Result<Vec<String>, VaultError> {
         let request = TokenizeRequest {
-            domain: route.domain.clone(),
-            items,
+            domain: asked.route.domain.clone(),
+            items: items
+                .iter()
+                .map(|(_, class, value)| TokenizeItem {
+                    class: (*class).clone(),
+                    value: (*value).to_owned(),
+                    ..TokenizeItem::default()
+                })
+                .collect(),
             ..TokenizeRequest::default()
         };
-        let tokens = self.vault.tokenize(request, passage.proof.as_ref()).await?;
+        let proof = asked.passage.proof.as_ref();
+        let tokens = self.vault.tokenize(request, proof).await?;
         // An empty token would erase a value without a trace of it.
-        if tokens.len() != fields.len() || tokens.iter().any(String::is_empty) {
+        if tokens.len() != items.len() || tokens.iter().any(String::is_empty) {
             return Err(VaultError::AnswerMismatch);
         }
-        Ok(tokens.into_iter().map(Some).collect())
+        Ok(tokens)
     }
 
+    /// What the vault shows of each token. A unit that may see nothing of an answer gets it with its
+    /// tokens, which reveal nothing.
     async fn views(
         &self,
-        passage: &Passage,
-        route: &Route,
-        fields: &[Field<'_>],
+        asked: &Asked<'_>,
+        tokens: &[(usize, &str)],
     ) -> Result<Vec<Option<String>>, VaultError> {
         let request = DetokenizeRequest {
-            domain: route.domain.clone(),
-            purpose: passage.purpose.clone().unwrap_or_default(),
-            tokens: fields
+            domain: asked.route.domain.clone(),
+            purpose: asked.passage.purpose.clone().unwrap_or_default(),
+            tokens: tokens
                 .iter()
-                .map(|field| field.value.clone().into_owned())
+                .map(|(_, token)| (*token).to_owned())
                 .collect(),
             ..DetokenizeRequest::default()
         };
-        let items = self
-            .vault
-            .detokenize(request, passage.proof.as_ref())
-            .await?;
-        if items.len() != fields.len() {
-            return Err(VaultError::AnswerMismatch);
+        let proof = asked.passage.proof.as_ref();
+        match self.vault.detokenize(request, proof).await {
+            Ok(items) if items.len() == tokens.len() => items.into_iter().map(revealed).collect(),
+            Ok(_) => Err(VaultError::AnswerMismatch),
+            Err(VaultError::Denied(_)) if asked.side == Side::Response => {
+                Ok(tokens.iter().map(|_| None).collect())
+            }
+            Err(error) => Err(error),
         }
-        items.into_iter().map(revealed).collect()
     }
 }
 

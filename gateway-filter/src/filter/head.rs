@@ -1,12 +1,17 @@
-//! Owns what becomes of a request's head before it goes on.
+//! Owns the exchange of a head's fields: segments of the path, pairs of the query, headers. They are
+//! one vault call of their own, since a head goes on before its body is read.
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-use super::{Filter, Passage, RequestHead, Vault};
-use crate::error::FilterError;
+use super::exchange::Taken;
+use super::{Asked, Filter, Passage, RequestHead, Vault};
+use crate::body::address;
+use crate::error::{FilterError, Side};
+use crate::field::Spelling;
+use crate::rewrite::{Change, Replacement, SpellFault, spell, splice};
 
-/// What changes in a request's head. It has no `Debug`: it may hold what a vault gave.
+/// What changes in a request's head. It has no `Debug`: it holds what a vault gave.
 #[derive(Default)]
 pub struct HeadRewriting {
     /// Headers that do not go on to the upstream.
@@ -33,21 +38,105 @@ impl HeadRewriting {
 }
 
 impl<V: Vault> Filter<V> {
-    /// What becomes of a request's head: what is not for the upstream stays here.
+    /// What becomes of a request's head, before it goes on: what rules take of its path, query and
+    /// headers is rewritten, and what is not for the upstream stays here.
     ///
     /// `head` is the one that was admitted.
-    #[expect(
-        clippy::unused_async,
-        reason = "fields of a head are asked of the vault, as those of a body"
-    )]
     pub async fn request_head(
         &self,
         passage: &Passage,
-        _head: &RequestHead<'_>,
+        head: &RequestHead<'_>,
     ) -> Result<HeadRewriting, FilterError> {
-        Ok(HeadRewriting {
+        let mut rewriting = HeadRewriting {
             without: passage.stays_here(),
             ..HeadRewriting::default()
-        })
+        };
+        let side = Side::Request;
+        let (target, headers) = (head.path, head.headers);
+        let Some((route, plan)) = passage.plan(side).filter(|(_, plan)| plan.reads_head()) else {
+            return Ok(rewriting);
+        };
+        let fields = address::select(target, &plan.segments, &plan.query, &self.rules.bounds)
+            .map_err(|error| FilterError::Body(side, error))?;
+        let lines = lines(&plan.headers, headers)?;
+        let in_target = fields
+            .iter()
+            .map(|field| (field.rule, field.value.as_ref()));
+        let taken: Vec<Taken<'_>> = in_target
+            .chain(lines.iter().map(|(rule, _, value)| (*rule, *value)))
+            .map(|(rule, value)| Taken { rule, value })
+            .collect();
+        let asked = Asked {
+            passage,
+            route,
+            plan,
+            side,
+        };
+        let mut changes = self.changes(&asked, &taken).await?.into_iter();
+        let replacements: Vec<Replacement> = fields
+            .iter()
+            .zip(&mut changes)
+            .filter_map(|(field, change)| Some(Replacement::of(field, change?)))
+            .collect();
+        let unfit = |fault| FilterError::Unfit(side, fault);
+        if !replacements.is_empty() {
+            let spliced = splice(target.as_bytes(), &replacements).map_err(unfit)?;
+            let text = String::from_utf8(spliced).map_err(|_| unfit(SpellFault::Character))?;
+            rewriting.target = Some(text);
+        }
+        rewriting.headers = rewritten(&lines, changes).map_err(unfit)?;
+        Ok(rewriting)
     }
+}
+
+/// A header's line that a rule takes: rule, name, value.
+type Line<'h> = (usize, &'h HeaderName, &'h str);
+
+fn lines<'h>(
+    rules: &'h [(usize, HeaderName)],
+    headers: &'h HeaderMap,
+) -> Result<Vec<Line<'h>>, FilterError> {
+    let mut lines = Vec::new();
+    for (rule, name) in rules {
+        for value in headers.get_all(name) {
+            let text = value
+                .to_str()
+                .map_err(|_| FilterError::HeaderInvalid("that a rule names"))?;
+            if !text.is_empty() {
+                lines.push((*rule, name, text));
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// All lines of the headers of which one changes.
+fn rewritten(
+    lines: &[Line<'_>],
+    changes: impl Iterator<Item = Option<Change>>,
+) -> Result<Vec<(HeaderName, Vec<HeaderValue>)>, SpellFault> {
+    let mut headers: Vec<(HeaderName, Vec<HeaderValue>, bool)> = Vec::new();
+    for ((_, name, value), change) in lines.iter().zip(changes) {
+        // The lines of one header stand together.
+        if headers.last().is_none_or(|(last, ..)| last != *name) {
+            headers.push(((*name).clone(), Vec::new(), false));
+        }
+        let Some((_, all, changes_here)) = headers.last_mut() else {
+            continue;
+        };
+        *changes_here |= change.is_some();
+        let text = match change {
+            None => (*value).to_owned(),
+            Some(Change::Drop) => continue,
+            Some(Change::Text(text)) => text,
+        };
+        let mut spelled = Vec::with_capacity(text.len());
+        spell(&text, Spelling::Header, &mut spelled)?;
+        all.push(HeaderValue::from_bytes(&spelled).map_err(|_| SpellFault::Character)?);
+    }
+    Ok(headers
+        .into_iter()
+        .filter(|(.., changed)| *changed)
+        .map(|(name, values, _)| (name, values))
+        .collect())
 }

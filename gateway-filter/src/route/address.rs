@@ -84,6 +84,8 @@ pub(super) struct Template {
     text: String,
     /// `None` takes any one segment.
     segments: Vec<Option<String>>,
+    /// What the segments that take any are called, by their places.
+    names: Vec<(String, usize)>,
 }
 
 impl Template {
@@ -92,6 +94,12 @@ impl Template {
             return Err(TemplateFault::Path);
         }
         let clean = CleanPath::parse(text).ok_or(TemplateFault::Path)?;
+        let names = (clean.segments.iter().enumerate())
+            .filter_map(|(place, segment)| {
+                let name = segment.strip_prefix('{')?.strip_suffix('}')?;
+                Some((name.to_owned(), place))
+            })
+            .collect();
         let segments = clean
             .segments
             .into_iter()
@@ -100,7 +108,17 @@ impl Template {
         Ok(Self {
             text: text.to_owned(),
             segments,
+            names,
         })
+    }
+
+    /// Where the one segment of this name is, from 0.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        let mut found = self.names.iter().filter(|(found, _)| found == name);
+        match (found.next(), found.next()) {
+            (Some((_, place)), None) => Some(*place),
+            _ => None,
+        }
     }
 
     pub(super) fn takes(&self, path: &CleanPath) -> bool {
@@ -161,6 +179,12 @@ impl CleanPath {
         let segments = inner.split('/').map(clean_segment).collect::<Option<_>>()?;
         Some(Self { segments })
     }
+}
+
+/// A segment's text with its parameters; `None` where it can be read in two ways.
+pub(crate) fn decoded_segment(raw: &str) -> Option<String> {
+    clean_segment(raw)?;
+    String::from_utf8(percent_decoded(raw)?).ok()
 }
 
 fn clean_segment(raw: &str) -> Option<String> {

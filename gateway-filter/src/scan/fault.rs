@@ -1,6 +1,11 @@
-//! Owns what can be wrong with a JSON body, and where. Neither a value nor a key is in it.
+//! Owns what can be wrong with a body, and where. Neither a value nor a key is in it.
 
 use std::fmt;
+
+use crate::body::csv::CsvFault;
+use crate::body::form::FormFault;
+use crate::body::multipart::MultipartFault;
+use crate::body::xml::XmlFault;
 
 /// A body that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +18,7 @@ pub struct ScanError {
 }
 
 impl ScanError {
-    pub(super) fn at(body: &[u8], offset: usize, fault: Fault) -> Self {
+    pub(crate) fn at(body: &[u8], offset: usize, fault: Fault) -> Self {
         Self {
             fault,
             position: Position::of(body, offset),
@@ -48,6 +53,34 @@ impl Position {
             column: before.len() - line_start + 1,
             offset: before.len(),
         }
+    }
+}
+
+/// Places of one body, asked for in its order: each byte is looked at once.
+pub(crate) struct Places<'a> {
+    body: &'a [u8],
+    last: Position,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
+        Self {
+            body,
+            last: Position::of(body, 0),
+        }
+    }
+
+    pub(crate) fn of(&mut self, offset: usize) -> Position {
+        let between = self.body.get(self.last.offset..offset).unwrap_or_default();
+        for byte in between {
+            if *byte == b'\n' {
+                self.last.line += 1;
+                self.last.column = 0;
+            }
+            self.last.column += 1;
+        }
+        self.last.offset += between.len();
+        self.last
     }
 }
 
@@ -118,6 +151,27 @@ pub enum Fault {
         /// The limit.
         fields_max: usize,
     },
+    /// A selected segment of the path that can be read in two ways.
+    #[error("a segment of the path can be read in more than one way")]
+    Segment,
+    /// A form or a query that can't be read.
+    #[error(transparent)]
+    Form(FormFault),
+    /// A CSV body that can't be read.
+    #[error(transparent)]
+    Csv(CsvFault),
+    /// A multipart body that can't be read.
+    #[error(transparent)]
+    Multipart(MultipartFault),
+    /// An XML body that can't be read.
+    #[error(transparent)]
+    Xml(XmlFault),
+    /// A rule's path asks for more work than one document is worth.
+    #[error("selecting the fields takes more steps than a document may cost: simplify the path")]
+    TooCostly,
+    /// Longer than places on the tape can say.
+    #[error("the document is 4 GiB or longer")]
+    TooLong,
     /// A selected field holds something else than a string or null.
     #[error("the field at {path} must be a string")]
     FieldNotAString {

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Bounds, Fault, ScanError, scan};
-use crate::path::Path;
-use crate::rewrite::{Replacement, splice};
+use super::{Bounds, Fault, ScanError, Selection, Takes, scan};
+use crate::rewrite::{Change, Replacement, splice};
 
 const BOUNDS: Bounds = Bounds {
     depth_max: 64,
@@ -15,8 +14,17 @@ const BOUNDS: Bounds = Bounds {
     fields_max: 1_000,
 };
 
-fn paths(texts: &[&str]) -> Vec<Path> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
+fn paths(texts: &[&str]) -> Vec<Selection> {
+    taking(texts, Takes::Text)
+}
+
+fn taking(texts: &[&str], takes: Takes) -> Vec<Selection> {
+    let selection = |(rule, text): (usize, &&str)| Selection {
+        rule,
+        path: text.parse().unwrap(),
+        takes,
+    };
+    texts.iter().enumerate().map(selection).collect()
 }
 
 fn values(body: &str, texts: &[&str]) -> Vec<String> {
@@ -101,6 +109,93 @@ fn a_selected_field_is_a_string_or_null() {
         assert_eq!(refused.position.offset, 5);
     }
     assert_eq!(values(r#"{"a":null}"#, &["$.a"]), [""; 0]);
+}
+
+#[test]
+fn a_number_is_taken_where_the_rule_says_so() {
+    let body = br#"{"a":12345678901234567890,"b":null,"c":"x"}"#;
+    let fields = scan(body, &taking(&["$.*"], Takes::Numbers), &BOUNDS).unwrap();
+    let values: Vec<_> = fields.iter().map(|field| field.value.as_ref()).collect();
+    assert_eq!(values, ["12345678901234567890", "x"]);
+    let change = |text: &str| Change::Text(text.to_owned());
+    let new = [
+        Replacement::of(&fields[0], change("98")),
+        Replacement::of(&fields[1], change("98")),
+    ];
+    let spliced = splice(body, &new).unwrap();
+    assert_eq!(spliced, br#"{"a":98,"b":null,"c":"98"}"#);
+    let fields = scan(body, &taking(&["$.a"], Takes::NumbersAsText), &BOUNDS).unwrap();
+    let spliced = splice(body, &[Replacement::of(&fields[0], change("098"))]).unwrap();
+    assert_eq!(spliced, br#"{"a":"098","b":null,"c":"x"}"#);
+    let refused = scan(br#"{"a":true}"#, &taking(&["$.a"], Takes::Numbers), &BOUNDS);
+    assert!(refused.is_err());
+}
+
+#[test]
+fn what_is_dropped_goes_whole() {
+    let body = r#"{"a":{"id":"1"},"b":[{"id":"2"},{"id":"3"}],"c":null}"#;
+    let without = |texts: &[&str]| {
+        let fields = scan(body.as_bytes(), &taking(texts, Takes::All), &BOUNDS).unwrap();
+        let drops: Vec<_> = fields
+            .iter()
+            .map(|field| Replacement::of(field, Change::Drop))
+            .collect();
+        String::from_utf8(splice(body.as_bytes(), &drops).unwrap()).unwrap()
+    };
+    assert_eq!(without(&["$.a", "$..id"]), r#"{"b":[{},{}],"c":null}"#);
+    assert_eq!(
+        without(&["$.b[0]"]),
+        r#"{"a":{"id":"1"},"b":[{"id":"3"}],"c":null}"#
+    );
+    assert_eq!(
+        without(&["$.b[1]", "$.c"]),
+        r#"{"a":{"id":"1"},"b":[{"id":"2"}]}"#
+    );
+    assert_eq!(without(&["$.*"]), "{}");
+    assert_eq!(without(&["$.c", "$.b[*]"]), r#"{"a":{"id":"1"},"b":[]}"#);
+}
+
+#[test]
+fn keys_are_told_apart_in_small_objects_and_large() {
+    let object = |count: usize, last: &str| {
+        let keys: Vec<String> = (0..count)
+            .map(|n| format!("\"key-number-{n}\":0"))
+            .collect();
+        format!("{{{},{last}:0}}", keys.join(","))
+    };
+    for count in [1, 2, 23, 24, 25, 26, 300] {
+        assert!(scan(object(count, "\"other\"").as_bytes(), &[], &BOUNDS).is_ok());
+        for again in [0, count / 2, count - 1] {
+            let plain = object(count, &format!("\"key-number-{again}\""));
+            assert_eq!(fault(plain), Fault::DuplicateKey, "{count} {again}");
+            let escaped = object(count, &format!("\"key\\u002dnumber-{again}\""));
+            assert_eq!(fault(escaped), Fault::DuplicateKey, "{count} {again}");
+        }
+    }
+    // Nested objects do not see each other's keys.
+    let inner = object(30, "\"x\"");
+    let nested = format!("{{\"a\":{inner},\"b\":{inner},\"x\":0}}");
+    assert!(scan(nested.as_bytes(), &[], &BOUNDS).is_ok());
+}
+
+#[test]
+fn a_path_that_costs_too_much_is_refused() {
+    let body = format!("[{}0]", "0,".repeat(20_000));
+    let paths = paths(&["$[?count($[*]) > 0]"]);
+    let refused = scan(body.as_bytes(), &paths, &BOUNDS).err().unwrap();
+    assert_eq!(refused.fault, Fault::TooCostly);
+    let long = "x".repeat(500_000);
+    let body = format!("{{\"a\":\"{long}\",\"b\":[{}0]}}", "0,".repeat(20_000));
+    for costly in [
+        "$.b[?length($.a) == 1]",
+        "$.b[?$.a == $.a]",
+        "$.b[?search($.a, 'y')]",
+    ] {
+        let refused = scan(body.as_bytes(), &self::paths(&[costly]), &BOUNDS)
+            .err()
+            .unwrap();
+        assert_eq!(refused.fault, Fault::TooCostly, "{costly}");
+    }
 }
 
 #[test]
@@ -381,10 +476,10 @@ proptest! {
         }
         outside.push(body[kept..].to_owned());
         let new: Vec<Replacement> = fields
-            .into_iter()
-            .map(|field| Replacement { span: field.span, text: "TOKEN \"1\"\n".to_owned() })
+            .iter()
+            .map(|field| Replacement::of(field, Change::Text("TOKEN \"1\"\n".to_owned())))
             .collect();
-        let spliced = splice(body.as_bytes(), &new);
+        let spliced = splice(body.as_bytes(), &new).unwrap();
         let spliced = String::from_utf8(spliced).unwrap();
         prop_assert_eq!(&spliced, &outside.join("\"TOKEN \\\"1\\\"\\u000a\""));
         let expected = mark(&tree, "", &places);

@@ -1,5 +1,7 @@
 //! Owns the configuration as it is written: every key, its default, nothing unknown.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -211,6 +213,8 @@ pub(super) struct RawRoute {
     #[serde(default)]
     pub(super) forward_authorization: bool,
     #[serde(default)]
+    pub(super) namespaces: BTreeMap<String, String>,
+    #[serde(default)]
     pub(super) request: Vec<RawField>,
     #[serde(default)]
     pub(super) response: Vec<RawField>,
@@ -220,12 +224,29 @@ fn any() -> String {
     "*".to_owned()
 }
 
+/// Exactly one of the first eight says where the field is.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawField {
-    pub(super) field: String,
+    pub(super) field: Option<String>,
+    pub(super) form: Option<String>,
+    pub(super) csv: Option<RawColumn>,
+    pub(super) xml: Option<String>,
+    pub(super) part: Option<String>,
+    pub(super) query: Option<String>,
+    pub(super) segment: Option<String>,
+    pub(super) header: Option<String>,
     pub(super) class: Option<String>,
     pub(super) action: RawAction,
+    pub(super) numbers: Option<RawNumbers>,
+    pub(super) mask: Option<RawMask>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawColumn {
+    Named(String),
+    At(usize),
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -233,4 +254,29 @@ pub(super) struct RawField {
 pub(super) enum RawAction {
     Tokenize,
     Detokenize,
+    Mask,
+    Drop,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawNumbers {
+    Refuse,
+    Keep,
+    Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMask {
+    #[serde(default)]
+    pub(super) keep_first: usize,
+    #[serde(default)]
+    pub(super) keep_last: usize,
+    #[serde(default = "star")]
+    pub(super) with: char,
+}
+
+fn star() -> char {
+    '*'
 }

@@ -27,7 +27,7 @@ fn the_example_is_a_configuration() {
     assert_eq!(settings.rules.body_bytes_max(), 262_144);
     assert_eq!(
         settings.rules.routes()[0].describe(),
-        "payments\t*\tPOST\t/payments/{kind}\tcity\ttokenize 2\tdetokenize 1"
+        "payments\t*\tPOST\t/payments/{kind}\tcity\ttokenize 2, mask 1, drop 1\tdetokenize 1"
     );
     assert_eq!(settings.proxy.unwrap().upstreams, ["http://127.0.0.1:9000"]);
     assert_eq!(settings.ext_proc.listen.port(), 18080);
@@ -128,10 +128,12 @@ fn field_rules_are_checked() {
     let token = |path: &str| format!("field = \"{path}\"\nclass = \"c\"\naction = \"tokenize\"");
     let open = "field = \"$.b\"\naction = \"detokenize\"";
     let one = |lines: &str| refusal(&with(&field("request", lines)));
-    assert!(one(&token("$.a[?@.b]")).contains("field `$.a[?@.b]`, character 5: filters"));
+    assert!(one(&token("$.a[?@.b==]")).contains("field `$.a[?@.b==]`, character 11: expected"));
     assert!(one("field = \"$.a\"\naction = \"tokenize\"").contains("needs a `class`"));
     assert!(one(&format!("{open}\nclass = \"c\"")).contains("remove its `class`"));
-    assert!(one("field = \"$.a\"\naction = \"mask\"").contains("unknown variant `mask`"));
+    assert!(one("field = \"$.a\"\naction = \"mask\"").contains("needs `mask"));
+    let hash = "field = \"$.a\"\naction = \"hash\"";
+    assert!(one(hash).contains("unknown variant `hash`"));
     let twice = field("request", &token("$.a")) + &field("request", &token("$['a']"));
     assert!(refusal(&with(&twice)).contains("field `$['a']` comes twice"));
     let mixed = field("response", &token("$.a")) + &field("response", open);
@@ -140,4 +142,71 @@ fn field_rules_are_checked() {
         .map(|n| field("request", &token(&format!("$.a{n}"))))
         .collect();
     assert!(refusal(&with(&many)).contains("more than 64 fields"));
+}
+
+#[test]
+fn places_are_checked() {
+    let field = |side: &str, lines: &str| format!("[[route.{side}]]\n{lines}\n");
+    let token = |place: &str| format!("{place}\nclass = \"c\"\naction = \"tokenize\"");
+    let one = |lines: &str| refusal(&with(&field("request", lines)));
+    let answer = |lines: &str| refusal(&with(&field("response", lines)));
+    assert!(one("class = \"c\"\naction = \"tokenize\"").contains("exactly one of"));
+    assert!(one(&token("form = \"a\"\nquery = \"a\"")).contains("exactly one of"));
+    assert!(one(&token("form = \" \"")).contains("must not be empty"));
+    assert!(one(&token("csv = 0")).contains("count from 1"));
+    assert!(one(&token("xml = \"a\"")).contains("xml `a`: a path into XML is"));
+    assert!(one(&token("xml = \"/p:a\"")).contains("not in the route's `namespaces`"));
+    assert!(one(&token("segment = \"id\"")).contains("must have `{id}` once"));
+    assert!(answer(&token("query = \"a\"")).contains("`query` is a place in requests alone"));
+    assert!(answer(&token("segment = \"a\"")).contains("in requests alone"));
+    assert!(answer(&token("header = \"x-a\"")).contains("in requests alone"));
+    for header in ["host", "Authorization", "a b", "content-type"] {
+        let text = one(&token(&format!("header = \"{header}\"")));
+        assert!(text.contains("can't be a field"), "{header}: {text}");
+    }
+    for place in [
+        "form = \"a\"",
+        "csv = 1",
+        "xml = \"//a\"",
+        "part = \"a\"",
+        "query = \"a\"",
+        "header = \"x-a\"",
+    ] {
+        let twice = field("request", &token(place)) + &field("request", &token(place));
+        assert!(refusal(&with(&twice)).contains("comes twice"), "{place}");
+    }
+}
+
+#[test]
+fn actions_are_checked() {
+    let one = |lines: &str| refusal(&with(&format!("[[route.request]]\n{lines}\n")));
+    assert!(one("field = \"$\"\naction = \"drop\"").contains("can't be dropped"));
+    assert!(
+        one("field = \"$.a\"\naction = \"drop\"\nclass = \"c\"").contains("`class` means nothing")
+    );
+    assert!(
+        one("field = \"$.a\"\naction = \"drop\"\nnumbers = \"keep\"")
+            .contains("`numbers` means nothing")
+    );
+    assert!(
+        one("form = \"a\"\naction = \"detokenize\"\nnumbers = \"keep\"")
+            .contains("`numbers` means")
+    );
+    let mask = "action = \"mask\"\nmask = { keep_first = 1 }";
+    assert!(
+        one(&format!("field = \"$.a\"\n{mask}\nnumbers = \"keep\"")).contains("`numbers` means")
+    );
+    assert!(one("field = \"$.a\"\naction = \"detokenize\"\nmask = {}").contains("`mask` means"));
+    assert!(
+        one("field = \"$.a\"\naction = \"mask\"\nmask = { keep = 1 }").contains("unknown field")
+    );
+    let both = format!(
+        "[[route.request]]\nfield = \"$.a\"\n{mask}\n[[route.request]]\nform = \"b\"\naction = \"drop\"\n"
+    );
+    let settings = parse(&with(&both)).unwrap();
+    assert!(
+        settings.rules.routes()[0]
+            .describe()
+            .ends_with("mask 1, drop 1\t-")
+    );
 }

@@ -134,7 +134,7 @@ async fn check_prints_the_routes_or_says_what_is_wrong() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(lines.len(), 5);
+    assert_eq!(lines.len(), 6);
     assert_eq!(lines[0][0], "ROUTE");
     assert_eq!(
         lines[1][..5],
@@ -144,7 +144,7 @@ async fn check_prints_the_routes_or_says_what_is_wrong() {
 
     let wrong = std::fs::read_to_string(&file)
         .unwrap()
-        .replace("$.name", "$.name[1:2]");
+        .replace("$.name", "$.name[1:2");
     std::fs::write(&file, wrong).unwrap();
     let output = program()
         .args(["check", "--config"])
@@ -154,5 +154,93 @@ async fn check_prints_the_routes_or_says_what_is_wrong() {
         .unwrap();
     assert!(!output.status.success());
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("route `import`: field `$.name[1:2]`") && text.contains("slices"));
+    assert!(text.contains("route `import`: field `$.name[1:2`") && text.contains("a slice"));
+}
+
+/// The program's stdout; it must succeed.
+async fn printed(folder: &Path, arguments: &[&str]) -> String {
+    let output = program()
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .await
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn check_against_a_sample_prints_what_would_be_replaced_and_no_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = start(TurningVault::default(), folder.path()).await;
+    write_settings(folder.path(), vault, "127.0.0.1:1".parse().unwrap());
+    let body = "{\"payer\":{\n \"national_id\":\"A123456789\"},\"items\":[{\"pan\":\"41\"}]}";
+    std::fs::write(folder.path().join("sample.json"), body).unwrap();
+    let check = ["check", "filter.toml", "--against", "sample.json"];
+    let text = printed(folder.path(), &check).await;
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0][..3], ["LINE", "COLUMN", "FIELD"]);
+    let first = [
+        "2",
+        "16",
+        "$.payer.national_id",
+        "10",
+        "tokenize",
+        "national-id",
+    ];
+    assert_eq!(lines[1], first);
+    assert_eq!(lines[2][2..], ["$.items[*].pan", "2", "tokenize", "pan"]);
+    assert!(!text.contains("A123456789"));
+    let rewritten = printed(folder.path(), &[&check[..], &["--rewritten"]].concat()).await;
+    assert_eq!(
+        rewritten,
+        body.replace("A123456789", "TOKEN").replace("41", "TOKEN")
+    );
+
+    std::fs::write(folder.path().join("sample.json"), "{\"a\":1,\"a\":2}").unwrap();
+    let output = program()
+        .args(check)
+        .current_dir(folder.path())
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("an object has the same key twice"), "{text}");
+}
+
+#[tokio::test]
+async fn discover_proposes_what_check_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = start(TurningVault::default(), folder.path()).await;
+    write_settings(folder.path(), vault, "127.0.0.1:1".parse().unwrap());
+    let sample = "{\"who\":{\"idno\":\"A123456789\"},\"amount\":7}";
+    std::fs::write(folder.path().join("one.json"), sample).unwrap();
+    std::fs::write(folder.path().join("two.form"), "mail=a%40example.tw").unwrap();
+    let discover = [
+        "discover", "one.json", "two.form", "--path", "/sent", "--domain", "town",
+    ];
+    let proposal = printed(folder.path(), &discover).await;
+    let settings = std::fs::read_to_string(folder.path().join("filter.toml")).unwrap();
+    let vault = settings.split("[[route]]").next().unwrap();
+    std::fs::write(folder.path().join("new.toml"), format!("{vault}{proposal}")).unwrap();
+    let routes = printed(folder.path(), &["check", "new.toml"]).await;
+    assert!(
+        routes.contains("/sent") && routes.contains("town"),
+        "{routes}"
+    );
+    assert!(routes.contains("tokenize 2"), "{routes}");
+}
+
+#[tokio::test]
+async fn bench_says_how_fast_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = ["bench", "--bytes", "2000", "--seconds", "1"];
+    let text = printed(folder.path(), &bench).await;
+    assert_eq!(text.lines().count(), 3);
+    assert!(text.lines().all(|line| line.ends_with(" MB/s")), "{text}");
 }

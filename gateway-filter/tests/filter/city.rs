@@ -75,6 +75,22 @@ forward_authorization = true
 [[route.request]]
 field = "$.id"
 action = "detokenize"
+[[route]]
+name = "notes"
+path = "/notes/{id}"
+domain = "city"
+[[route.request]]
+segment = "id"
+class = "national-id"
+action = "tokenize"
+[[route.request]]
+query = "pan"
+class = "pan"
+action = "tokenize"
+[[route.request]]
+header = "x-name"
+class = "name"
+action = "tokenize"
 "#;
 
 pub(crate) fn settings(limits: &str, proxy: &str) -> Settings {

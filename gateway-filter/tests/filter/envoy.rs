@@ -353,3 +353,17 @@ async fn answers_are_rewritten_kept_or_refused() {
     // Over Envoy's own limit: Envoy closes by itself.
     assert_eq!(huge.status.as_u16(), 500);
 }
+
+#[tokio::test]
+async fn the_upstream_sees_tokens_in_path_and_query() {
+    let city = city(MemoryVault::default(), |_| Response::new(Full::default())).await;
+    let answer = city
+        .send("GET", "/notes/A123456789?a=1&pan=41", "", Version::HTTP_11)
+        .await;
+    assert_eq!(answer.status, 200);
+    let seen = city.upstream.seen.lock().unwrap();
+    assert_eq!(
+        seen[0].head.uri,
+        "/notes/tok-national-id-0?a=1&pan=tok-pan-1"
+    );
+}

@@ -9,9 +9,11 @@
 )]
 
 mod binary;
+mod bodies;
 mod city;
 mod envoy;
 mod ext_proc;
+mod head;
 mod layer;
 mod operations;
 mod pipeline;

@@ -423,3 +423,33 @@ async fn a_shutdown_lets_the_request_under_way_finish() {
     running.server.await.unwrap();
     assert!(TcpStream::connect(running.address).await.is_err());
 }
+
+#[tokio::test]
+async fn the_upstream_sees_tokens_in_path_query_and_headers() {
+    let vault = MemoryVault::default();
+    let upstream = Upstream::echo().await;
+    let running = running(&vault, upstream.address).await;
+    let mut lines = UNIT.to_vec();
+    lines.extend([("x-name", "Li"), ("x-kept", "1"), ("x-name", "Wang")]);
+    let get = ("GET", "/notes/A123456789?a=1&pan=41");
+    let answer = send(&running, get, &lines, "").await;
+    assert_eq!(answer.status, 200);
+    {
+        let seen = upstream.seen.lock().unwrap();
+        assert_eq!(
+            seen[0].head.uri,
+            "/notes/tok-national-id-0?a=1&pan=tok-pan-1"
+        );
+        let names: Vec<_> = seen[0].head.headers.get_all("x-name").iter().collect();
+        assert_eq!(names, ["tok-name-2", "tok-name-3"]);
+        assert_eq!(seen[0].head.headers["x-kept"], "1");
+    }
+    // A value that can't be read as one does not go on.
+    let twice = ("GET", "/notes/A1;x=A123456789");
+    let answer = send(&running, twice, &UNIT, "").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (400, "path-ambiguous".to_owned())
+    );
+    assert_eq!(upstream.requests(), 1);
+}

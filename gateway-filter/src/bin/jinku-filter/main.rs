@@ -1,6 +1,8 @@
 //! `jinku-filter`: starts one of the fronts, or checks a configuration.
 
+mod bench;
 mod cli;
+mod sample;
 mod screen;
 
 use std::io::IsTerminal as _;
@@ -40,11 +42,16 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::ExtProc(front) => serve_ext_proc(front).await,
         Command::Proxy(front) => serve_proxy(front).await,
-        Command::Check { config } => {
-            let (settings, _) = open(&config, &Arc::default())?;
-            screen::routes(&settings.rules)?;
-            Ok(())
+        Command::Check(check) => {
+            let named = check.file.as_ref().or(check.config.as_ref());
+            let config = named.context("name the configuration: check FILE")?;
+            match &check.against {
+                Some(file) => sample::check(&load(config)?.rules, &check, file),
+                None => Ok(screen::routes(&open(config, &Arc::default())?.0.rules)?),
+            }
         }
+        Command::Discover(discover) => sample::discover(&discover),
+        Command::Bench(bench) => bench::run(&bench),
     }
 }
 
@@ -77,6 +84,10 @@ async fn serve_proxy(front: Front) -> anyhow::Result<()> {
     let (_, shutdown) = house.tend();
     proxy.serve(listener, shutdown).await;
     Ok(())
+}
+
+fn load(config: &Path) -> anyhow::Result<Settings> {
+    Settings::load(config).with_context(|| config.display().to_string())
 }
 
 /// What both fronts stand on.
@@ -146,7 +157,7 @@ impl House {
 }
 
 fn open(config: &Path, metrics: &Arc<Metrics>) -> anyhow::Result<(Settings, VaultClient)> {
-    let settings = Settings::load(config).with_context(|| config.display().to_string())?;
+    let settings = load(config)?;
     let vault = VaultClient::counted(&settings.vault, metrics.clone())?;
     Ok((settings, vault))
 }

@@ -1,8 +1,8 @@
-//! Owns what goes to stdout: the routes table of `check`.
+//! Owns what goes to stdout: the tables of `check`, proposals, measurements.
 
 use std::io::{self, Write as _};
 
-use gateway_filter::Rules;
+use gateway_filter::{Found, Rules};
 
 const HEADINGS: [&str; 7] = [
     "ROUTE", "HOST", "METHOD", "PATH", "DOMAIN", "REQUEST", "RESPONSE",
@@ -18,7 +18,33 @@ pub(crate) fn routes(rules: &Rules) -> io::Result<()> {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     }));
-    let widths: Vec<usize> = (0..HEADINGS.len())
+    table(&lines)
+}
+
+/// Prints what a route takes of a sample, and how much.
+pub(crate) fn found(found: &[Found]) -> io::Result<()> {
+    let headings = ["LINE", "COLUMN", "FIELD", "CHARACTERS", "ACTION"];
+    let mut lines = vec![headings.map(str::to_owned).to_vec()];
+    lines.extend(found.iter().map(|found| {
+        vec![
+            found.position.line.to_string(),
+            found.position.column.to_string(),
+            found.place.clone(),
+            found.chars.to_string(),
+            found.action.clone(),
+        ]
+    }));
+    table(&lines)
+}
+
+/// Prints bytes as they are.
+pub(crate) fn bytes(text: &[u8]) -> io::Result<()> {
+    io::stdout().lock().write_all(text)
+}
+
+fn table(lines: &[Vec<String>]) -> io::Result<()> {
+    let columns = lines.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
         .map(|column| {
             lines
                 .iter()

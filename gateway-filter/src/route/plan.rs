@@ -1,0 +1,177 @@
+//! Owns the plan for one direction of a route: what its rules take, by the format in which they find
+//! it, and what becomes of it.
+
+use http::header::HeaderName;
+
+use crate::body::Named;
+use crate::body::address::Place;
+use crate::body::csv::Column;
+use crate::body::xml::XmlRule;
+use crate::media::Format;
+use crate::scan::Selection;
+
+/// What happens to one direction of a message. Rules are named by their place in `acts`.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) acts: Vec<Act>,
+    /// Each rule's place, as the settings spell it.
+    pub(crate) places: Vec<String>,
+    /// For JSON and JSON Lines.
+    pub(crate) json: Vec<Selection>,
+    pub(crate) form: Vec<Named>,
+    pub(crate) csv: Vec<Column>,
+    pub(crate) xml: Vec<XmlRule>,
+    pub(crate) parts: Vec<Named>,
+    pub(crate) query: Vec<Named>,
+    pub(crate) segments: Vec<Place>,
+    pub(crate) headers: Vec<(usize, HeaderName)>,
+}
+
+/// What becomes of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// A value to a token.
+    Tokenize { class: String },
+    /// A token to what the vault grants.
+    Detokenize,
+    /// A value to a few of its characters, here, without the vault.
+    Mask(Mask),
+    /// It goes.
+    Drop,
+}
+
+/// Which characters of a value stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mask {
+    pub(crate) keep_first: usize,
+    pub(crate) keep_last: usize,
+    /// What stands for each of the others.
+    pub(crate) with: char,
+}
+
+impl Mask {
+    /// A value that is too short to hide anything of is hidden whole.
+    pub(crate) fn of(&self, value: &str) -> String {
+        let length = value.chars().count();
+        let shown = self.keep_first + self.keep_last;
+        let (first, last) = if shown < length {
+            (self.keep_first, length - self.keep_last)
+        } else {
+            (0, length)
+        };
+        value
+            .chars()
+            .enumerate()
+            .map(|(at, next)| {
+                if at < first || at >= last {
+                    next
+                } else {
+                    self.with
+                }
+            })
+            .collect()
+    }
+}
+
+impl Act {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Tokenize { .. } => "tokenize",
+            Self::Detokenize => "detokenize",
+            Self::Mask(_) => "mask",
+            Self::Drop => "drop",
+        }
+    }
+
+    /// For people: `tokenize national-id`.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Tokenize { class } => format!("tokenize {class}"),
+            Self::Detokenize | Self::Mask(_) | Self::Drop => self.name().to_owned(),
+        }
+    }
+
+    /// Whether the value must not go on.
+    fn hides(&self) -> bool {
+        match self {
+            Self::Tokenize { .. } | Self::Mask(_) | Self::Drop => true,
+            Self::Detokenize => false,
+        }
+    }
+}
+
+impl Plan {
+    /// Whether a rule looks into the body.
+    pub(crate) fn reads_body(&self) -> bool {
+        [
+            Format::Json,
+            Format::Form,
+            Format::Csv { header: None },
+            Format::Xml,
+        ]
+        .into_iter()
+        .any(|format| self.takes(format))
+            || !self.parts.is_empty()
+    }
+
+    /// Whether a rule looks into the head.
+    pub(crate) fn reads_head(&self) -> bool {
+        !(self.query.is_empty() && self.segments.is_empty() && self.headers.is_empty())
+    }
+
+    /// Whether a rule looks into bodies of this format.
+    pub(crate) fn takes(&self, format: Format) -> bool {
+        match format {
+            Format::Json | Format::JsonLines => !self.json.is_empty(),
+            Format::Form => !self.form.is_empty(),
+            Format::Csv { .. } => !self.csv.is_empty(),
+            Format::Multipart(_) => !self.parts.is_empty(),
+            Format::Xml => !self.xml.is_empty(),
+            Format::Other => false,
+        }
+    }
+
+    /// Whether there is a value that must not go on.
+    pub(crate) fn hides(&self) -> bool {
+        self.acts.iter().any(Act::hides)
+    }
+
+    /// Whether the unit has to say why.
+    pub(crate) fn needs_purpose(&self) -> bool {
+        self.acts.contains(&Act::Detokenize)
+    }
+
+    /// For people: `tokenize 2, mask 1`.
+    pub(crate) fn describe(&self) -> String {
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for act in &self.acts {
+            match counts.iter_mut().find(|(name, _)| *name == act.name()) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((act.name(), 1)),
+            }
+        }
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        counts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_never_shows_a_value_whole() {
+        let mask = Mask {
+            keep_first: 1,
+            keep_last: 3,
+            with: '*',
+        };
+        assert_eq!(mask.of("A123456789"), "A******789");
+        assert_eq!(mask.of("王小明先生"), "王*明先生");
+        assert_eq!(mask.of("ABCD"), "****");
+        assert_eq!(mask.of(""), "");
+    }
+}
