@@ -1,5 +1,5 @@
 //! `jinku-ledger`: the auditor's tool. It reads an archive of a ledger, offline, and writes nothing
-//! but the auditor's own state file. Only `witness` listens, and only builds with that feature have it.
+//! but what the auditor asks for, outside of the archive. Only `witness` listens, and only builds with that feature have it.
 
 mod args;
 mod bench;
