@@ -110,11 +110,18 @@ fn bodies() -> Vec<Row> {
             "media-type-unsupported",
         ),
         (
-            "compressed",
-            "content-encoding: gzip",
+            "compressed in a way that nobody reads here",
+            "content-type: application/json\ncontent-encoding: compress",
             person(ID).into_bytes(),
             415,
             "content-encoding-unsupported",
+        ),
+        (
+            "not compressed as it says",
+            "content-type: application/json\ncontent-encoding: gzip",
+            person(ID).into_bytes(),
+            400,
+            "content-coding-invalid",
         ),
     ]
 }
@@ -127,11 +134,12 @@ fn a_refused_body_stores_nothing_and_never_reaches_the_upstream() {
     let bearer = bearer(&house, "service-counter");
     let url = format!("{}/payments/parking-fee", house.gateway_url());
     for (what, kind, body, status, code) in bodies() {
-        let reply = post_to(&url, &["--header", kind, "--header", &bearer], &body);
+        let mut headers = vec!["--header", &bearer];
+        headers.extend(kind.lines().flat_map(|line| ["--header", line]));
+        let reply = post_to(&url, &headers, &body);
         expect_problem(what, &reply, status, code);
-        let mut chunked = vec!["--header", kind, "--header", &bearer];
-        chunked.extend(["--header", "transfer-encoding: chunked"]);
-        expect_problem(what, &post_to(&url, &chunked, &body), status, code);
+        headers.extend(["--header", "transfer-encoding: chunked"]);
+        expect_problem(what, &post_to(&url, &headers, &body), status, code);
         assert_eq!(house.rows(), 0, "{what}: something was stored");
         assert!(upstream.seen().is_empty(), "{what}: the upstream got it");
     }
