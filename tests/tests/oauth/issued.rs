@@ -221,6 +221,33 @@ fn a_compromised_version_s_tokens_end_and_no_request_signs_with_the_key() {
 }
 
 #[test]
+fn a_key_that_is_switched_off_verifies_nothing_any_more() {
+    let desk = Desk::open(&["ec-unit"]);
+    let house = issuing(&desk);
+    let token = granted("a token", &ask(&house, Some(UNIT), &OWN, &[]));
+    accepted("before", &probe(&house, Some(UNIT), &bearer(&token)));
+    house
+        .officer("key-office", &["disable", "token-signer"])
+        .text();
+    let started = std::time::Instant::now();
+    while probe(&house, Some(UNIT), &bearer(&token)).status == 200 {
+        assert!(started.elapsed().as_secs() < 60, "it still counts");
+        // pacing: the condition above decides, this only spares the processor
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let published = house.curl(None, "/oauth/jwks", &[]).json();
+    assert_eq!(published["keys"], serde_json::json!([]));
+    house
+        .officer("key-office", &["enable", "token-signer"])
+        .text();
+    while probe(&house, Some(UNIT), &bearer(&token)).status != 200 {
+        assert!(started.elapsed().as_secs() < 60, "it does not come back");
+        // pacing: the condition above decides, this only spares the processor
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn login_prints_a_token_for_the_certificate() {
     let desk = Desk::open(&["ec-unit"]);
     let house = issuing(&desk);

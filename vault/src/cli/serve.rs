@@ -21,7 +21,7 @@ use crate::server::{Listener, Vault, deliver, follow, serve_metrics};
 
 /// How often it is looked for refusals to be written down.
 const TALLY_ROUND: Duration = Duration::from_secs(5);
-/// Steps of one round in which nonces are let go.
+/// Steps of one round in which nonces are let go, or spent proofs.
 const NONCE_STEPS_MAX: usize = 1_000;
 
 /// Arguments of `jinku serve`.
@@ -236,9 +236,7 @@ async fn keep_up(vault: Arc<Vault>, interval: Duration) {
         expire_nonces(&vault).await;
         expire_tickets(&vault).await;
         settle_policies(&vault).await;
-        if let Err(error) = vault.engine.forget_proofs().await {
-            tracing::error!(%error, "spent proofs can't be let go");
-        }
+        forget_proofs(&vault).await;
         if let Err(error) = vault.engine.raise_space_warnings().await {
             tracing::error!(%error, "a warning of used-up space has no entry");
         }
@@ -290,6 +288,20 @@ async fn expire_nonces(vault: &Vault) {
             Ok(false) => return,
             Err(error) => {
                 tracing::error!(%error, "expired nonces can't be let go");
+                return;
+            }
+        }
+    }
+}
+
+/// The same of spent proofs: they may not come faster than they go.
+async fn forget_proofs(vault: &Vault) {
+    for _ in 0..NONCE_STEPS_MAX {
+        match vault.engine.forget_proofs().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::error!(%error, "spent proofs can't be let go");
                 return;
             }
         }

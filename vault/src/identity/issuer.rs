@@ -174,6 +174,14 @@ impl Issuer {
         Ok(true)
     }
 
+    /// From now on none of its keys counts, until others are installed.
+    pub fn withdraw(&self) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held.set.take().is_some() {
+            held.epoch += 1;
+        }
+    }
+
     /// To be called when a fetch begins, whoever wished it.
     pub fn fetch_begins(&self, now: Duration) {
         *self.begun() = Some(now);

@@ -28,6 +28,8 @@ pub(super) struct Material {
     pub(super) generation: u64,
     /// First second at which a revocation list says no longer who is revoked.
     pub(super) lists_end: u64,
+    /// First second at which the server's certificate counts no longer.
+    server_ends: u64,
 }
 
 /// The TLS material of a listener, as it is renewed.
@@ -98,7 +100,9 @@ impl LiveTls {
             return Ok(false);
         }
         let material = material(&self.files, self.current().generation + 1)?;
-        if ended(&self.files, self.now())? {
+        // One that has ended takes no valid one's place. Beside one that ended too, it still counts who is revoked.
+        let now = self.now();
+        if material.server_ends <= now && self.current().server_ends > now {
             return Err(ListenError::Ended);
         }
         // They may have been replaced one by one while they were read: what was read must be what was seen.
@@ -149,17 +153,21 @@ fn material(files: &ListenConfig, generation: u64) -> Result<Material, ListenErr
         .build()
         .map_err(|_| ListenError::ClientAuthorities)?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|_| pem(&files.key))?;
+    let chain = certificates(&files.certificate)?;
+    let server_ends = chain.first().and_then(|certificate| not_after(certificate));
+    let server_ends = server_ends.ok_or_else(|| pem(&files.certificate))?;
     // rustls looks whether certificate and key belong together.
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::clone(&verifier))
-        .with_single_cert(certificates(&files.certificate)?, key)?;
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Material {
         config: Arc::new(config),
         verifier,
         generation,
         lists_end,
+        server_ends,
     })
 }
 
@@ -182,14 +190,6 @@ fn lists(files: &ListenConfig) -> Result<Vec<CertificateRevocationListDer<'stati
 fn ends(list: &CertificateRevocationListDer<'_>) -> Option<u64> {
     let (_, list) = CertificateRevocationList::from_der(list).ok()?;
     u64::try_from(list.next_update()?.timestamp()).ok()
-}
-
-/// Whether the server's certificate has ended already.
-fn ended(files: &ListenConfig, now: u64) -> Result<bool, ListenError> {
-    let chain = certificates(&files.certificate)?;
-    let end = chain.first().and_then(|certificate| not_after(certificate));
-    end.map(|end| end <= now)
-        .ok_or_else(|| pem(&files.certificate))
 }
 
 /// First second at which a certificate counts no longer.

@@ -62,6 +62,9 @@ impl Engine {
             .filter(|version| verifies(version.state) && version.number >= record.open_from)
             .map(|version| version.number)
             .collect();
+        if newest.is_empty() {
+            return Err(KeyFault::Compromised.into());
+        }
         let first = newest.len().saturating_sub(VERSIONS_MAX);
         let mut keys = Vec::new();
         for number in newest.split_off(first) {

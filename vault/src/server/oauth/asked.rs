@@ -1,5 +1,7 @@
 //! A request for a token: its form, and what its connection tells.
 
+use std::time::Duration;
+
 use axum::body::to_bytes;
 use axum::extract::Request;
 use http::header::CONTENT_TYPE;
@@ -17,6 +19,9 @@ use crate::server::problem::{OauthFault, Problem};
 
 /// Longest body of a token request, in bytes.
 const BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// How long the body of a token request may take.
+const BODY_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A request for a token, with what its connection tells.
 pub(super) struct TokenRequest<'a> {
@@ -45,7 +50,14 @@ pub(super) async fn read(
             "send content-type: application/x-www-form-urlencoded",
         ));
     }
-    let body = to_bytes(body, BODY_BYTES_MAX).await;
+    let place = endpoint.reading.try_acquire();
+    let place = place.map_err(|_| {
+        let problem = Problem::not_ready("too many ask for tokens at this moment: ask again");
+        OauthFault::new("temporarily_unavailable", problem.after(Some(1)))
+    })?;
+    let body = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, BODY_BYTES_MAX)).await;
+    drop(place);
+    let body = body.map_err(|_| OauthFault::request("the body took longer than 5 seconds"))?;
     let body = body.map_err(|_| OauthFault::request("the body is longer than 32768 bytes"))?;
     let form = Form::parse(&body).map_err(|fault| match fault {
         FormFault::Encoding => {

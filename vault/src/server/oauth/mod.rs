@@ -20,17 +20,25 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 pub(super) use published::{discovery, keys};
 pub(super) use token::{method, token};
 
 pub use issuer_keys::{FetchedIssuer, keep_keys};
 
-use crate::engine::TokenTerms;
+use crate::engine::key::KeyFault;
+use crate::engine::{EngineError, TokenTerms};
 use crate::server::Vault;
 use crate::server::corridor::TOKEN_PATH;
 
 /// So often the vault looks at its own key: a version that was compromised verifies no longer than that.
 const OWN_KEYS_PAUSE: Duration = Duration::from_secs(5);
+
+/// A JWK set without keys.
+const NO_KEYS: &str = r#"{"keys":[]}"#;
+/// Bodies of strangers that are read at once: nobody is known before the form is.
+const READING_MAX: usize = 256;
 
 /// What the token endpoint stands on.
 pub struct TokenEndpoint {
@@ -41,6 +49,8 @@ pub struct TokenEndpoint {
     version: AtomicU32,
     /// Said once, not each time that it is looked at.
     fails: AtomicBool,
+    /// Places for bodies that are being read.
+    reading: Semaphore,
 }
 
 impl TokenEndpoint {
@@ -50,9 +60,10 @@ impl TokenEndpoint {
         Self {
             terms,
             url,
-            keys: RwLock::new(Arc::from(r#"{"keys":[]}"#)),
+            keys: RwLock::new(Arc::from(NO_KEYS)),
             version: AtomicU32::new(0),
             fails: AtomicBool::new(false),
+            reading: Semaphore::new(READING_MAX),
         }
     }
 
@@ -69,6 +80,10 @@ impl TokenEndpoint {
                 if !self.fails.swap(true, Ordering::AcqRel) {
                     tracing::warn!(%error, "the key that signs access tokens can't be used");
                 }
+                // An HSM that is away is waited for. A key that was taken out of use verifies nothing from now on.
+                if taken_out_of_use(&error) {
+                    self.withdraw(vault);
+                }
                 return;
             }
         };
@@ -83,12 +98,28 @@ impl TokenEndpoint {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = jwks.into();
     }
 
+    fn withdraw(&self, vault: &Vault) {
+        if let Some(issuer) = vault.identity.issuer(&self.terms.issuer) {
+            issuer.withdraw();
+        }
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::from(NO_KEYS);
+    }
+
     /// A version that has just signed its first token is known before the token leaves.
     async fn signed_by(&self, vault: &Vault, version: u32) {
         if self.version.swap(version, Ordering::AcqRel) != version {
             self.renew(vault).await;
         }
     }
+}
+
+/// Whether a key is refused for what was decided about it, and not because it can't be had now.
+fn taken_out_of_use(error: &EngineError) -> bool {
+    use KeyFault::{Compromised, Own, State, Usage, Version};
+    let EngineError::Key(fault) = error else {
+        return false;
+    };
+    matches!(fault, State(_) | Version | Compromised | Usage(_) | Own)
 }
 
 /// Keeps the vault's own keys as they stand, for as long as it runs.

@@ -13,6 +13,10 @@ const ROOM_ROWS: u32 = 256;
 impl Writer {
     /// Takes a nonce in the open transaction. Of twins in one group, the second finds the first.
     pub fn take_nonce(&self, row: &NonceRow, now: Timestamp) -> Result<NonceTaken, StoreError> {
+        // It waited until its twin's row may be gone already.
+        if row.expires <= now {
+            return Ok(NonceTaken::Before);
+        }
         let full = |standing: u32| standing >= row.standing_max;
         if full(self.standing_nonces(row)?) {
             forget(&self.connection, now, ROOM_ROWS)?;
@@ -149,6 +153,16 @@ mod tests {
         assert_eq!(taken(&writer, 3, 200, 100), NonceTaken::Before);
         assert_eq!(taken(&writer, 1, 300, 100), NonceTaken::New);
         assert_eq!(taken(&writer, 2, 300, 100), NonceTaken::Full);
+    }
+
+    // One that waited so long that the row of its twin may have gone.
+    #[test]
+    fn a_nonce_is_not_taken_after_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("vault.db")).unwrap();
+        let writer = database.writer().unwrap();
+        assert_eq!(taken(&writer, 1, 100, 100), NonceTaken::Before);
+        assert_eq!(taken(&writer, 1, 100, 99), NonceTaken::New);
     }
 
     // Migrations have numbers, and come in the order in which builds brought them: these two came after later ones.

@@ -2,7 +2,8 @@
 
 use rusqlite::params;
 
-use super::Writer;
+use super::{Reader, Writer};
+use crate::model::Timestamp;
 use crate::store::{ProofWrite, Spent, StoreError};
 
 /// Most that are remembered at once. More are refused until older ones go: a forgotten one would count again.
@@ -44,10 +45,20 @@ impl Writer {
     }
 }
 
+impl Reader {
+    /// Whether a spent proof stands that counts no longer at this time.
+    pub fn has_expired_proof(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.query(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM spent_proof WHERE expires_us <= ?1)";
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row([now.0], |row| row.get(0))?)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
     use crate::store::Database;
 
     fn spend(writer: &Writer, id: u8, expires: u64) -> Spent {
@@ -71,11 +82,15 @@ mod tests {
         let writer = database.writer().unwrap();
         assert_eq!(spend(&writer, 1, 100), Spent::Before);
         assert_eq!(spend(&writer, 2, 200), Spent::Done);
+        let reader = database.reader();
+        let expired = |now| reader.has_expired_proof(Timestamp(now)).unwrap();
+        assert!(!expired(99) && expired(100));
         writer.begin().unwrap();
         writer
             .write_proof(ProofWrite::Forget(Timestamp(100), 10))
             .unwrap();
         writer.commit().unwrap();
+        assert!(!expired(100));
         assert_eq!(spend(&writer, 2, 200), Spent::Before);
         assert_eq!(spend(&writer, 1, 100), Spent::Done);
         assert_eq!(writer.kept_proofs().unwrap(), 2);
