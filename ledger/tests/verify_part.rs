@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use ledger::tile::{entries_path, tile_path};
+use ledger::tile::{entries_path, items_path, tile_path};
 use ledger::verify::{Begin, Class, Code, Options, Resume, verify_archive, verify_watched};
 use ledger::{Report, Trust};
 use support::{Dice, Log, files, put};
@@ -231,6 +231,21 @@ fn a_place_to_go_on_at_is_not_given_once_something_was_found() {
     }
     // A partial bundle at the end is no place between two bundles.
     assert_eq!(place(dir.path(), &log.trust(), 2000), None);
+}
+
+// The first bundle is judged before anyone is told how far the walk came.
+#[test]
+fn a_place_is_not_given_where_the_first_bundle_is_at_fault() {
+    let log = Log::of(2000);
+    let dir = published(&log, &[2000]);
+    assert!(place(dir.path(), &log.trust(), 1024).is_some());
+    let path = dir.path().join(items_path(0, None));
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    fs::write(path, bytes).unwrap();
+    for entries in [256, 512, 1792] {
+        assert_eq!(place(dir.path(), &log.trust(), entries), None, "{entries}");
+    }
 }
 
 #[test]

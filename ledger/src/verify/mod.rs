@@ -171,12 +171,22 @@ fn verify(
         threads: options.threads,
     };
     let (mut walk, mut extent) = begin(archive, trust, &options.begin, &head, &route);
-    walk.run(&route, &mut findings, &mut progress(&route, trust, watch));
+    let before = findings.count();
+    walk.run(
+        &route,
+        &mut findings,
+        &mut progress(&route, trust, before, watch),
+    );
     if extent.first_seq > 0 && !walk.past.pin_holds() {
         // The tiles before do not lead to the pinned checkpoint: only the entries tell why.
         findings = before_walk;
         (walk, extent) = begin(archive, trust, &Begin::First, &head, &route);
-        walk.run(&route, &mut findings, &mut progress(&route, trust, watch));
+        let before = findings.count();
+        walk.run(
+            &route,
+            &mut findings,
+            &mut progress(&route, trust, before, watch),
+        );
     }
 
     let root = judge_root(&walk, &head, trust, &mut findings);
@@ -242,17 +252,16 @@ fn begin<'a>(
     (walk, Extent::default())
 }
 
-/// Tells the one who watches.
+/// Tells the one who watches. `before` is what was found before the walk: another run finds it again.
 fn progress<'a>(
     route: &Route,
     trust: &'a Trust,
+    before: u64,
     watch: &'a mut dyn FnMut(&Progress<'_>),
 ) -> impl FnMut(&Walk<'_>, &Findings) + 'a {
     let size = route.size;
-    let mut clean_at_start = None;
     move |walk, findings| {
-        let found = findings.count();
-        let clean = *clean_at_start.get_or_insert(found) == found;
+        let clean = findings.count() == before;
         let resume = || Resume::of(walk, trust).filter(|_| clean);
         watch(&Progress {
             entries: walk
