@@ -185,7 +185,7 @@ impl AddCheckpoint {
     }
 }
 
-/// The checkpoint of a note that one of the log's keys signed, and the note with the log's lines alone.
+/// The checkpoint of a note that one of the log's keys signed, and the note with one line of each of those alone.
 /// A line that names a key of the log and is not by it spoils the note.
 pub fn signed_by_log(note: &str, log: &WatchedLog) -> Result<(Checkpoint, String), Refused> {
     let parsed = Note::parse(note).map_err(Refused::Checkpoint)?;
@@ -196,7 +196,8 @@ pub fn signed_by_log(note: &str, log: &WatchedLog) -> Result<(Checkpoint, String
     let mut lines = Vec::new();
     for key in &log.keys {
         match parsed.verify(key) {
-            Ok(()) => lines.extend(parsed.lines_of(key)),
+            // One line a key: the same line many times over would make a note too long to be read again.
+            Ok(()) => lines.extend(parsed.lines_of(key).into_iter().take(1)),
             Err(NoteError::Unsigned) => {}
             Err(_) => return Err(Refused::Unsigned),
         }

@@ -257,6 +257,23 @@ fn others_lines_are_not_kept() {
     assert!(eye.cosigns(&log, 9, &eye.ask(&log, 5, 9)));
 }
 
+// Nor is the log's own line kept more than once: the state must be one that a restart reads.
+#[test]
+fn the_logs_own_line_is_kept_once() {
+    let log = Log::of(9);
+    let mut eye = Eye::serving(&[&log]);
+    let mut request = request(&log, 0, 5);
+    let line = request.note.lines().last().unwrap().to_owned() + "\n";
+    let room = ledger::NOTE_BYTES_MAX - request.note.len();
+    request.note += &line.repeat(room / line.len());
+    assert!(eye.cosigns(&log, 5, &eye.post(&request.encode())));
+    let state = fs::read_to_string(eye.dir().join("state")).unwrap();
+    assert_eq!(state.matches(&line).count(), 1);
+    eye.kill();
+    eye.serve();
+    assert!(eye.cosigns(&log, 9, &eye.ask(&log, 5, 9)));
+}
+
 #[test]
 fn what_it_cosigned_binds_it_after_a_kill() {
     let log = Log::of(9);

@@ -93,6 +93,9 @@ impl State {
         note: &str,
         time_s: u64,
     ) -> io::Result<()> {
+        if note.len() > NOTE_BYTES_MAX {
+            return Err(io::Error::other("the note is too long to be read again"));
+        }
         let origin = checkpoint.origin.to_string();
         let last = Last {
             checkpoint,
