@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "test code outside `#[test]` functions")]
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ struct Eye {
     asked_from: Mutex<Vec<u64>>,
     /// How far its clock stands back, in seconds.
     behind_s: AtomicU64,
+    /// How many times more it gives its line.
+    repeats: AtomicUsize,
     /// What it answers in place of a judgement.
     instead: Mutex<Option<Result<WitnessAnswer, String>>>,
 }
@@ -85,7 +87,7 @@ impl Eye {
                 *seen = Some(checkpoint);
                 WitnessAnswer {
                     status: 200,
-                    body: format!("{line}\n"),
+                    body: format!("{line}\n").repeat(1 + self.repeats.load(Ordering::Relaxed)),
                 }
             }
             Err(refused) => WitnessAnswer {
@@ -218,6 +220,22 @@ async fn nothing_is_published_before_it_is_cosigned() {
         cosigned(&published, &Eye::key(), &ANY_TIME),
         Ok(Cosigned::At(_))
     ));
+}
+
+// As many good lines as an answer takes: with all of them the checkpoint would be too long to be read again.
+#[tokio::test]
+async fn of_a_witness_one_line_is_published() {
+    let (folder, eye) = (tempfile::tempdir().unwrap(), Arc::new(Eye::default()));
+    eye.repeats.store(479, Ordering::Relaxed);
+    let desk = Desk::opened(folder.path(), &eye).unwrap();
+    desk.record(2).await;
+    desk.publisher.publish().unwrap();
+    drop(desk);
+    let published = note(folder.path()).unwrap();
+    assert_eq!(published.matches("witness.example/w1").count(), 1);
+    let desk = Desk::opened(folder.path(), &eye).unwrap();
+    desk.record(1).await;
+    assert_eq!(desk.publisher.publish().unwrap().size(), 4);
 }
 
 #[tokio::test]

@@ -178,7 +178,10 @@ impl Press {
             tracing::error!(%witness, %fault, "a witness contradicts this log");
         }
         let lines = collected.lines.into_iter();
-        Ok(lines.fold(note, |note, line| note + &line + "\n"))
+        let note = lines.fold(note, |note, line| note + &line + "\n");
+        // What can't be read again would keep the vault from its next start.
+        ledger::open_checkpoint(&note, &self.standing.key).map_err(PublishError::Unopened)?;
+        Ok(note)
     }
 
     /// Every checkpoint that was ever published stays: an auditor compares them pairwise.

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ledger::tile::TILE_WIDTH;
-use ledger::{Origin, VerifierKey};
+use ledger::{NoteError, Origin, VerifierKey};
 use tokio::sync::watch;
 
 use super::press::{Press, Progress};
@@ -82,6 +82,11 @@ pub enum PublishError {
         /// Who did not, and why.
         faults: String,
     },
+    /// With the witnesses' lines the checkpoint is none any more.
+    #[error(
+        "the checkpoint can't be read again with the witnesses' lines ({0}), so it is not published: see what they answer"
+    )]
+    Unopened(NoteError),
     /// A change of the signing key was broken off, or does not fit the log.
     #[error(
         "the log is being handed over to another signing key: run `jinku ledger rotate-signer` again to the end"
