@@ -12,11 +12,12 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use ledger::tile::entries_path;
 use ledger::verify::{
     Begin, Book, Class, Listing, Options, Resume, compare, published, verify_archive,
 };
 use ledger::{
-    Entry, Item, Receipt, Report, Trust, VerifierKey, decode_items, leaf_hash, moment,
+    Checkpoint, Entry, Item, Receipt, Report, Trust, VerifierKey, decode_items, leaf_hash, moment,
     open_checkpoint, verify_proof, verify_receipt,
 };
 use proptest::collection::vec;
@@ -217,5 +218,39 @@ proptest! {
             prop_assert_eq!(entry.encode().unwrap(), bad.clone());
         }
         prop_assert_ne!(leaf_hash(&bad), leaf_hash(good));
+    }
+}
+
+// One small file, named as the last that a log can have, is no reason to look at each position before it.
+#[test]
+fn a_file_far_away_is_not_walked_to() {
+    let log = Log::of(512);
+    let far = entries_path((1 << 55) - 1, Some(9));
+    let forged = log.sign(
+        &Checkpoint {
+            size: (1 << 63) - 247,
+            ..log.checkpoint(512)
+        }
+        .body(),
+    );
+    for checkpoint in [None, Some(forged)] {
+        let dir = tempdir().unwrap();
+        log.publish(dir.path(), &[512]);
+        put(dir.path(), &far, b"x");
+        match checkpoint {
+            Some(note) => put(dir.path(), "checkpoint", note.as_bytes()),
+            None => fs::remove_file(dir.path().join("checkpoint")).unwrap(),
+        }
+        let options = Options {
+            findings_max: usize::MAX,
+            ..Options::default()
+        };
+        let report = verify_archive(dir.path(), &log.trust(), &options);
+        assert_ne!(report.exit_code, 0);
+        assert_eq!(report.read.entries, 512);
+        let last = report.findings.iter().filter_map(|found| found.seq_last);
+        assert_eq!(last.max(), Some((1 << 63) - 248));
+        let listed = Listing::open(dir.path()).unwrap();
+        assert_eq!(listed.filter(|listed| listed.entry.is_some()).count(), 512);
     }
 }

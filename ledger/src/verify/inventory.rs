@@ -9,6 +9,8 @@ use super::finding::{Finding, Findings};
 use crate::tile::{TILE_WIDTH, entries_path, items_path, tile_path};
 
 const DEPTH_MAX: usize = 12;
+/// Positions without a file that are looked at in any case.
+const GAPS_MAX: u64 = 1024;
 /// Files that may lie beside the log's own.
 const COMPANIONS: [&str; 5] = ["FORMAT.cddl", "README.md", "policy", "signers", "VERIFY.py"];
 
@@ -17,8 +19,10 @@ const COMPANIONS: [&str; 5] = ["FORMAT.cddl", "README.md", "policy", "signers", 
 pub(super) struct Inventory {
     /// The size that the checkpoint states, if there is one.
     size: Option<u64>,
-    /// How many bundle or leaf tile positions have a file.
-    pub(super) bundles: u64,
+    /// One more than the last bundle or leaf tile position that has a file.
+    bundles: u64,
+    /// How many files bundles and leaf tiles have.
+    leaf_files: u64,
     /// The widest partial bundle at the last position, or 256.
     last_width: u64,
     /// The folders of partial files.
@@ -40,6 +44,13 @@ impl Inventory {
     pub(super) fn size(&self) -> u64 {
         let before = self.bundles.saturating_sub(1).saturating_mul(TILE_WIDTH);
         before.saturating_add(self.last_width)
+    }
+
+    /// How many bundle positions are looked at. Anyone can name one small file as the last of 2^55: so no more
+    /// than a walk that the files are worth, with room for gaps.
+    pub(super) fn positions(&self) -> u64 {
+        let worth = self.leaf_files.saturating_mul(2);
+        self.bundles.min(worth.saturating_add(GAPS_MAX))
     }
 
     fn walk(&mut self, archive: &Archive, folder: &str, depth: usize, findings: &mut Findings) {
@@ -79,6 +90,7 @@ impl Inventory {
         if let Some((level, n, width)) = tree_file(path) {
             if path.starts_with("tile/entries/") || path.starts_with("tile/0/") {
                 self.position(n, width);
+                self.leaf_files += 1;
             }
             let hashes = self
                 .size

@@ -69,7 +69,7 @@ impl Listing {
         Ok(Self {
             archive,
             size,
-            bundles: inventory.bundles,
+            bundles: inventory.positions(),
             next: 0,
             items: Items::Skipped,
             bundle: None,

@@ -167,7 +167,7 @@ fn verify(
     let before_walk = findings.clone();
     let route = Route {
         size: stated_size.unwrap_or_else(|| inventory.size()),
-        bundles: inventory.bundles,
+        bundles: inventory.positions(),
         threads: options.threads,
     };
     let (mut walk, mut extent) = begin(archive, trust, &options.begin, &head, &route);

@@ -29,7 +29,7 @@ pub(super) struct Walk<'a> {
 pub(super) struct Route {
     /// How many entries the log has.
     pub(super) size: u64,
-    /// How many bundle positions have files.
+    /// How many bundle positions are looked at.
     pub(super) bundles: u64,
     /// How many threads read.
     pub(super) threads: usize,
@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
     fn rest_missing(&mut self, n: u64, size: u64, findings: &mut Findings) {
         let first = n * TILE_WIDTH;
         let path = entries_path(n, partial(size).filter(|_| size - first < TILE_WIDTH));
-        let message = "not there, and nothing after it";
+        let message = "not there, and next to nothing after it";
         let finding = Finding::new(Code::FileMissing, message).file(&path);
         findings.push(finding.seqs(first, size - 1));
         self.tree = None;
