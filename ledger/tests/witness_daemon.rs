@@ -377,6 +377,19 @@ fn of_two_histories_at_once_one_is_cosigned() {
     }
 }
 
+// Silent peers would take all the connections there are, and the witness with them.
+#[test]
+fn who_says_nothing_is_not_waited_for() {
+    let log = Log::of(5);
+    let eye = Eye::serving(&[&log]);
+    let (_, address) = eye.running.as_ref().unwrap();
+    let mut silent = TcpStream::connect(address).unwrap();
+    silent.set_read_timeout(Some(LONG)).unwrap();
+    let mut heard = Vec::new();
+    silent.read_to_end(&mut heard).unwrap();
+    assert!(eye.cosigns(&log, 5, &eye.ask(&log, 0, 5)));
+}
+
 #[test]
 fn status_says_what_was_cosigned_of_each_log() {
     let (log, mut quiet) = (Log::of(5), Log::of(1));

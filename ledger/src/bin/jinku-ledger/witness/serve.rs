@@ -1,4 +1,4 @@
-//! The wire: HTTP/1.1 and HTTP/2, with TLS 1.3 if wished, bounded in bytes, time and connections.
+//! The wire: HTTP/1.1, with TLS 1.3 if wished, bounded in bytes, time and connections.
 
 use std::future::Future;
 use std::path::Path;
@@ -116,18 +116,13 @@ async fn connection<S>(stream: S, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // One version only: to tell two apart, the builder waits for a first byte without a limit.
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(TIME_MAX)
         .max_buf_size(16 * 1024);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(16)
-        .keep_alive_interval(Some(TIME_MAX))
-        .keep_alive_timeout(TIME_MAX);
     let service = TowerToHyperService::new(router);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     // A peer that went away, or spoke something else, is nobody's news.
@@ -198,6 +193,6 @@ fn acceptor(chain: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(certificates, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
