@@ -318,6 +318,43 @@ fn many_archives_are_verified_at_once_each_with_its_own_key() {
     assert_eq!(code(&one), 3);
 }
 
+// The operator puts a good archive in the place of one that has something to hide.
+#[test]
+fn an_archive_does_not_stand_in_for_another() {
+    let desk = Desk::with(Log::of(300), 300);
+    let (other, second) = (
+        Log::named("bank.example/vault/node-2", 40),
+        tempdir().unwrap(),
+    );
+    let keys = format!("{}\n{}\n", desk.log.key(), other.key());
+    fs::write(desk.own.path().join("keys"), keys).unwrap();
+    let verify = || {
+        let second = second.path().to_str().unwrap();
+        run(&[
+            "verify",
+            desk.dir(),
+            second,
+            "--key-file",
+            &desk.own("keys"),
+        ])
+    };
+    other.publish(second.path(), &[40]);
+    assert_eq!(code(&verify()), 0);
+    desk.log.publish(second.path(), &[300]);
+    let twice = verify();
+    assert_eq!(code(&twice), 64);
+    let said = String::from_utf8(twice.stderr).unwrap();
+    assert!(said.contains("two folders hold the log"), "{said}");
+    Log::named("bank.example/vault/node-3", 40).publish(second.path(), &[40]);
+    let idle = verify();
+    assert_eq!(code(&idle), 64);
+    let said = String::from_utf8(idle.stderr).unwrap();
+    assert!(said.contains(&other.key().to_string()), "{said}");
+    // Whose it is without a checkpoint nothing says: it gets a verdict of its own.
+    fs::remove_file(second.path().join("checkpoint")).unwrap();
+    assert!(![0, 64].contains(&code(&verify())));
+}
+
 #[test]
 fn what_came_since_a_pinned_checkpoint_is_verified_alone() {
     let desk = Desk::with(Log::of(1000), 1000);

@@ -1,5 +1,6 @@
 //! What the auditor brings: keys, names, pinned checkpoints. All of it from outside of the archive.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,13 @@ use ledger::{ANY_TIME, Checkpoint, Origin, Policy, Trust, VerifierKey};
 
 use crate::args;
 use crate::files::read;
-use crate::screen::Screen;
+use crate::screen::{Screen, shown};
 
 /// The keys that the auditor holds.
 pub(crate) struct Keyring {
     held: Vec<VerifierKey>,
+    /// How many of them were named by themselves, and not in a policy, which may list logs of others.
+    named: usize,
     witnessing: Option<Witnessing>,
 }
 
@@ -36,6 +39,7 @@ impl Keyring {
             }
         }
         Ok(Self {
+            named: held.len(),
             held,
             witnessing: None,
         })
@@ -79,6 +83,38 @@ impl Keyring {
             "two keys have the name of this log: pass only the one that it signs with"
         );
         Ok(key.cloned())
+    }
+
+    /// Refuses several archives where one may stand in for another: two of one log, or a key that was named for
+    /// none of them.
+    pub(crate) fn told_apart(&self, dirs: &[&Path], origin: Option<&str>) -> anyhow::Result<()> {
+        if dirs.len() < 2 {
+            return Ok(());
+        }
+        let (mut logs, mut used) = (BTreeSet::new(), Vec::new());
+        let mut unknown = false;
+        for dir in dirs {
+            let Some(stated) = stated_origin(dir) else {
+                // It gets a verdict of its own, and whose key it lacks can't be said.
+                unknown = true;
+                continue;
+            };
+            used.extend(self.trust(dir, origin)?.key);
+            let name = stated.to_string();
+            ensure!(
+                logs.insert(name.clone()),
+                "two folders hold the log `{}`: one was put in another's place",
+                shown(&name)
+            );
+        }
+        let mut named = self.held.iter().take(self.named);
+        let idle = named.find(|key| !unknown && !used.contains(key));
+        if let Some(key) = idle {
+            bail!(
+                "none of these archives is of the key `{key}`: is one missing, or another in its place?"
+            );
+        }
+        Ok(())
     }
 
     /// The trust in the archive in `dir`: its key, and the expected name.

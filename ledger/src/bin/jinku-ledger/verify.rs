@@ -22,6 +22,7 @@ const REPORTS_SCHEMA: &str = "jinku-ledger.reports/1";
 pub(crate) fn run(args: &args::Verify) -> anyhow::Result<u8> {
     let dirs: Vec<&Path> = args.dirs.iter().map(PathBuf::as_path).collect();
     let keys = Keyring::witnessed(&args.keys, &args.witnesses, &dirs)?;
+    keys.told_apart(&dirs, args.origin.as_deref())?;
     let one = dirs.len() == 1;
     ensure!(
         one || args.since.is_none() && args.resume.is_none(),
