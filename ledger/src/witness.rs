@@ -139,8 +139,12 @@ impl AddCheckpoint {
 
     /// The log that it names. No signature is checked.
     pub fn origin(&self) -> Result<Origin, Refused> {
-        let stated = unauthenticated(&self.note).map_err(Refused::Checkpoint)?;
-        Ok(stated.origin)
+        Ok(self.stated()?.origin)
+    }
+
+    /// The checkpoint in it. No signature is checked.
+    pub fn stated(&self) -> Result<Checkpoint, Refused> {
+        unauthenticated(&self.note).map_err(Refused::Checkpoint)
     }
 
     /// Whether it has the size of what was cosigned last, and another root: signed by the log, that is proof of two

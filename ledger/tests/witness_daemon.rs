@@ -293,14 +293,37 @@ fn what_it_cosigned_binds_it_after_a_kill() {
         .unwrap()
         .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
         .collect();
-    // With whatever old size, another root of the same size is proof.
-    assert_eq!(kept.len(), 3);
+    // With whatever old size, another root of the same size is proof; one checkpoint is kept once.
+    assert_eq!(kept.len(), 2);
     for size in [7, 9] {
         assert!(
             kept.iter().any(|text| text.ends_with(&other.note(size))),
             "{size}"
         );
     }
+}
+
+// Whoever has a published checkpoint can send it with a wrong proof, and as often as he likes.
+#[test]
+fn evidence_is_what_shows_something_and_is_kept_once() {
+    let log = Log::of(9);
+    let eye = Eye::serving(&[&log]);
+    let wrong = |old, size, hash| AddCheckpoint {
+        proof: vec![Hash([hash; 32])],
+        ..request(&log, old, size)
+    };
+    let kept = || fs::read_dir(eye.dir().join("evidence")).map_or(0, Iterator::count);
+    // Nothing was cosigned before; then exactly this was.
+    assert_eq!(eye.post(&wrong(0, 7, 0).encode()).status, 422);
+    assert!(eye.cosigns(&log, 7, &eye.ask(&log, 0, 7)));
+    assert_eq!(eye.post(&wrong(7, 7, 0).encode()).status, 422);
+    assert_eq!(kept(), 0);
+    for hash in 0..3 {
+        assert_eq!(eye.post(&wrong(7, 9, hash).encode()).status, 422);
+        assert_eq!(kept(), 1);
+    }
+    assert_eq!(eye.ask(&other_history(), 7, 7).status, 422);
+    assert_eq!(kept(), 2);
 }
 
 #[test]

@@ -14,9 +14,29 @@ use super::key::KeyPair;
 use super::state::State;
 use crate::screen::{Screen, shown};
 
-/// Requests that showed two histories, of all logs together. More are told of and not kept: whoever holds a
-/// log's key could fill the disk.
+/// Checkpoints that are kept of each [`Kind`], of all logs together. More are told of and not kept: whoever holds
+/// a log's key could fill the disk.
 const EVIDENCE_MAX: usize = 256;
+
+/// What a checkpoint shows that a log signed and that is not cosigned. Each is kept apart: of the second kind anyone
+/// can send as many as the log has published.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Two histories: another root for the size that was cosigned last.
+    Fork,
+    /// Two histories, or a wrong proof from what was cosigned last.
+    Unproven,
+}
+
+impl Kind {
+    /// How the names of its files begin.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Fork => "fork-",
+            Self::Unproven => "unproven-",
+        }
+    }
+}
 
 /// Why there is no cosignature.
 pub(super) enum Declined {
@@ -55,18 +75,17 @@ impl Desk {
     /// A request's body to the cosignature's line. Writes files.
     pub(super) fn add_checkpoint(&self, body: &str) -> Result<String, Declined> {
         let request = AddCheckpoint::parse(body)?;
-        let origin = request.origin()?;
-        let log = self.logs.iter().find(|log| log.origin == origin);
+        let stated = request.stated()?;
+        let origin = &stated.origin;
+        let log = self.logs.iter().find(|log| log.origin == *origin);
         let log = log.ok_or(Refused::UnknownLog)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = state.last(origin.as_str());
         let checkpoint = match request.judge(log, seen) {
             Ok(checkpoint) => checkpoint,
             Err(refused) => {
-                let signed = !matches!(refused, Refused::Unsigned | Refused::UnknownLog);
-                let contradicts = seen.is_some_and(|seen| request.contradicts(seen));
-                if refused.is_evidence() || (signed && contradicts) {
-                    self.keep_evidence(body, seen, refused);
+                if let Some(seen) = seen {
+                    self.shown(&request, &stated, seen, refused);
                 }
                 return Err(refused.into());
             }
@@ -101,15 +120,25 @@ impl Desk {
         state.note(named).map(str::to_owned)
     }
 
-    /// The log signed what is kept here: beside what was cosigned before, it is proof of two histories, or
-    /// of a wrong consistency proof.
-    fn keep_evidence(&self, body: &str, seen: Option<&Checkpoint>, refused: Refused) {
+    /// Keeps what shows something beside what was cosigned before, if the log signed it. A proof that is wrong
+    /// for the same checkpoint shows nothing: anyone could have sent it.
+    fn shown(
+        &self,
+        request: &AddCheckpoint,
+        stated: &Checkpoint,
+        seen: &Checkpoint,
+        refused: Refused,
+    ) {
+        let signed = !matches!(refused, Refused::Unsigned | Refused::UnknownLog);
+        let kind = match refused {
+            _ if signed && request.contradicts(seen) => Kind::Fork,
+            Refused::Inconsistent if stated != seen => Kind::Unproven,
+            _ => return,
+        };
         Screen::remark(&format!("REFUSED: {refused}"));
-        let before = seen.map(Checkpoint::body).unwrap_or_default();
-        if let Err(error) = kept(
-            &self.evidence,
-            &format!("{refused}\n\ncosigned before:\n{before}\n{body}"),
-        ) {
+        let (before, sent) = (seen.body(), request.encode());
+        let text = format!("{refused}\n\ncosigned before:\n{before}\n{sent}");
+        if let Err(error) = kept(&self.evidence, kind, stated, &text) {
             Screen::remark(&format!("it can't be kept as evidence: {error}"));
         }
     }
@@ -119,16 +148,27 @@ fn origin_hash(origin: &str) -> String {
     Hash(Sha256::digest(origin).into()).to_string()
 }
 
-fn kept(folder: &Path, text: &str) -> io::Result<()> {
+/// One file for each checkpoint, however often it is sent.
+fn kept(folder: &Path, kind: Kind, stated: &Checkpoint, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let count = fs::read_dir(folder)?.count();
+    let prefix = kind.prefix();
+    let name = Hash(Sha256::digest(stated.body()).into());
+    let path = folder.join(format!("{prefix}{name}.txt"));
+    if path.exists() {
+        return Ok(());
+    }
+    let mut count = 0;
+    for file in fs::read_dir(folder)? {
+        let named = file?.file_name();
+        count += usize::from(named.to_string_lossy().starts_with(prefix));
+    }
     if count >= EVIDENCE_MAX {
         return Err(io::Error::other(
             "there are 256 already: look at them, and move them away",
         ));
     }
-    let time_s = clock::now_s();
-    let mut named = (0..EVIDENCE_MAX).map(|n| folder.join(format!("{time_s}-{n}.txt")));
-    let free = named.find(|path| !path.exists());
-    fs::write(free.ok_or_else(|| io::Error::other("no free name"))?, text)
+    // Whole or absent: one that is there is not written again.
+    let fresh = path.with_extension("new");
+    fs::write(&fresh, text)?;
+    fs::rename(fresh, path)
 }
