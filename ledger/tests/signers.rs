@@ -9,7 +9,7 @@
 mod support;
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use ledger::verify::Options;
+use ledger::verify::{Begin, Options, verify_watched};
 use ledger::{
     Boot, Entry, EntryError, Facts, Hash, NoteError, Operation, Origin, Outcome, Rotation,
     RotationError, Signers, VerifierKey, signature_line, signed_note,
@@ -321,4 +321,103 @@ fn a_retired_key_signs_nothing_more() {
     let (exit, codes) = handed.codes(0);
     assert_eq!(exit, 3);
     assert!(codes.contains(&"signature-missing"), "{codes:?}");
+}
+
+/// What the holder of the first key alone can make: no statement, no note of a later key, and a longer log.
+fn gone_on_alone(handed: &Handed, size: u64) {
+    std::fs::remove_file(handed.dir().join("signers")).unwrap();
+    let one = &handed.keys[0];
+    let notes = (1..=4)
+        .chain([size])
+        .map(|size| one.note(&handed.log, size));
+    let history: String = notes.map(|note| framed_note(&note)).collect();
+    put(handed.dir(), &notes_path(START_US), history.as_bytes());
+    let note = one.note(&handed.log, size);
+    put(handed.dir(), "checkpoint", note.as_bytes());
+}
+
+// Attack 22 again, with the statement taken away: the entry that carries it is still there.
+#[test]
+fn a_retired_key_does_not_go_on_without_the_statement() {
+    let handed = Handed::published(9);
+    gone_on_alone(&handed, 9);
+    assert_eq!(
+        handed.codes(0),
+        (3, vec!["signer-statement", "signer-statement"])
+    );
+    // Just handed over: the statement is an entry, and not in `signers` yet.
+    let handed = Handed::published(4);
+    gone_on_alone(&handed, 4);
+    assert_eq!(handed.codes(0), (0, vec![]));
+}
+
+// A statement that names another place was never in force.
+#[test]
+fn a_statement_at_another_place_hands_over_nothing() {
+    let [one, two] = [1, 2].map(Pair::of);
+    let log = Log::told(9, |seq, entry| {
+        if seq == 4 {
+            let statement = Some(stated(3, &one, &two));
+            entry.facts = Facts {
+                statement,
+                ..Facts::new(Operation::SignerRotate, Outcome::Ok)
+            };
+        }
+    });
+    let log = Log {
+        signer: one.0.clone(),
+        ..log
+    };
+    let archive = tempfile::tempdir().unwrap();
+    log.publish(archive.path(), &[9]);
+    let report = verify_archive(archive.path(), &log.trust(), &Options::default());
+    assert_eq!(report.exit_code, 0, "{:?}", report.findings);
+}
+
+#[test]
+fn a_place_to_resume_at_keeps_the_handovers() {
+    let keys = [1, 2].map(Pair::of);
+    let [one, two] = &keys;
+    let note = stated(3, one, two);
+    let mut log = Log::told(600, |seq, entry| {
+        if seq == 3 {
+            let statement = Some(note.clone());
+            entry.facts = Facts {
+                statement,
+                ..Facts::new(Operation::SignerRotate, Outcome::Ok)
+            };
+        }
+    });
+    log.items[3].clear();
+    log.signer = two.0.clone();
+    let archive = tempfile::tempdir().unwrap();
+    log.publish(archive.path(), &[600]);
+    put(archive.path(), "signers", framed_note(&note).as_bytes());
+    let trust = Trust {
+        key: Some(one.key()),
+        ..Trust::default()
+    };
+    let mut place = None;
+    let options = Options::default();
+    let report = verify_watched(archive.path(), &trust, &options, &mut |progress| {
+        place = progress.resume().or(place.take());
+    });
+    assert_eq!(report.exit_code, 0, "{:?}", report.findings);
+    let options = Options {
+        begin: Begin::Resume(Box::new(place.unwrap())),
+        ..options
+    };
+    let resumed = verify_archive(archive.path(), &trust, &options);
+    assert_eq!((resumed.exit_code, resumed.resumed_at), (0, Some(512)));
+    // The first key goes on alone.
+    std::fs::remove_file(archive.path().join("signers")).unwrap();
+    let alone = one.note(&log, 600);
+    put(archive.path(), "checkpoint", alone.as_bytes());
+    put(
+        archive.path(),
+        &notes_path(START_US),
+        framed_note(&alone).as_bytes(),
+    );
+    let resumed = verify_archive(archive.path(), &trust, &options);
+    assert_eq!((resumed.exit_code, resumed.resumed_at), (3, None));
 }

@@ -1,6 +1,8 @@
 //! Checks entry after entry: spelling, index, link, time; and says whether an entry or its tile is at
 //! fault when the two disagree, for the next entry's link is a third witness.
 
+use std::collections::BTreeSet;
+
 use super::code::Code;
 use super::finding::{Finding, Findings};
 use super::part::{Read, Said};
@@ -41,8 +43,19 @@ struct Link {
     stored: Option<Hash>,
 }
 
+/// The keys that the log was handed over to, where the auditor gave one to begin with.
+pub(super) struct Handovers {
+    /// The entries whose statements were followed.
+    pub(super) followed: BTreeSet<u64>,
+    /// How many entries the log has. What its last one states may not be in `signers` yet.
+    pub(super) size: u64,
+}
+
 pub(super) struct Chain {
     origins: Vec<Origin>,
+    handovers: Option<Handovers>,
+    /// Whether the last entry hands over, and was not followed.
+    handing_over: bool,
     before: Option<Link>,
     suspect: Option<Suspect>,
     clock: Option<(u64, Boot)>,
@@ -59,9 +72,11 @@ pub(super) struct Before {
 
 impl Chain {
     /// `origins` are the names that the first entry may be linked to: the expected, the stated.
-    pub(super) fn new(origins: Vec<Origin>) -> Self {
+    pub(super) fn new(origins: Vec<Origin>, handovers: Option<Handovers>) -> Self {
         Self {
             origins,
+            handovers,
+            handing_over: false,
             before: None,
             suspect: None,
             clock: None,
@@ -87,6 +102,11 @@ impl Chain {
         })
     }
 
+    /// Whether the log ends in a handover that was not followed: it must be when the log has more entries.
+    pub(super) fn hands_over(&self) -> bool {
+        self.handing_over
+    }
+
     /// Checks an entry as it was read.
     pub(super) fn entry(&mut self, read: &Read, place: &Place<'_>, findings: &mut Findings) {
         let prev = read.said.as_ref().ok().map(|said| said.prev);
@@ -94,6 +114,7 @@ impl Chain {
         match &read.said {
             Ok(said) => {
                 self.check(said, place, findings);
+                self.check_handover(said, place, findings);
                 self.suspect = Suspect::of(read.leaf, place);
             }
             Err(error) => {
@@ -192,6 +213,23 @@ impl Chain {
                     format!("back by {step} microseconds {run}"),
                 );
             }
+        }
+    }
+
+    /// A key that was retired could take the statement away and go on signing.
+    fn check_handover(&mut self, entry: &Said, place: &Place<'_>, findings: &mut Findings) {
+        let Some(known) = self.handovers.as_ref().filter(|_| entry.hands_over) else {
+            return;
+        };
+        if known.followed.contains(&place.seq) {
+            return;
+        }
+        if place.seq + 1 < known.size {
+            let message = "the entry hands over to another key, and `signers` does not";
+            let finding = Finding::new(Code::SignerStatement, message).file(place.file);
+            findings.push(finding.offset(place.offset).seq(place.seq));
+        } else {
+            self.handing_over = true;
         }
     }
 

@@ -43,7 +43,7 @@ use crate::origin::Origin;
 use crate::signer::Rotation;
 use crate::tile::TILE_WIDTH;
 use archive::Archive;
-use chain::{Before, Chain, Root};
+use chain::{Before, Chain, Handovers, Root};
 use finding::Findings;
 use head::Head;
 use inventory::Inventory;
@@ -219,7 +219,8 @@ fn begin<'a>(
         let stated = head.checkpoint.as_ref().map(|stated| stated.origin.clone());
         let origins = trust.expected_origin().into_iter().chain(stated).collect();
         let now = head.checkpoint.clone().filter(|_| head.authentic);
-        Walk::new(archive, Chain::new(origins), Past::new(archive, trust, now))
+        let chain = Chain::new(origins, handovers(trust, route.size));
+        Walk::new(archive, chain, Past::new(archive, trust, now))
     };
     let mut walk = at_first();
     match begin {
@@ -250,6 +251,13 @@ fn begin<'a>(
         }
     }
     (walk, Extent::default())
+}
+
+/// The handovers that entries are held to. Without a key none is followed.
+fn handovers(trust: &Trust, size: u64) -> Option<Handovers> {
+    let followed = trust.rotations.iter().map(|step| step.seq);
+    let followed = followed.collect();
+    trust.key.as_ref().map(|_| Handovers { followed, size })
 }
 
 /// Tells the one who watches. `before` is what was found before the walk: another run finds it again.

@@ -15,6 +15,7 @@ use crate::entry::view::EntryView;
 use crate::entry::{Batch, Boot, FORMAT, Operation};
 use crate::error::EntryError;
 use crate::hash::{Hash, leaf_hash};
+use crate::signer::Rotation;
 use crate::tile::TILE_WIDTH;
 
 /// Parts that wait for their turn, for each thread; bounds the memory.
@@ -58,6 +59,8 @@ pub(super) struct Said {
     pub(super) operation: Operation,
     pub(super) batch: Option<Batch>,
     pub(super) format_known: bool,
+    /// Whether it carries a statement, for its own place, that hands over to another key.
+    pub(super) hands_over: bool,
 }
 
 impl Part {
@@ -112,8 +115,17 @@ impl Said {
             operation: entry.facts.operation,
             batch: entry.facts.batch,
             format_known: entry.facts.format == Some(FORMAT),
+            hands_over: hands_over(entry),
         }
     }
+}
+
+/// One that both keys did not sign, or that names another place, hands over nothing.
+fn hands_over(entry: &EntryView<'_>) -> bool {
+    let statement = entry.facts.statement;
+    let statement = statement.filter(|_| entry.facts.operation == Operation::SignerRotate);
+    let rotation = statement.and_then(|note| Rotation::open(note).ok());
+    rotation.is_some_and(|rotation| rotation.seq == entry.seq)
 }
 
 fn stated(read: Option<&Read>) -> Stated {

@@ -28,6 +28,8 @@ pub struct Resume {
     boot: Hex<8>,
     monotonic_us: u64,
     pinned: Option<(u64, Hex<32>)>,
+    /// The handovers to other keys that were followed so far: the entry, and the new key.
+    handovers: Vec<(u64, String)>,
     /// Stands for the archived checkpoints that were compared.
     compared: Hex<32>,
     items: u64,
@@ -64,7 +66,7 @@ impl Resume {
         let before = walk.chain.before()?;
         let (time_us, boot) = before.clock?;
         let whole = tree.size() > 0 && tree.size().is_multiple_of(TILE_WIDTH);
-        if !whole || !walk.past.agrees() {
+        if !whole || !walk.past.agrees() || walk.chain.hands_over() {
             return None;
         }
         Some(Self {
@@ -77,6 +79,7 @@ impl Resume {
             boot: Hex(boot.id),
             monotonic_us: boot.monotonic_us,
             pinned: pinned(trust),
+            handovers: handovers(trust, tree.size()),
             compared: Hex(walk.past.compared().0),
             items: walk.items,
             tiles: walk.tiles.read,
@@ -87,6 +90,9 @@ impl Resume {
     pub(super) fn take_up(&self, walk: &mut Walk<'_>, trust: &Trust, size: u64) -> bool {
         let key = trust.key.as_ref().map(ToString::to_string);
         if key.as_ref() != Some(&self.key) || self.pinned != pinned(trust) || self.size > size {
+            return false;
+        }
+        if self.handovers != handovers(trust, self.size) {
             return false;
         }
         let before = Before {
@@ -106,6 +112,14 @@ impl Resume {
         (walk.entries, walk.items, walk.tiles.read) = (self.size, self.items, self.tiles);
         walk.past_is(Hash(self.compared.0))
     }
+}
+
+/// Those among the first `size` entries.
+fn handovers(trust: &Trust, size: u64) -> Vec<(u64, String)> {
+    let followed = trust.rotations.iter().filter(|step| step.seq < size);
+    followed
+        .map(|step| (step.seq, step.new.to_string()))
+        .collect()
 }
 
 fn pinned(trust: &Trust) -> Option<(u64, Hex<32>)> {
