@@ -34,7 +34,7 @@ pub struct AddCheckpoint {
 pub struct WatchedLog {
     /// Its name.
     pub origin: Origin,
-    /// Its keys.
+    /// Its keys, oldest first.
     pub keys: Vec<VerifierKey>,
 }
 
@@ -210,6 +210,17 @@ pub fn signed_by_log(note: &str, log: &WatchedLog) -> Result<(Checkpoint, String
         return Err(Refused::Unsigned);
     }
     Ok((stated, signed_note(parsed.text, &lines)))
+}
+
+/// Whether a key of the log signed `last` that is newer than all that signed `note`: it took over, and the older one
+/// signs no more.
+pub fn signed_by_retired(note: &str, last: &str, log: &WatchedLog) -> bool {
+    newest_signer(note, log) < newest_signer(last, log)
+}
+
+fn newest_signer(note: &str, log: &WatchedLog) -> Option<usize> {
+    let note = Note::parse(note).ok()?;
+    log.keys.iter().rposition(|key| note.verify(key).is_ok())
 }
 
 fn hash(line: &str) -> Result<Hash, Refused> {

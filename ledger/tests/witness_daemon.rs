@@ -326,6 +326,34 @@ fn evidence_is_what_shows_something_and_is_kept_once() {
     assert_eq!(kept(), 2);
 }
 
+// The log changed its key: who holds the old one alone goes on without a cosignature, after a restart too.
+#[test]
+fn a_key_that_was_replaced_signs_no_more() {
+    let old = Log::of(9);
+    let mut new = old.clone();
+    new.signer = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
+    let mut eye = Eye::watching(&[]);
+    let settings = format!(
+        "listen = \"127.0.0.1:0\"\n[[log]]\nkeys = [\"{}\", \"{}\"]\n",
+        old.key(),
+        new.key()
+    );
+    fs::write(eye.dir().join("witness.toml"), settings).unwrap();
+    eye.serve();
+    assert!(eye.cosigns(&old, 5, &eye.ask(&old, 0, 5)));
+    assert!(eye.cosigns(&new, 7, &eye.ask(&new, 5, 7)));
+    assert_eq!(eye.ask(&old, 7, 9).status, 403);
+    eye.kill();
+    eye.serve();
+    assert_eq!(eye.ask(&old, 7, 9).status, 403);
+    // Both together are the new one's.
+    let mut both = request(&new, 7, 8);
+    both.note += old.note(8).lines().last().unwrap();
+    both.note += "\n";
+    assert_eq!(eye.post(&both.encode()).status, 200);
+    assert!(eye.cosigns(&new, 9, &eye.ask(&new, 8, 9)));
+}
+
 #[test]
 fn a_witness_that_forgot_does_not_begin_again() {
     let log = Log::of(5);

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ledger::witness::{AddCheckpoint, Refused, WatchedLog, signed_by_log};
+use ledger::witness::{AddCheckpoint, Refused, WatchedLog, signed_by_log, signed_by_retired};
 use ledger::{ANY_TIME, Checkpoint, Hash};
 use sha2::{Digest as _, Sha256};
 
@@ -90,6 +90,14 @@ impl Desk {
                 return Err(refused.into());
             }
         };
+        let last = state.note(|name| name == origin.as_str());
+        if last.is_some_and(|last| signed_by_retired(&request.note, last, log)) {
+            Screen::remark(&format!(
+                "REFUSED: a key of {} signed that a later one replaced (`keys` name the oldest first)",
+                shown(origin.as_str())
+            ));
+            return Err(Refused::Unsigned.into());
+        }
         let time_s = clock::now_s();
         if !ANY_TIME.contains(&time_s) {
             return Err(Declined::Failed("the witness's clock is wrong"));

@@ -25,7 +25,7 @@ listen = "127.0.0.1:7380"         # IP address and port; port 0 takes a free one
 # The logs that it cosigns, at most 1024: their public keys, as their operators publish them (a Jinku vault: `ledger-key`
 # in its data directory). Get them by a way that the operator of the log's network can't change.
 # [[log]]
-# keys = ["bank.example/vault/node-1+1a2b3c4d+AbCd..."]  # more than one while a log changes its key
+# keys = ["bank.example/vault/node-1+1a2b3c4d+AbCd..."]  # oldest first: once a later key signed, an older one counts no more
 # origin = "bank.example/vault/node-1"                   # default: the keys' name
 "#;
 

@@ -148,7 +148,7 @@ fn read(dir: &Path, logs: &[WatchedLog]) -> anyhow::Result<(Seen, Vec<(u64, Stri
         let Ok((checkpoint, _)) = signed_by_log(note, log) else {
             bail!(
                 "what was cosigned last of `{}` is not signed by any key that the settings name: add the key \
-                 that the log had then, beside its present one",
+                 that the log had then, before its present one",
                 log.origin
             );
         };
