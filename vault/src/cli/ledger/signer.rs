@@ -99,7 +99,7 @@ pub(super) fn rotate(options: &Options) -> anyhow::Result<ExitCode> {
     ));
     screen::line(&new.key.to_string());
     screen::quiet(&format!(
-        "Set hsm.signer_label = \"{}\" and start the vault. Witnesses need the new key beside the old one. Auditors \
+        "Set hsm.signer_label = \"{}\" and start the vault. Witnesses need the new key behind the old one. Auditors \
          go on with the key that they pinned: the archive has the statement that both keys signed.",
         options.to
     ));
@@ -114,9 +114,16 @@ fn stated(
     (old, new): (&Hand, &Hand),
 ) -> anyhow::Result<String> {
     let reader = database.reader();
-    let same = |rotation: &Rotation| rotation.new == new.key && rotation.old == old.key;
-    if let Some((_, note)) = standing(&reader)?.filter(|(rotation, _)| same(rotation)) {
-        return Ok(note);
+    let begun = standing(&reader)?.filter(|(rotation, _)| rotation.old == old.key);
+    if let Some((rotation, note)) = begun {
+        if rotation.new == new.key {
+            return Ok(note);
+        }
+        // Two statements of one key: auditors would hold the first against the log for good.
+        bail!(
+            "the log's last entry hands over to another key already: run this again with the `--to` that it was \
+             begun with, and hand over from that key then"
+        );
     }
     let rotation = Rotation {
         origin: config.ledger.origin.clone(),
@@ -148,7 +155,7 @@ fn stated(
     }
 }
 
-/// The last entry's statement, if it is one.
+/// The last entry's statement, if it is one and names this entry: another hands over nothing.
 fn standing(reader: &Reader) -> anyhow::Result<Option<(Rotation, String)>> {
     let Some(last) = reader.last_entry()? else {
         bail!("there is no log yet: start the vault once");
@@ -157,5 +164,6 @@ fn standing(reader: &Reader) -> anyhow::Result<Option<(Rotation, String)>> {
     let Some(note) = entry.facts.statement else {
         return Ok(None);
     };
-    Ok(Some((Rotation::open(&note)?, note)))
+    let rotation = Rotation::open(&note)?;
+    Ok((rotation.seq == entry.seq).then_some((rotation, note)))
 }
