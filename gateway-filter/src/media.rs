@@ -162,17 +162,11 @@ fn format(content_type: &str) -> Format {
     let Some((essence, parameters)) = parsed(content_type) else {
         return Format::Other;
     };
-    let single = |name: &str| {
-        let mut found = parameters.iter().filter(|(found, _)| found == name);
-        match (found.next(), found.next()) {
-            (None, _) => Ok(None),
-            (Some((_, value)), None) => Ok(Some(value.as_str())),
-            (Some(_), Some(_)) => Err(()),
-        }
+    let of = |name: &str| {
+        let mut named = parameters.iter().filter(|(found, _)| found == name);
+        named.next().map(|(_, value)| value.as_str())
     };
-    let Ok(charset) = single("charset") else {
-        return Format::Other;
-    };
+    let charset = of("charset");
     if !charset.is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8")) {
         return Format::Other;
     }
@@ -184,17 +178,20 @@ fn format(content_type: &str) -> Format {
         | "application/x-ndjson"
         | "application/ndjson" => Format::JsonLines,
         "application/x-www-form-urlencoded" => Format::Form,
-        "text/csv" => match single("header") {
-            Ok(None) => Format::Csv { header: None },
-            Ok(Some("present")) => Format::Csv { header: Some(true) },
-            Ok(Some("absent")) => Format::Csv {
+        "text/csv" => match of("header") {
+            None => Format::Csv { header: None },
+            Some("present") => Format::Csv { header: Some(true) },
+            Some("absent") => Format::Csv {
                 header: Some(false),
             },
-            _ => Format::Other,
+            Some(_) => Format::Other,
         },
-        "multipart/form-data" => single("boundary")
-            .ok()
-            .flatten()
+        // Some servers look for `boundary=` anywhere in the line.
+        "multipart/form-data" => of("boundary")
+            .filter(|_| {
+                let known = |name: &str| ["boundary", "charset"].contains(&name);
+                parameters.iter().all(|(name, _)| known(name))
+            })
             .and_then(Boundary::new)
             .map_or(Format::Other, Format::Multipart),
         "application/xml" | "text/xml" => Format::Xml,
@@ -208,35 +205,52 @@ fn format(content_type: &str) -> Format {
 
 /// Type and parameters (RFC 9110 §8.3.1); `None` where they can be read in two ways.
 fn parsed(content_type: &str) -> Option<(String, Vec<(String, String)>)> {
-    let (essence, mut rest) = content_type.split_once(';').unwrap_or((content_type, ""));
-    let mut parameters = Vec::new();
-    while !rest.trim().is_empty() {
-        let (name, after) = rest.split_once('=').unwrap_or((rest, ""));
-        let name = name.trim().to_ascii_lowercase();
-        let value;
-        if let Some(quoted) = after.strip_prefix('"') {
-            let (inner, after) = quoted.split_once('"')?;
-            if inner.contains('\\') {
-                return None;
-            }
-            value = inner.to_owned();
-            let after = after.trim_start();
-            rest = match after.strip_prefix(';') {
-                Some(more) => more,
-                None if after.is_empty() => "",
-                None => return None,
-            };
-        } else {
-            let (plain, after) = after.split_once(';').unwrap_or((after, ""));
-            value = plain.trim().to_owned();
-            rest = after;
+    let (essence, rest) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let essence = essence.trim_matches(BLANKS).to_ascii_lowercase();
+    let (kind, subtype) = essence.split_once('/')?;
+    let parameters = parameters(rest)?;
+    let plain = is_token(kind) && is_token(subtype);
+    let escaped = parameters.iter().any(|(_, value)| value.contains('\\'));
+    (plain && !escaped).then_some((essence, parameters))
+}
+
+/// Optional white space (RFC 9110 §5.6.3).
+pub(crate) const BLANKS: [char; 2] = [' ', '\t'];
+
+/// `name=value` and `name="value"` between `;` (RFC 9110 §5.6.6), names in lower case and each once.
+/// `None` where servers read otherwise: a name or a bare value that is no token, an escaped quote,
+/// `name*=`.
+pub(crate) fn parameters(mut rest: &str) -> Option<Vec<(String, String)>> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    loop {
+        rest = rest.trim_start_matches(BLANKS);
+        if rest.is_empty() {
+            return Some(found);
         }
-        if name.contains('*') {
+        let (name, after) = rest.split_once('=')?;
+        let (value, after) = match after.strip_prefix('"') {
+            Some(quoted) => quoted
+                .split_once('"')
+                .filter(|(text, _)| !text.ends_with('\\'))?,
+            None => Some(after.split_at(after.find(';').unwrap_or(after.len())))
+                .filter(|(text, _)| is_token(text))?,
+        };
+        let name = name.to_ascii_lowercase();
+        if !is_token(&name) || name.contains('*') || found.iter().any(|(seen, _)| *seen == name) {
             return None;
         }
-        parameters.push((name, value));
+        found.push((name, value.to_owned()));
+        let after = after.trim_start_matches(BLANKS);
+        rest = after
+            .strip_prefix(';')
+            .or_else(|| after.is_empty().then_some(""))?;
     }
-    Some((essence.trim().to_ascii_lowercase(), parameters))
+}
+
+/// A token (RFC 9110 §5.6.2), without `'`, which PHP takes for a quote.
+pub(crate) fn is_token(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -277,6 +291,19 @@ mod tests {
             "multipart/form-data",
             "multipart/form-data; boundary=",
             "multipart/form-data; boundary=a; boundary=b",
+            "multipart/form-data; boundary=a; x; boundary=b",
+            "multipart/form-data; boundary=a,b",
+            "multipart/form-data; boundary=a b",
+            "multipart/form-data; boundary='a'",
+            "multipart/form-data; x-boundary=a; boundary=b",
+            "multipart/form-data; x=\"boundary=a\"; boundary=b",
+            "multipart/form-data; boundary= a",
+            "multipart/form-data; boundary =a",
+            "application/json; x; charset=utf-7",
+            "application/json; charset=utf-8,utf-7",
+            "application/json; charset =utf-7",
+            "text/plain, application/x+json",
+            "text/csv; header=present,absent",
             "multipart/form-data; boundary=\"a\\b\"",
             "text/csv; header=maybe",
         ] {

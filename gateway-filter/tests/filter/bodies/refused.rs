@@ -118,6 +118,10 @@ const ROWS: &[Row] = &[
     ("text/plain", b"{\"id\":\"a\"}", 415, "media-type-unsupported"),
     ("application/json; charset=utf-16", b"{\"id\":\"a\"}", 415, "media-type-unsupported"),
     ("multipart/form-data", b"--b1--", 415, "media-type-unsupported"),
+    ("multipart/form-data; x-boundary=b1; boundary=b2", b"--b2--", 415, "media-type-unsupported"),
+    ("multipart/form-data; boundary=b1; x; boundary=b2", b"--b2--", 415, "media-type-unsupported"),
+    ("multipart/form-data; boundary=b1,b2", b"--b1,b2--", 415, "media-type-unsupported"),
+    ("application/json; x; charset=utf-7", b"{\"id\":\"a\"}", 415, "media-type-unsupported"),
     ("multipart/mixed; boundary=b1", b"--b1--", 415, "media-type-unsupported"),
     ("", b"{\"id\":\"a\"}", 415, "media-type-unsupported"),
     // A body that is not what it says.
