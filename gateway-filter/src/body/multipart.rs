@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{Named, keep, rule};
 use crate::field::{Field, Spelling};
-use crate::media::Boundary;
+use crate::media::{self, BLANKS, Boundary};
 use crate::scan::{Bounds, Fault, ScanError};
 
 /// Most bytes of a part's headers.
@@ -141,7 +141,7 @@ fn head(part: &[u8]) -> Result<Head, MultipartFault> {
             return Err(MultipartFault::Header);
         }
         let header = header.to_ascii_lowercase();
-        let value = value.trim();
+        let value = value.trim_matches(BLANKS);
         match header.as_str() {
             "content-disposition" => name = Some(disposition(value)?),
             "content-transfer-encoding" => {
@@ -177,31 +177,15 @@ fn control(next: char) -> bool {
 
 /// The one `name` of `form-data; name="…"; filename="…"`.
 fn disposition(value: &str) -> Result<String, MultipartFault> {
-    let (kind, mut rest) = value.split_once(';').unwrap_or((value, ""));
-    if !kind.trim().eq_ignore_ascii_case("form-data") {
+    let (kind, rest) = value.split_once(';').unwrap_or((value, ""));
+    let kind = kind.trim_end_matches(BLANKS);
+    if !kind.eq_ignore_ascii_case("form-data") {
         return Err(MultipartFault::Disposition);
     }
-    let mut name = None;
-    let mut seen = Vec::new();
-    while !rest.trim().is_empty() {
-        let (key, after) = rest.split_once('=').ok_or(MultipartFault::Disposition)?;
-        let key = key.trim().to_ascii_lowercase();
-        let (text, after) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').ok_or(MultipartFault::Disposition)?,
-            None => after.split_at(after.find(';').unwrap_or(after.len())),
-        };
-        // `name*=` and backslashes are read in different ways.
-        let odd =
-            key.contains('*') || seen.contains(&key) || (key == "name" && text.contains('\\'));
-        let after = after.trim_start();
-        if odd || !(after.is_empty() || after.starts_with(';')) {
-            return Err(MultipartFault::Disposition);
-        }
-        rest = after.strip_prefix(';').unwrap_or(after);
-        if key == "name" {
-            name = Some(text.to_owned());
-        }
-        seen.push(key);
-    }
-    name.ok_or(MultipartFault::Disposition)
+    media::parameters(rest)
+        .and_then(|parameters| parameters.into_iter().find(|(key, _)| key == "name"))
+        .map(|(_, name)| name)
+        // Some servers take a backslash for an escape, others for itself.
+        .filter(|name| !name.contains('\\'))
+        .ok_or(MultipartFault::Disposition)
 }
