@@ -58,9 +58,10 @@ pub(super) fn select<'a>(
     for part in parts {
         let fault = |fault| ScanError::at(body, part.start, Fault::Multipart(fault));
         let after_line = part.start + delimiter.len() + 2;
-        let head = head(&body[after_line..part.end]).map_err(fault)?;
-        // The CRLF before the next boundary belongs to it.
-        let content = after_line + head.bytes..part.end - 2;
+        // The CRLF before the next boundary belongs to it, and to no head.
+        let end = part.end - 2;
+        let head = head(&body[after_line..end]).map_err(fault)?;
+        let content = after_line + head.bytes..end;
         if head.name == "_charset_" && !body[content.clone()].eq_ignore_ascii_case(b"utf-8") {
             return Err(fault(MultipartFault::Charset));
         }

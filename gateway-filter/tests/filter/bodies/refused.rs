@@ -67,6 +67,7 @@ const ROWS: &[Row] = &[
     (CSV, b"name,id\n\xff,1", 400, "csv-invalid"),
     ("text/csv; header=absent", b"name,id\nLi,1", 400, "csv-invalid"),
     (BOUNDARY, b"", 0, ""),
+    (BOUNDARY, b"--b1\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n--b1--", 400, "multipart-invalid"),
     (BOUNDARY, b"--b1\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\nx", 400, "multipart-invalid"),
     (BOUNDARY, b"--b1\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\nx\r\n--b1", 400, "multipart-invalid"),
     (BOUNDARY, b"x\r\n--b1\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\nx\r\n--b1--", 400, "multipart-invalid"),
