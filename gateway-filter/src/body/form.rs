@@ -71,6 +71,10 @@ pub(crate) fn pairs<'a>(
             Some(equals) => (&pair[..equals], &pair[equals + 1..]),
             None => (pair, &pair[pair.len()..]),
         };
+        // Browsers encode these; raw, they are JSON or XML under a form's name.
+        if spelling == Spelling::Form && name.iter().any(|byte| matches!(byte, b'"' | b'<')) {
+            return Err(at(first, FormFault::Raw));
+        }
         let name = decoded(name).map_err(|fault| at(first, fault))?;
         if name.chars().any(char::is_control) {
             return Err(at(first, FormFault::Name));

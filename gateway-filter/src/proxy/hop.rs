@@ -2,7 +2,8 @@
 
 use http::HeaderMap;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 /// Of one connection only (RFC 9110 §7.6.1).
@@ -19,6 +20,10 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     HeaderName::from_static("http2-settings"),
 ];
 
+/// Never of one connection, whatever the sender lists: the filter set the first two itself, and by the
+/// others the body was read. Whoever gets it must read it in the same way.
+const END_TO_END: [HeaderName; 4] = [HOST, CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING];
+
 /// Takes away what belongs to the connection the message came on.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
@@ -27,8 +32,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        // These two end at the filter, which set them itself, whatever the sender lists.
-        .filter(|name| *name != HOST && *name != CONTENT_LENGTH)
+        .filter(|name| !END_TO_END.contains(name))
         .collect();
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
@@ -51,7 +55,13 @@ mod tests {
     fn what_the_connection_names_stays_on_it() {
         let mut kept = headers(&[
             ("connection", "close, X-Hop"),
-            ("connection", "host"),
+            (
+                "connection",
+                "host, content-length, Content-Type, content-encoding",
+            ),
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+            ("content-length", "7"),
             ("x-hop", "1"),
             ("te", "trailers"),
             ("keep-alive", "timeout=5"),
@@ -59,6 +69,13 @@ mod tests {
             ("x-kept", "2"),
         ]);
         strip_hop_by_hop(&mut kept);
-        assert_eq!(kept, headers(&[("host", "a"), ("x-kept", "2")]));
+        let expected = headers(&[
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+            ("content-length", "7"),
+            ("host", "a"),
+            ("x-kept", "2"),
+        ]);
+        assert_eq!(kept, expected);
     }
 }
