@@ -43,7 +43,8 @@ pub enum Format {
     Form,
     /// `text/csv` (RFC 4180).
     Csv {
-        /// The type says `header=present` or `header=absent`; `None` where it says nothing.
+        /// The type says `header=present` or `header=absent`; `None` where it says nothing. Only the second
+        /// counts: columns can't be named then.
         header: Option<bool>,
     },
     /// `multipart/form-data` (RFC 7578).

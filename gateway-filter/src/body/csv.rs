@@ -13,8 +13,11 @@ pub enum CsvFault {
     /// Not UTF-8.
     #[error("the CSV body is not UTF-8")]
     NotUtf8,
-    /// A quote within a cell that does not start with one, or text after a closing quote.
-    #[error("a quote in a CSV cell must be doubled, and the cell quoted")]
+    /// A quote within a cell that does not start with one, text after a closing quote, or a backslash
+    /// before a quote, which PHP and Spark take for an escape.
+    #[error(
+        "a quote in a CSV cell must be doubled, with no backslash before it, and the cell quoted"
+    )]
     Quote,
     /// A quoted cell that does not end.
     #[error("a quoted CSV cell does not end")]
@@ -79,11 +82,10 @@ pub(crate) fn select<'a>(
     let mut taking = Taking {
         columns,
         rules: Vec::new(),
-        has_header: header.unwrap_or_else(|| {
-            columns
-                .iter()
-                .any(|column| matches!(column.place, Place::Named(_)))
-        }),
+        // The rules say it, not the sender: a first row that he calls a header would pass as it is.
+        has_header: columns
+            .iter()
+            .any(|column| matches!(column.place, Place::Named(_))),
     };
     let mut fields = Vec::new();
     let mut row = Vec::new();
@@ -254,6 +256,9 @@ impl<'a> Reader<'a> {
         loop {
             let run = &self.text[self.at..];
             let length = run.find('"').ok_or(CsvFault::Open)?;
+            if run[..length].ends_with('\\') {
+                return Err(CsvFault::Quote);
+            }
             if text.is_empty() {
                 text = Cow::Borrowed(&run[..length]);
             } else {

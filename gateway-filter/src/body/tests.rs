@@ -30,7 +30,7 @@ fn made_of(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 const CSV: &[&str] = &[
-    "a", "b c", ",", ",", "\"", "\"\"", "\n", "\r\n", "\r", " ", "é", ";",
+    "a", "b c", ",", ",", "\"", "\"\"", "\n", "\r\n", "\r", " ", "é", ";", "\\",
 ];
 const FORM: &[&str] = &[
     "id",

@@ -126,7 +126,8 @@ fn csv(text: &str, out: &mut Vec<u8>) -> Result<(), SpellFault> {
 }
 
 fn csv_quoted(text: &str, out: &mut Vec<u8>) -> Result<(), SpellFault> {
-    if text.contains('\0') {
+    // Some readers take a backslash before a quote for an escape.
+    if text.contains('\0') || text.contains("\\\"") || text.ends_with('\\') {
         return Err(SpellFault::Character);
     }
     out.push(b'"');
@@ -225,6 +226,9 @@ mod tests {
         for (text, spelling) in [
             ("\u{1}", Spelling::XmlText),
             ("\0", Spelling::Csv { quoted: true }),
+            ("a\\", Spelling::Csv { quoted: true }),
+            ("a,b\\", Spelling::Csv { quoted: false }),
+            ("a\\\"b", Spelling::Csv { quoted: false }),
             ("a\r\nx: y", Spelling::Header),
             (" a", Spelling::Header),
         ] {
