@@ -96,6 +96,15 @@ fn lines<'h>(
     rules: &'h [(usize, HeaderName)],
     headers: &'h HeaderMap,
 ) -> Result<Vec<Line<'h>>, FilterError> {
+    // CGI and its heirs read `X_Id` and `X-Id` as one header.
+    let folded = |name: &HeaderName| name.as_str().replace('_', "-");
+    let another_spelling = |name: &HeaderName| {
+        let like = |(_, named): &(usize, HeaderName)| folded(named) == folded(name);
+        rules.iter().all(|(_, named)| named != name) && rules.iter().any(like)
+    };
+    if headers.keys().any(another_spelling) {
+        return Err(FilterError::HeaderInvalid("that a rule names"));
+    }
     let mut lines = Vec::new();
     for (rule, name) in rules {
         for value in headers.get_all(name) {

@@ -275,6 +275,25 @@ async fn a_head_is_read_in_path_query_and_headers() {
 }
 
 #[tokio::test]
+async fn a_header_that_some_servers_take_for_a_ruled_one_is_refused() {
+    let vault = MemoryVault::default();
+    let filter = filter(&vault);
+    for (name, refused) in [("x_id", true), ("x_other", false)] {
+        let headers = headers("text/plain", &[(name, "A1")]);
+        let head = RequestHead {
+            host: "a",
+            method: &Method::GET,
+            path: "/people/1/notes/7",
+            headers: &headers,
+        };
+        let passage = filter.admit(&head).unwrap();
+        let outcome = filter.request_head(&passage, &head).await;
+        let invalid = matches!(outcome, Err(FilterError::HeaderInvalid(_)));
+        assert_eq!(invalid, refused, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_hidden_needs_no_vault_where_it_is_masked_or_dropped() {
     let vault = MemoryVault::default();
     let json = headers("application/json", &[]);
