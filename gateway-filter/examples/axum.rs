@@ -10,11 +10,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::Request;
 use axum::http::HeaderName;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
+use axum::{Router, ServiceExt};
 use gateway_filter::{Filter, FilterLayer, Settings, VaultClient};
+use tower::Layer as _;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,12 +28,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::load(Path::new(&file))?;
     let vault = VaultClient::open(&settings.vault)?;
     let filter = Arc::new(Filter::new(settings.rules, vault));
-    let router = Router::new()
-        .route("/payments/{kind}", post(record))
-        .layer(FilterLayer::new(filter));
+    let router = Router::new().route("/payments/{kind}", post(record));
+    // Around the router: `Router::layer` would come after routing, when `Path` has its segments already.
+    let service = FilterLayer::new(filter).layer(router);
     let listener = tokio::net::TcpListener::bind(&address).await?;
     tracing::info!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router).await?;
+    axum::serve(listener, ServiceExt::<Request>::into_make_service(service)).await?;
     Ok(())
 }
 

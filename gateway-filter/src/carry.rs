@@ -244,6 +244,8 @@ fn rewrite<B>(request: &mut Request<B>, rewriting: &HeadRewriting) -> Result<(),
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query = Some(target.parse().map_err(|_| unfit())?);
     *request.uri_mut() = http::Uri::from_parts(parts).map_err(|_| unfit())?;
+    // A router before the filter keeps what it took from the first target here, segments among it.
+    request.extensions_mut().clear();
     Ok(())
 }
 

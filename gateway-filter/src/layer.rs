@@ -9,7 +9,10 @@
 //! let settings = Settings::load("filter.toml".as_ref())?;
 //! let vault = VaultClient::open(&settings.vault)?;
 //! let layer = FilterLayer::new(Arc::new(Filter::new(settings.rules, vault)));
-//! // With axum: `Router::new().route(…).layer(layer)`; it runs in `examples/axum.rs`.
+//! // With axum, around the whole router: `Router::layer` would come after routing, when `Path` has
+//! // its segments already. It runs in `examples/axum.rs`.
+//! // let service = tower::Layer::layer(&layer, router);
+//! // axum::serve(listener, ServiceExt::<Request>::into_make_service(service)).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -37,6 +40,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// Bodies that no rule reads go through as they are; those that are read are held whole, within the
 /// route's limit. The service must not compress what a route rewrites: the layer asks it not to.
+/// It stands before any router: where it rewrites a request's target, it clears the request's extensions,
+/// in which a router before it would keep segments of the first one.
 pub struct FilterLayer<V> {
     carrier: Arc<Carrier<V>>,
 }
