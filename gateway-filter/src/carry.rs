@@ -16,7 +16,7 @@ use crate::error::{FilterError, Side, UpstreamError};
 use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
 use crate::held::Held;
 use crate::live::Live;
-use crate::media::{Media, OF_THE_FIRST_BODY};
+use crate::media::{self, Media, OF_THE_FIRST_BODY};
 use crate::metrics::{Front, Watched};
 use crate::problem::Problem;
 
@@ -144,7 +144,14 @@ impl<V: Vault> Carrier<V> {
     {
         let (mut head, body) = answer.into_parts();
         let reading = passage.response_reading(&head.headers);
-        let (Reading::Whole { bytes_max, media }, false) = (reading, body.is_end_stream()) else {
+        let empty = body.is_end_stream();
+        if empty && passage.reads_response() {
+            // An answer to HEAD, or a 304: what it tells is of a body that the unit never gets.
+            for name in media::digests() {
+                head.headers.remove(name);
+            }
+        }
+        let (Reading::Whole { bytes_max, media }, false) = (reading, empty) else {
             return Ok(Response::from_parts(head, body.into()));
         };
         let rewriting = self

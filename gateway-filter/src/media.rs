@@ -17,6 +17,12 @@ pub(crate) const OF_THE_FIRST_BODY: [HeaderName; 6] = [
     HeaderName::from_static("repr-digest"),
 ];
 
+/// What tells about a body, without its length: untrue in the head or the trailers of a body that is, or
+/// with another request would be, another.
+pub(crate) fn digests() -> impl Iterator<Item = HeaderName> {
+    (OF_THE_FIRST_BODY.into_iter()).filter(|name| *name != CONTENT_LENGTH)
+}
+
 /// They ask for a compressed or partial answer: the one costs, the other can't be read.
 pub(crate) const HIDING_THE_ANSWER: [HeaderName; 3] = [ACCEPT_ENCODING, RANGE, IF_RANGE];
 

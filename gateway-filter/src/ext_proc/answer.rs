@@ -13,11 +13,11 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
 };
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, HeaderName};
+use http::header::HeaderName;
 
 use crate::error::Side;
 use crate::filter::{HeadRewriting, Rewriting};
-use crate::media::OF_THE_FIRST_BODY;
+use crate::media::{self, OF_THE_FIRST_BODY};
 use crate::problem::Problem;
 
 /// A message's head: pseudo headers apart, the others as a header map.
@@ -184,9 +184,15 @@ fn body_response(side: Side, change: CommonResponse) -> ProcessingResponse {
     })
 }
 
-/// Go on with the trailers as they are.
-pub(super) fn trailers_go_on(side: Side) -> ProcessingResponse {
-    let response = TrailersResponse::default();
+/// Go on with the trailers, without these.
+pub(super) fn trailers_go_on(side: Side, without: &[HeaderName]) -> ProcessingResponse {
+    let mutation = (!without.is_empty()).then(|| HeaderMutation {
+        set_headers: Vec::new(),
+        remove_headers: names(without),
+    });
+    let response = TrailersResponse {
+        header_mutation: mutation,
+    };
     envelope(match side {
         Side::Request => Response::RequestTrailers(response),
         Side::Response => Response::ResponseTrailers(response),
@@ -216,10 +222,7 @@ pub(super) fn refusal(problem: &Problem) -> ProcessingResponse {
 
 /// A new body; Envoy answers 500 where its content-length is not exact.
 fn replacing(body: &Bytes) -> CommonResponse {
-    let untrue: Vec<HeaderName> = OF_THE_FIRST_BODY
-        .into_iter()
-        .filter(|name| *name != CONTENT_LENGTH)
-        .collect();
+    let untrue: Vec<HeaderName> = media::digests().collect();
     let mutation = HeaderMutation {
         set_headers: vec![header("content-length", body.len().to_string())],
         remove_headers: names(&untrue),

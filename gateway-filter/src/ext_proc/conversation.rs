@@ -21,7 +21,7 @@ use crate::error::{FilterError, Side, UpstreamError};
 use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
 use crate::held::Held;
 use crate::live::Live;
-use crate::media::Media;
+use crate::media::{self, Media};
 use crate::metrics::Watched;
 
 /// One side of the message on its way.
@@ -197,11 +197,13 @@ impl<V: Vault> Conversation<V> {
         }
         let reading = passage.response_reading(&head.headers);
         let no_body = message.end_of_stream || self.modes.skips(Side::Response);
-        let (way, answers) = self.begins(
-            Side::Response,
-            (!no_body).then_some(reading),
-            HeadRewriting::default(),
-        );
+        let mut rewriting = HeadRewriting::default();
+        if no_body && passage.reads_response() {
+            // An answer to HEAD, or a 304: what it tells is of a body that the unit never gets.
+            rewriting.without.extend(media::digests());
+        }
+        let reading = (!no_body).then_some(reading);
+        let (way, answers) = self.begins(Side::Response, reading, rewriting);
         self.response = way;
         Ok(Ok(answers))
     }
@@ -246,13 +248,9 @@ impl<V: Vault> Conversation<V> {
 
     async fn trailers(&mut self, side: Side) -> Result<Turn, Status> {
         match std::mem::replace(self.way(side), Way::Over) {
-            Way::Unread => Ok(Ok(vec![answer::trailers_go_on(side)])),
+            Way::Unread => Ok(Ok(vec![answer::trailers_go_on(side, &[])])),
             Way::Parts(gathered, media) => {
-                let answers = self.gathered(side, gathered, media, End::Later).await;
-                Ok(answers.map(|mut answers| {
-                    answers.push(answer::trailers_go_on(side));
-                    answers
-                }))
+                Ok(self.gathered(side, gathered, media, End::Later).await)
             }
             Way::Head | Way::Whole(_) | Way::Over => Err(out_of_order()),
         }
@@ -273,7 +271,7 @@ impl<V: Vault> Conversation<V> {
         Ok(rewriting.map(|rewriting| vec![answer::body_goes_on(side, rewriting)]))
     }
 
-    /// The head that waited, and the body in parts.
+    /// The head that waited, the body in parts, and the trailers where they end it.
     async fn gathered(
         &mut self,
         side: Side,
@@ -284,9 +282,13 @@ impl<V: Vault> Conversation<V> {
         let mut head = std::mem::take(&mut gathered.head);
         let (body, share) = gathered.whole();
         let rewriting = self.rewriting(side, media, body, share).await?;
-        head.without.extend(answer::untrue_of(&rewriting));
+        let untrue = answer::untrue_of(&rewriting);
+        head.without.extend(untrue.iter().cloned());
         let mut answers = vec![answer::head_goes_on(side, &head)];
         answers.extend(answer::parts_go_on(side, &rewriting.into_bytes(), end));
+        if end == End::Later {
+            answers.push(answer::trailers_go_on(side, &untrue));
+        }
         Ok(answers)
     }
 
@@ -316,7 +318,7 @@ impl<V: Vault> Conversation<V> {
                 &HeadRewriting::default(),
             )]),
             Message::ResponseBody(body) => Ok(vec![self.unread(Side::Response, body.clone())]),
-            Message::ResponseTrailers(_) => Ok(vec![answer::trailers_go_on(Side::Response)]),
+            Message::ResponseTrailers(_) => Ok(vec![answer::trailers_go_on(Side::Response, &[])]),
             // In parts, what the unit still sends may have been on its way: it goes nowhere.
             Message::RequestBody(_) | Message::RequestTrailers(_)
                 if self.modes.streams(Side::Request) =>

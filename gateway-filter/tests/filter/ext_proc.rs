@@ -193,12 +193,14 @@ async fn an_answer_that_is_no_json_or_empty_goes_on() {
     }
     let mut talk = processor.talk().await.unwrap();
     talk.open(person()).await.unwrap();
-    talk.say(Message::ResponseHeaders(head(
-        &[(":status", "204")],
-        Rest::Nothing,
-    )))
-    .await
-    .unwrap();
+    let nothing = head(&[(":status", "304"), ("etag", "\"1\"")], Rest::Nothing);
+    let reply = talk.say(Message::ResponseHeaders(nothing)).await.unwrap();
+    let Reply::ResponseHeaders(reply) = reply else {
+        panic!()
+    };
+    // What it tells is of a body that the unit never gets.
+    assert!(removed(reply.response.as_ref()).contains(&"etag".to_owned()));
+    assert!(!removed(reply.response.as_ref()).contains(&"content-length".to_owned()));
     assert_eq!(
         failed(talk.say(response_body("")).await),
         Code::FailedPrecondition
@@ -402,4 +404,34 @@ async fn a_shutdown_lets_the_stream_under_way_finish() {
             .unwrap()
             .contains("tok-national-id-0")
     );
+}
+
+#[tokio::test]
+async fn trailers_behind_a_rewritten_body_tell_nothing_of_the_first() {
+    let vault = MemoryVault::default();
+    for (body, rewritten) in [(BODY, true), ("{}", false)] {
+        let mut talk = talk(&vault).await;
+        let streamed = BodySendMode::FullDuplexStreamed;
+        let part = HttpBody {
+            end_of_stream: false,
+            ..whole(body)
+        };
+        for message in [
+            opening(payment(), streamed, streamed),
+            said(Message::RequestBody(part)),
+            said(Message::RequestTrailers(HttpTrailers::default())),
+        ] {
+            talk.messages.send(message).await.unwrap();
+        }
+        let mut last = None;
+        while !matches!(last, Some(Reply::RequestTrailers(_))) {
+            last = talk.answers.message().await.unwrap().unwrap().response;
+        }
+        let Some(Reply::RequestTrailers(trailers)) = last else {
+            panic!()
+        };
+        let without = trailers.header_mutation.unwrap_or_default().remove_headers;
+        let digest = without.contains(&"content-digest".to_owned());
+        assert_eq!(digest, rewritten, "{body}");
+    }
 }

@@ -111,3 +111,26 @@ async fn what_a_router_takes_of_the_path_is_a_token_or_nothing() {
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(!String::from_utf8_lossy(&body).contains("A123456789"));
 }
+
+#[tokio::test]
+async fn an_answer_without_its_body_tells_nothing_of_it() {
+    let vault = MemoryVault::default();
+    let route = Router::new().route(
+        "/people/{id}",
+        get(async || {
+            (
+                StatusCode::NOT_MODIFIED,
+                [("etag", "\"1\""), ("x-kept", "1")],
+            )
+        }),
+    );
+    let request = Request::get("/people/7")
+        .header("host", "a")
+        .header("jinku-purpose", "audit");
+    let service = layer(&vault).layer(route);
+    let answer = service.oneshot(request.body(Body::empty()).unwrap()).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_MODIFIED);
+    assert!(answer.headers().contains_key("x-kept"));
+    assert!(!answer.headers().contains_key("etag"));
+}

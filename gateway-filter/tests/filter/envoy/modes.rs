@@ -59,8 +59,11 @@ async fn trailers_after_a_body_in_parts_go_on_behind_it() {
         "codec_type: AUTO\n          http_protocol_options: { enable_trailers: true }\n",
     );
     let city = planned(plan, MemoryVault::default(), echo).await;
-    let body = format!("{:x}\r\n{BODY}\r\n0\r\nx-late: 1\r\n\r\n", BODY.len());
-    let lines = "transfer-encoding: chunked\r\ntrailer: x-late\r\n";
+    let body = format!(
+        "{:x}\r\n{BODY}\r\n0\r\nx-late: 1\r\ncontent-digest: sha-256=:AA==:\r\n\r\n",
+        BODY.len()
+    );
+    let lines = "transfer-encoding: chunked\r\ntrailer: x-late, content-digest\r\n";
     let answer = city.raw("/payments/card", lines, &body).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(city.upstream.last_body(), TOKENS);

@@ -88,11 +88,7 @@ impl Talk {
     }
 
     pub(super) async fn say(&mut self, message: Message) -> Result<Reply, Status> {
-        self.send(ProcessingRequest {
-            request: Some(message),
-            ..Default::default()
-        })
-        .await
+        self.send(said(message)).await
     }
 
     pub(super) async fn open(&mut self, message: Message) -> Result<Reply, Status> {
@@ -102,6 +98,13 @@ impl Talk {
             BodySendMode::Buffered,
         ))
         .await
+    }
+}
+
+pub(super) fn said(message: Message) -> ProcessingRequest {
+    ProcessingRequest {
+        request: Some(message),
+        ..Default::default()
     }
 }
 
