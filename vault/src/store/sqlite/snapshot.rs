@@ -16,8 +16,8 @@ use rusqlite::Connection;
 use super::connect;
 use crate::store::StoreError;
 
-/// Pages that a standing connection keeps, in KiB. Ten million tokens have 9 MiB of pages above the leaves of
-/// their tree and its index; SQLite's own 2 MiB hold a fifth of them, and each lookup would read some anew.
+/// Pages that a standing connection keeps, in KiB. By reckoning, ten million tokens have some 9 MiB of pages above the
+/// leaves of their tree and its index, which SQLite's own 2 MiB do not hold: each lookup would read some anew.
 const PAGES_KIB: i64 = 12 * 1024;
 /// Most connections that stand idle, and so 16 times as much memory.
 const IDLE_MAX: usize = 16;
