@@ -3,15 +3,19 @@
 
     python3 VERIFY.py ARCHIVE NAME+HASH+KEY
 
-The key (`name+hash+base64`) comes from you, never from the archive. Checked: the Ed25519 signature of
-`checkpoint`, every entry's index and link, every hash tile, the root. Not checked: the inner fields of entries,
-items, archived checkpoints, witnesses; `jinku-ledger verify` does all of it.
+The key (`name+hash+base64`) comes from you, never from the archive; where it was handed over, the statements in
+`signers` lead to the one that signs now. Checked: the Ed25519 signature of `checkpoint`, those statements, every
+entry's index and link, every hash tile, the root. Not checked: the inner fields of entries, items, archived
+checkpoints, witnesses; `jinku-ledger verify` does all of it.
 Exit codes: 0 verified, 2 tampered, 3 not trusted, 5 incomplete.
 """
 import base64
 import hashlib
 import os
 import sys
+
+
+STATEMENT = "jinku/signer-rotate/v1"
 
 
 class Fault(Exception):
@@ -36,7 +40,7 @@ def root(hashes):
     return node(root(hashes[:half]), root(hashes[half:]))
 
 
-# Ed25519 (RFC 8032 section 6), for the one signature there is to check.
+# Ed25519 (RFC 8032 section 6), for the few signatures there are to check.
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
@@ -111,7 +115,8 @@ def index_path(n):
     return path
 
 
-def open_checkpoint(note, vkey):
+def opened(note, vkey, what):
+    """The text of a note, if the key signed it."""
     name, _, key = vkey.split("+", 2)
     key = base64.b64decode(key, validate=True)
     if key[:1] != b"\x01" or len(key) != 33:
@@ -124,12 +129,49 @@ def open_checkpoint(note, vkey):
         blob = base64.b64decode(blob)
         if dash == "\u2014" and signer == name and blob[:4] == identity:
             if not signed(key[1:], text.encode(), blob[4:]):
-                raise Fault(3, "checkpoint: the signature does not hold")
-            origin, size, head = text.split("\n")[:3]
-            if origin != name or text.count("\n") != 3:
-                raise Fault(3, "checkpoint: of another log, or not of three lines")
-            return origin, int(size), base64.b64decode(head, validate=True)
-    raise Fault(3, "checkpoint: not signed by this key")
+                raise Fault(3, what + ": the signature does not hold")
+            return text
+    raise Fault(3, what + ": not signed by this key")
+
+
+def handovers(folder, vkey):
+    """The statements by which the key was handed over: (entry, old key, new key, note), each signed by both."""
+    if not os.path.lexists(os.path.join(folder, "signers")):
+        return []
+    rest, chain = read(folder, "signers"), []
+    while rest:
+        length, _, rest = rest.partition(b"\n")
+        if length[:1] != b"#":
+            raise Fault(3, "signers: cannot be cut into statements")
+        note, rest = rest[: int(length[1:])].decode(), rest[int(length[1:]) :]
+        lines = note.rpartition("\n\n")[0].split("\n")
+        if [line.partition(" ")[0] for line in lines] != [STATEMENT, "origin", "entry", "old", "new"]:
+            raise Fault(3, "signers: not a statement of a new key")
+        origin, seq, old, new = (line.partition(" ")[2] for line in lines[1:])
+        opened(note, old, "signers")
+        opened(note, new, "signers")
+        if {origin, old.split("+")[0], new.split("+")[0]} != {vkey.split("+")[0]}:
+            raise Fault(3, "signers: of another log")
+        if chain and (old != chain[-1][2] or int(seq) <= chain[-1][0] or new in [step[1] for step in chain]):
+            raise Fault(3, "signers: not a chain of keys, one after another")
+        chain.append((int(seq), old, new, note))
+    if chain and vkey not in [chain[0][1]] + [step[2] for step in chain]:
+        raise Fault(3, "signers: neither begin with the key nor lead to it")
+    return chain
+
+
+def open_checkpoint(note, vkey, chain):
+    origin, size, head = note.split("\n")[:3]
+    key = chain[0][1] if chain else vkey
+    for seq, _, new, _ in chain:
+        # Up to the entry that carries the statement the old key signs.
+        key = new if int(size) > seq + 1 else key
+    if chain and chain[-1][0] >= int(size):
+        raise Fault(3, "signers: the log has no entry %d to carry its statement" % chain[-1][0])
+    text = opened(note, key, "checkpoint")
+    if origin != vkey.split("+")[0] or text.count("\n") != 3:
+        raise Fault(3, "checkpoint: of another log, or not of three lines")
+    return origin, int(size), base64.b64decode(head, validate=True)
 
 
 def uint(data, at):
@@ -157,13 +199,24 @@ def cut(bundle, width):
         at += 2 + length
 
 
-def leaves(folder, origin, size):
+def hands_over(entry, seq, stated, last):
+    """Each statement is the entry that it names, and no other hands over; the newest may not be in `signers` yet."""
+    carries = STATEMENT.encode() + b"\n" in entry and b"\nentry %d\n" % seq in entry
+    if seq in stated and stated[seq].encode() not in entry:
+        raise Fault(3, "signers: entry %d does not carry its statement" % seq)
+    if carries and seq not in stated and not last:
+        raise Fault(3, "entry %d hands the log over to another key, and `signers` does not say so" % seq)
+
+
+def leaves(folder, origin, size, chain):
+    stated = {seq: note for seq, _, _, note in chain}
     before = sha256(b"genesis\n", origin.encode())
     for n in range((size + 255) // 256):
         width = min(256, size - 256 * n)
         path, bundle = read_width(folder, "tile/entries/" + index_path(n), width)
         try:
             for index, entry in enumerate(cut(bundle, width)):
+                hands_over(entry, 256 * n + index, stated, 256 * n + index + 1 == size)
                 if seq_and_prev(entry) != (256 * n + index, before):
                     raise Fault(2, "%s: entry %d does not stand or link where it should" % (path, 256 * n + index))
                 before = sha256(b"\x00", entry)
@@ -174,10 +227,11 @@ def leaves(folder, origin, size):
 
 def verify(folder, vkey):
     try:
-        origin, size, head = open_checkpoint(read(folder, "checkpoint").decode(), vkey)
+        chain = handovers(folder, vkey)
+        origin, size, head = open_checkpoint(read(folder, "checkpoint").decode(), vkey, chain)
     except ValueError:
         raise Fault(3, "checkpoint or key: cannot be read") from None
-    level, hashes = 0, list(leaves(folder, origin, size))
+    level, hashes = 0, list(leaves(folder, origin, size, chain))
     if root(hashes) != head:
         raise Fault(2, "checkpoint: another root than that of the entries")
     while hashes:

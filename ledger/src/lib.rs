@@ -30,6 +30,7 @@
 //! | `tile/entries/<N>[.p/<W>]` | up to 256 entries, each behind its length (2 bytes, big-endian) |
 //! | `items/<N>[.p/<W>]` | our own: for each entry of that bundle its items behind their length (4 bytes); each item behind its length (2 bytes). No file where no entry of the bundle has items |
 //! | `checkpoints/YYYY/MM/DD.notes` | every published checkpoint, each behind a line `#<bytes>` |
+//! | `signers` | our own, once the log's key was handed over: the statements that old and new key signed, framed the same way |
 //!
 //! Partial files may be removed once the full one exists. Publish in this order: bundles, items and
 //! tiles, then `checkpoint`, then its copy in `checkpoints/`.
@@ -91,8 +92,8 @@ pub use origin::Origin;
 pub use policy::{Policy, PolicyError, Quorum};
 pub use receipt::{
     ProvenEntry, RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, named_origin, verify_proof,
-    verify_receipt,
+    verify_proof_by, verify_receipt, verify_receipt_by,
 };
-pub use signer::{Rotation, RotationError, Signers};
+pub use signer::{Rotation, RotationError, SIGNERS_BYTES_MAX, Signers};
 pub use utc::{Utc, moment};
 pub use verify::{Report, Trust, verify_archive};

@@ -5,7 +5,7 @@
 //! and its items' bytes, each behind its length in two big-endian bytes: what a reader of the proof
 //! needs to compute the leaf hash. The format does not authenticate them; [`verify_receipt`] does.
 
-use crate::checkpoint::{Checkpoint, open_checkpoint, unauthenticated};
+use crate::checkpoint::{Checkpoint, unauthenticated};
 use crate::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::error::{EntryError, NoteError, ReceiptError};
 use crate::hash::{Hash, leaf_hash};
@@ -13,6 +13,7 @@ use crate::item::{Item, stated_items};
 use crate::note::VerifierKey;
 use crate::origin::Origin;
 use crate::proof::verify_inclusion;
+use crate::signer::Signers;
 use crate::tlog_proof::TlogProof;
 use crate::verify::Code;
 
@@ -93,11 +94,13 @@ impl Receipt {
 /// the entry is in its one spelling and stands at the proven index of that log; the items are those
 /// that the entry commits to. Signature lines of others, such as witnesses, are not looked at.
 pub fn verify_receipt(text: &str, key: &VerifierKey) -> Result<VerifiedReceipt, ReceiptError> {
+    verify_receipt_by(text, &Signers::pinned(key.clone()))
+}
+
+/// The same for a log whose key was handed over: the checkpoint is signed by the key of its size.
+pub fn verify_receipt_by(text: &str, signers: &Signers) -> Result<VerifiedReceipt, ReceiptError> {
     let receipt = Receipt::decode(text)?;
-    let checkpoint = open_checkpoint(&receipt.note, key).map_err(ReceiptError::Checkpoint)?;
-    if checkpoint.origin.as_str() != key.name() {
-        return Err(ReceiptError::Origin);
-    }
+    let checkpoint = opened(&receipt.note, signers)?;
     let entry = entry_of(&receipt)?;
     let (leaf, index) = (leaf_hash(&receipt.entry), receipt.index);
     let (size, root) = (checkpoint.size, &checkpoint.root);
@@ -131,14 +134,20 @@ pub fn verify_proof(
     bytes: &[u8],
     key: &VerifierKey,
 ) -> Result<ProvenEntry, ReceiptError> {
+    verify_proof_by(text, bytes, &Signers::pinned(key.clone()))
+}
+
+/// The same for a log whose key was handed over: the checkpoint is signed by the key of its size.
+pub fn verify_proof_by(
+    text: &str,
+    bytes: &[u8],
+    signers: &Signers,
+) -> Result<ProvenEntry, ReceiptError> {
     if text.len() > RECEIPT_BYTES_MAX {
         return Err(ReceiptError::TooLarge);
     }
     let proof = TlogProof::decode(text)?;
-    let checkpoint = open_checkpoint(&proof.note, key).map_err(ReceiptError::Checkpoint)?;
-    if checkpoint.origin.as_str() != key.name() {
-        return Err(ReceiptError::Origin);
-    }
+    let checkpoint = opened(&proof.note, signers)?;
     let (leaf, index) = (leaf_hash(bytes), proof.index);
     let (size, root) = (checkpoint.size, &checkpoint.root);
     verify_inclusion(&leaf, index, size, root, &proof.hashes).map_err(ReceiptError::Proof)?;
@@ -157,6 +166,15 @@ pub fn verify_proof(
 #[must_use]
 pub fn named_origin(note: &str) -> Option<Origin> {
     Some(unauthenticated(note).ok()?.origin)
+}
+
+fn opened(note: &str, signers: &Signers) -> Result<Checkpoint, ReceiptError> {
+    let checkpoint = signers.open(note).map_err(ReceiptError::Checkpoint)?;
+    if checkpoint.origin.as_str() == signers.name() {
+        Ok(checkpoint)
+    } else {
+        Err(ReceiptError::Origin)
+    }
 }
 
 fn entry_of(receipt: &Receipt) -> Result<Entry, ReceiptError> {

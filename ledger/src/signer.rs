@@ -5,8 +5,12 @@ use thiserror::Error;
 
 use crate::checkpoint::{Checkpoint, open_checkpoint, unauthenticated};
 use crate::error::NoteError;
+use crate::history::read_frames;
 use crate::note::{Note, VerifierKey};
 use crate::origin::Origin;
+
+/// The most bytes of the file that holds a log's statements: a thousand have about a megabyte.
+pub const SIGNERS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 const HEADER: &str = "jinku/signer-rotate/v1";
 
@@ -54,6 +58,9 @@ pub enum RotationError {
     /// It stands at or before the statement before it.
     #[error("the statement stands at or before the one before it")]
     Order,
+    /// The statements are of other keys than the pinned one.
+    #[error("the statements neither begin with the pinned key nor lead to it")]
+    Stranger,
 }
 
 impl Rotation {
@@ -117,6 +124,29 @@ impl Signers {
     pub fn pinned(first: VerifierKey) -> Self {
         let rotations = Vec::new();
         Self { first, rotations }
+    }
+
+    /// From a trusted key along statements as an archive's file `signers` has them, each framed as
+    /// [`crate::framed_note`] does it. Both its keys signed each, so the text may come from anyone, and the chain
+    /// holds from the trusted key forward and back. One that does not hold spoils them all. Whether the log itself
+    /// carries them only its archive tells: see [`crate::verify_archive`].
+    pub fn followed(pinned: &VerifierKey, text: &str) -> Result<Self, RotationError> {
+        let mut signers: Option<Self> = None;
+        for note in read_frames(text).map_err(RotationError::Note)? {
+            let rotation = Rotation::open(note)?;
+            let chain = signers.get_or_insert_with(|| Self::pinned(rotation.old.clone()));
+            chain.extend(rotation)?;
+        }
+        match signers {
+            None => Ok(Self::pinned(pinned.clone())),
+            Some(signers) if signers.has(pinned) => Ok(signers),
+            Some(_) => Err(RotationError::Stranger),
+        }
+    }
+
+    /// The name that all these keys have: the log's.
+    pub fn name(&self) -> &str {
+        self.first.name()
     }
 
     /// The same with statements that were followed before; the first of them names the log's first key.

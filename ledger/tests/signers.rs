@@ -8,51 +8,15 @@
 
 mod support;
 
-use ed25519_dalek::{Signer as _, SigningKey};
 use ledger::verify::{Begin, Options, verify_watched};
 use ledger::{
     Boot, Entry, EntryError, Facts, Hash, NoteError, Operation, Origin, Outcome, Rotation,
-    RotationError, Signers, VerifierKey, signature_line, signed_note,
+    RotationError, Signers, signed_note,
 };
 use ledger::{Trust, framed_note, notes_path, verify_archive};
 use proptest::prelude::*;
-use support::{Log, ORIGIN, START_US, put};
-
-#[derive(Clone)]
-struct Pair(SigningKey);
-
-impl Pair {
-    fn of(seed: u8) -> Self {
-        Self(SigningKey::from_bytes(&[seed; 32]))
-    }
-
-    fn key(&self) -> VerifierKey {
-        VerifierKey::new(ORIGIN, self.0.verifying_key().to_bytes()).unwrap()
-    }
-
-    fn line(&self, text: &str) -> String {
-        signature_line(&self.key(), &self.0.sign(text.as_bytes()).to_bytes())
-    }
-
-    fn note(&self, log: &Log, size: u64) -> String {
-        let body = log.checkpoint(size).body();
-        signed_note(&body, &[self.line(&body)])
-    }
-}
-
-fn rotation(seq: u64, old: &Pair, new: &Pair) -> Rotation {
-    Rotation {
-        origin: Origin::parse(ORIGIN).unwrap(),
-        seq,
-        old: old.key(),
-        new: new.key(),
-    }
-}
-
-fn stated(seq: u64, old: &Pair, new: &Pair) -> String {
-    let text = rotation(seq, old, new).text();
-    signed_note(&text, &[old.line(&text), new.line(&text)])
-}
+use support::handed::{Handed, Pair, rotation, stated};
+use support::{Log, START_US, put};
 
 #[test]
 fn checkpoints_are_held_to_the_key_of_their_size() {
@@ -196,75 +160,6 @@ proptest! {
         if let Ok(changed) = String::from_utf8(bytes) {
             prop_assert!(Rotation::open(&changed).is_err());
         }
-    }
-}
-
-/// A log whose entries 3 and 6 hand over, published by each key in its turn.
-struct Handed {
-    log: Log,
-    keys: [Pair; 3],
-    statements: String,
-    archive: tempfile::TempDir,
-}
-
-impl Handed {
-    fn published(size: u64) -> Self {
-        let keys = [1, 2, 3].map(Pair::of);
-        let [one, two, three] = &keys;
-        let notes = [(3, stated(3, one, two)), (6, stated(6, two, three))];
-        let log = Log::told(9, |seq, entry| {
-            if let Some((_, note)) = notes.iter().find(|(at, _)| *at == seq) {
-                let statement = Some(note.clone());
-                entry.facts = Facts {
-                    statement,
-                    ..Facts::new(Operation::SignerRotate, Outcome::Ok)
-                };
-            }
-        });
-        let mut log = log;
-        // The items of entry 3, which it no longer names.
-        log.items[3].clear();
-        let statements = notes.iter().map(|(_, note)| framed_note(note)).collect();
-        let archive = tempfile::tempdir().unwrap();
-        let handed = Self {
-            log,
-            keys,
-            statements,
-            archive,
-        };
-        let mut history = String::new();
-        for size in 1..=size {
-            handed.log.write_tiles(handed.dir(), size);
-            handed.log.write_bundles(handed.dir(), size);
-            let note = handed.signer(size).note(&handed.log, size);
-            put(handed.dir(), "checkpoint", note.as_bytes());
-            history += &framed_note(&note);
-        }
-        put(handed.dir(), &notes_path(START_US), history.as_bytes());
-        put(handed.dir(), "signers", handed.statements.as_bytes());
-        handed
-    }
-
-    fn dir(&self) -> &std::path::Path {
-        self.archive.path()
-    }
-
-    fn signer(&self, size: u64) -> &Pair {
-        &self.keys[match size {
-            0..=4 => 0,
-            5..=7 => 1,
-            _ => 2,
-        }]
-    }
-
-    fn codes(&self, pinned: usize) -> (u8, Vec<&'static str>) {
-        let trust = Trust {
-            key: Some(self.keys[pinned].key()),
-            ..Trust::default()
-        };
-        let report = verify_archive(self.dir(), &trust, &Options::default());
-        let codes = report.findings.iter().map(|finding| finding.code.as_str());
-        (report.exit_code, codes.collect())
     }
 }
 

@@ -178,6 +178,19 @@ impl House {
 
     /// Runs `jinku` with the installation's environment: whether it ended well, and what it said.
     pub fn jinku(&self, arguments: &[&str], typed: &str) -> (bool, String) {
+        let mut child = self.begin(arguments);
+        // A program that does not read may have gone already.
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), typed.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
+    /// Begins to run `jinku` with the installation's environment.
+    pub fn begin(&self, arguments: &[&str]) -> std::process::Child {
         let mut command = Command::new(binary("jinku"));
         command
             .args(arguments)
@@ -187,15 +200,7 @@ impl House {
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A program that does not read may have gone already.
-        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), typed.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&said).into_owned(),
-        )
+        command.spawn().unwrap()
     }
 
     /// Runs a vault that must refuse to serve, and gives what it said.

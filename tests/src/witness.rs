@@ -56,6 +56,12 @@ impl Witness {
             .kill();
     }
 
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let running = self.running.as_ref();
+        running.expect("the witness does not run").signal(name);
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -158,7 +158,7 @@ codes! {
         "Get the log's key from its operator by another way, and pass it with --key".
     SignatureMissing Trust "signature-missing":
         "The checkpoint has no signature by the pinned key.";
-        "Check that the key belongs to this log; if it does, the checkpoint is not the log's".
+        "Check that the key belongs to this log; if it was handed over, pass the statements with --signers; else it is not the log's".
     SignatureBad Trust "signature-bad":
         "The signature by the pinned key does not hold.";
         "Treat the checkpoint as forged or damaged, and ask for another copy".

@@ -10,13 +10,10 @@ use super::finding::{Finding, Findings};
 use crate::entry::{Entry, Operation};
 use crate::history::Frames;
 use crate::note::VerifierKey;
-use crate::signer::{Rotation, RotationError, Signers};
+use crate::signer::{Rotation, RotationError, SIGNERS_BYTES_MAX, Signers};
 use crate::tile::{TILE_WIDTH, entries_path, unbundle};
 
 const FILE: &str = "signers";
-
-/// A thousand statements have about a megabyte.
-const SIGNERS_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A full bundle of the longest entries, as C2SP frames them.
 const BUNDLE_BYTES_MAX: u64 = TILE_WIDTH * (2 + u16::MAX as u64);
@@ -87,7 +84,7 @@ fn read(
     match signers {
         Some(signers) if signers.has(pinned) => signers,
         Some(_) => {
-            let message = "the statements neither begin with the pinned key nor lead to it";
+            let message = RotationError::Stranger.to_string();
             found(Finding::new(Code::SignerStatement, message).file(FILE));
             Signers::pinned(pinned.clone())
         }

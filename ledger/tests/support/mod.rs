@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test crate uses its own part")]
 
+pub(crate) mod handed;
+
 use std::fs;
 use std::path::Path;
 

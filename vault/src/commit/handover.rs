@@ -5,7 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use ledger::{Entry, Origin, Rotation, VerifierKey, framed_note, open_checkpoint, read_frames};
+use ledger::{
+    Entry, Origin, Rotation, RotationError, Signers, VerifierKey, framed_note, open_checkpoint,
+    read_frames,
+};
 
 use super::publish::PublishError;
 use super::receipt::Standing;
@@ -73,6 +76,18 @@ pub fn signer_settled(
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a handover that auditors would not follow, before an entry says it for good: one to a key that has
+/// signed this log before, above all.
+pub fn can_hand_over(directory: &Path, rotation: &Rotation) -> Result<(), PublishError> {
+    let text = signers(directory)?;
+    let known = Signers::followed(&rotation.old, &text);
+    let mut known = known.map_err(|_| PublishError::HandOver)?;
+    known.extend(rotation.clone()).map_err(|error| match error {
+        RotationError::Again => PublishError::SpentSigner,
+        _ => PublishError::HandOver,
+    })
 }
 
 fn signers(directory: &Path) -> Result<String, PublishError> {

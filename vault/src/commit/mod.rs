@@ -38,7 +38,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 pub use backlog::{Backlog, Sizes};
-pub use handover::{hand_over, signer_settled};
+pub use handover::{can_hand_over, hand_over, signer_settled};
 pub use publish::{CheckpointSigner, PublishError, Published, Publisher, Sign};
 pub use quota::quota_book;
 pub use receipt::{NoReceipt, Receipts};

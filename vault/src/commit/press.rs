@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ledger::Checkpoint;
+use ledger::{Checkpoint, Origin};
 use tokio::sync::watch;
 
 use super::publish::{CheckpointSigner, PublishError, Published, resume};
@@ -207,14 +207,21 @@ impl Press {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        // Published after all, where the process ended before it was forgotten. Whoever signs the log by now may be
+        // another, so what is left of it goes before its signature is asked for.
+        if stated(&note).is_some_and(|(origin, size)| {
+            origin == self.standing.origin && size <= *self.progress.published.borrow()
+        }) {
+            fs::remove_file(self.intended_path())?;
+            return Ok(None);
+        }
         let checkpoint = ledger::open_checkpoint(&note, &self.standing.key)
             .map_err(|_| PublishError::ForeignCheckpoint)?;
-        if checkpoint.origin != self.standing.origin {
-            return Err(PublishError::ForeignCheckpoint);
+        if checkpoint.origin == self.standing.origin {
+            Ok(Some((checkpoint, note)))
+        } else {
+            Err(PublishError::ForeignCheckpoint)
         }
-        // Published after all, if the process ended in between.
-        let open = checkpoint.size > *self.progress.published.borrow();
-        Ok(open.then_some((checkpoint, note)))
     }
 
     fn forget_intended(&mut self) -> io::Result<()> {
@@ -224,6 +231,13 @@ impl Press {
             _ => Ok(()),
         }
     }
+}
+
+/// What a note says of itself, whoever signed it.
+fn stated(note: &str) -> Option<(Origin, u64)> {
+    let (body, _) = note.split_once("\n\n")?;
+    let stated = Checkpoint::parse(&format!("{body}\n")).ok()?;
+    Some((stated.origin, stated.size))
 }
 
 fn unwitnessed(collected: &Collected, needed: usize) -> PublishError {

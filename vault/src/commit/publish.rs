@@ -97,6 +97,11 @@ pub enum PublishError {
         "this signing key has handed the log over to another: name the new one in `hsm.signer_label`"
     )]
     RetiredSigner,
+    /// The key that is to come has signed before.
+    #[error(
+        "the new key has signed this log before, and auditors follow no key back: name another one with `--to`"
+    )]
+    SpentSigner,
     /// A witness saw another past of this log, and without it there is no quorum.
     #[error(
         "witness `{witness}` contradicts this log: {fault}. Either another node writes under this log's name, or this database has gone back: stop one of them, restore the newest database, or open a new log under another origin"

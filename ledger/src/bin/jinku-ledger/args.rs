@@ -39,6 +39,7 @@ Exit codes:
 
 Examples:
   jinku-ledger receipt erasure.tlog-proof --key-file ~/audit/node-1.vkey
+  jinku-ledger receipt erasure.tlog-proof --key-file ~/audit/node-1.vkey --signers /mnt/ledger/signers
   jinku-ledger receipt erasure.tlog-proof --key 'bank.example/node-1+1a2b3c4d+AbCd...' --json";
 
 const VERDICTS: &str = "\
@@ -122,6 +123,15 @@ pub(crate) struct Keys {
     pub(crate) key_file: Vec<PathBuf>,
 }
 
+/// From the auditor's key to the one that signs now.
+#[derive(clap::Args)]
+pub(crate) struct Statements {
+    /// The statements by which the log's key was handed over, as an archive's file `signers` has them. Both keys
+    /// signed each, so it may come from the operator
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signers: Option<PathBuf>,
+}
+
 /// What the auditor asks of witnesses.
 #[derive(clap::Args)]
 pub(crate) struct Witnesses {
@@ -192,6 +202,8 @@ pub(crate) struct Receipt {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) keys: Keys,
+    #[command(flatten)]
+    pub(crate) statements: Statements,
     /// Print the verdict, the entry and its items in JSON (schema `jinku-ledger.receipt/1`)
     #[arg(long)]
     pub(crate) json: bool,

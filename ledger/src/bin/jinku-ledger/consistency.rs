@@ -6,13 +6,13 @@ use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ledger::proof::verify_consistency;
-use ledger::verify::{Book, BookError, Code};
-use ledger::{Checkpoint, Hash, Trust, VerifierKey, named_origin, open_checkpoint};
+use ledger::verify::{Book, BookError, Code, signers_of};
+use ledger::{Checkpoint, Hash, Signers, Trust, VerifierKey, named_origin};
 
-use crate::args::Keys;
+use crate::args::{Keys, Statements};
 use crate::files::{create, read};
 use crate::record::note;
-use crate::trust::{Keyring, outside};
+use crate::trust::{Keyring, followed, outside};
 use crate::verdict;
 
 /// A witness takes no longer proof (C2SP tlog-witness).
@@ -41,6 +41,8 @@ pub(crate) struct Args {
     proof: Option<PathBuf>,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    statements: Statements,
     /// Write the proof here, as --proof reads it and as a witness takes it
     #[arg(long, value_name = "FILE", requires = "archive")]
     out: Option<PathBuf>,
@@ -60,7 +62,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             "nothing was checked: pass --key",
         );
     };
-    let (old, new) = match (open(&old_note, &key), open(&new_note, &key)) {
+    // The archive's own statements where there is one: both keys signed each.
+    let signers = match (&args.archive, &args.statements.signers) {
+        (Some(dir), None) => signers_of(dir, &key),
+        _ => match followed(&key, &args.statements)? {
+            Ok(signers) => signers,
+            Err(error) => {
+                let message = error.to_string();
+                return verdict::refused("consistency", Code::SignerStatement, &message);
+            }
+        },
+    };
+    let (old, new) = match (open(&old_note, &signers), open(&new_note, &signers)) {
         (Ok(old), Ok(new)) => (old, new),
         (Err((code, message)), _) => {
             let message = format!("the older: {message}");
@@ -119,9 +132,9 @@ fn judge(
     verdict::good("consistency", &message)
 }
 
-fn open(note: &str, key: &VerifierKey) -> Result<Checkpoint, (Code, String)> {
-    match open_checkpoint(note, key) {
-        Ok(stated) if stated.origin.as_str() == key.name() => Ok(stated),
+fn open(note: &str, signers: &Signers) -> Result<Checkpoint, (Code, String)> {
+    match signers.open(note) {
+        Ok(stated) if stated.origin.as_str() == signers.name() => Ok(stated),
         Ok(other) => Err((Code::OriginOther, format!("it is of {}", other.origin))),
         Err(error) => {
             let error = BookError::Checkpoint(error);

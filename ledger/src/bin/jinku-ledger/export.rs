@@ -20,6 +20,9 @@ use crate::verify::{described, threads};
 /// The verifier that lies in every export: Python's standard library alone.
 const VERIFIER: &str = include_str!("../../../VERIFY.py");
 
+/// The statements by which the signing key was handed over.
+const SIGNERS: &str = "signers";
+
 const ARCHIVE: &str = include_str!("archive.md");
 
 const EXAMPLES: &str = "\
@@ -87,6 +90,10 @@ fn copy(args: &Args, report: &Report) -> anyhow::Result<u64> {
     }
     for path in notes(&args.dir)? {
         files += u64::from(copied(&args.dir, &args.to, &path)?);
+    }
+    // Only a log whose signing key was handed over has it.
+    if args.dir.join(SIGNERS).is_file() {
+        files += u64::from(copied(&args.dir, &args.to, SIGNERS)?);
     }
     let digest = hex(&Sha256::digest(FORMAT.as_bytes()));
     let read_me = ARCHIVE

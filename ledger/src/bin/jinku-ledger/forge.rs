@@ -65,8 +65,13 @@ impl Forged {
 
     /// A log of entries that have no items.
     pub(crate) fn bare(size: u64) -> anyhow::Result<Self> {
+        Self::told_bare(size, &|_, _| {})
+    }
+
+    /// The same, with entries changed before they are encoded, and linked as changed.
+    pub(crate) fn told_bare(size: u64, entry: &dyn Fn(u64, &mut Entry)) -> anyhow::Result<Self> {
         let change = Change {
-            entry: &|_, _| {},
+            entry,
             bytes: &same,
         };
         Self::with_items(size, &change, |_| Vec::new())
@@ -139,11 +144,13 @@ impl Forged {
     }
 
     pub(crate) fn sign(&self, body: &str) -> anyhow::Result<String> {
-        let signature = self.signer.sign(body.as_bytes()).to_bytes();
-        Ok(signed_note(
-            body,
-            &[signature_line(&self.key()?, &signature)],
-        ))
+        Ok(signed_note(body, &[self.line(body)?]))
+    }
+
+    /// The signature line under a text.
+    pub(crate) fn line(&self, text: &str) -> anyhow::Result<String> {
+        let signature = self.signer.sign(text.as_bytes()).to_bytes();
+        Ok(signature_line(&self.key()?, &signature))
     }
 
     pub(crate) fn note(&self, size: u64) -> anyhow::Result<String> {

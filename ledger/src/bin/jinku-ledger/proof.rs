@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use ledger::verify::Code;
-use ledger::{RECEIPT_BYTES_MAX, verify_proof};
+use ledger::{RECEIPT_BYTES_MAX, verify_proof_by};
 
-use crate::args::Keys;
-use crate::receipt::{origin_of, text};
+use crate::args::{Keys, Statements};
+use crate::receipt::{origin_of, said, text};
 use crate::screen::Screen;
 use crate::show::row;
-use crate::trust::Keyring;
+use crate::trust::{Keyring, followed};
 use crate::verdict;
 
 const EXAMPLES: &str = "\
@@ -26,6 +26,8 @@ pub(crate) struct Args {
     entry: PathBuf,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    statements: Statements,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
@@ -38,12 +40,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         return verdict::refused("proof", Code::NoKey, "nothing was checked: pass --key");
     };
     let bytes = crate::files::read(&args.entry, RECEIPT_BYTES_MAX as u64)?;
-    match verify_proof(&text, &bytes, &key) {
+    let signers = match followed(&key, &args.statements)? {
+        Ok(signers) => signers,
+        Err(error) => {
+            return verdict::refused("proof", Code::SignerStatement, &error.to_string());
+        }
+    };
+    match verify_proof_by(&text, &bytes, &signers) {
         Ok(proven) => {
             let stated = &proven.checkpoint;
             let message = format!(
-                "entry {} of {} of {}, covered by a checkpoint signed by {key}; not checked: witnesses",
-                proven.index, stated.size, stated.origin
+                "entry {} of {} of {}, covered by a checkpoint signed by {}; not checked: witnesses",
+                proven.index,
+                stated.size,
+                stated.origin,
+                said(signers.at(stated.size), Some(&key))
             );
             let exit = verdict::good("proof", &message)?;
             match &proven.entry {

@@ -7,15 +7,15 @@ use std::path::Path;
 use anyhow::Context as _;
 use ledger::verify::{Class, Code};
 use ledger::{
-    Item, Origin, RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, VerifierKey, named_origin,
-    verify_receipt,
+    Item, Origin, RECEIPT_BYTES_MAX, ReceiptError, Signers, VerifiedReceipt, VerifierKey,
+    named_origin, verify_receipt_by,
 };
 use serde_json::{Value, json};
 
 use crate::args;
 use crate::screen::{Pretty, Screen, coloured, shown};
 use crate::show::{hex, object, row};
-use crate::trust::Keyring;
+use crate::trust::{Keyring, followed};
 
 const RECEIPT_SCHEMA: &str = "jinku-ledger.receipt/1";
 
@@ -29,7 +29,10 @@ pub(crate) fn run(args: &args::Receipt) -> anyhow::Result<u8> {
             "nothing was checked: pass --key".into(),
         )),
         (Some(_), None) => Err(Fault::of(&ReceiptError::Format("text that is not UTF-8"))),
-        (Some(key), Some(text)) => verify_receipt(&text, key).map_err(|error| Fault::of(&error)),
+        (Some(key), Some(text)) => match followed(key, &args.statements)? {
+            Ok(signers) => judged(&text, &signers),
+            Err(error) => Err(Fault::new(Code::SignerStatement, error.to_string())),
+        },
     };
     let class = verdict
         .as_ref()
@@ -40,6 +43,18 @@ pub(crate) fn run(args: &args::Receipt) -> anyhow::Result<u8> {
         print(class, key.as_ref(), &verdict)?;
     }
     Ok(class.exit_code())
+}
+
+/// What a receipt proves, and the key that signed its checkpoint.
+struct Proven {
+    receipt: VerifiedReceipt,
+    signer: VerifierKey,
+}
+
+fn judged(text: &str, signers: &Signers) -> Result<Proven, Fault> {
+    let receipt = verify_receipt_by(text, signers).map_err(|error| Fault::of(&error))?;
+    let signer = signers.at(receipt.checkpoint.size).clone();
+    Ok(Proven { receipt, signer })
 }
 
 /// Why a receipt proves nothing.
@@ -78,12 +93,12 @@ pub(crate) fn origin_of(text: &str) -> Option<Origin> {
 fn print(
     class: Class,
     key: Option<&VerifierKey>,
-    verdict: &Result<VerifiedReceipt, Fault>,
+    verdict: &Result<Proven, Fault>,
 ) -> anyhow::Result<()> {
     let word = coloured(class, class.as_str());
     let exit = class.exit_code();
-    let receipt = match verdict {
-        Ok(receipt) => receipt,
+    let Proven { receipt, signer } = match verdict {
+        Ok(proven) => proven,
         Err(Fault { code, message }) => {
             Screen::line(&format!("receipt: {word} (exit {exit})"))?;
             let code = coloured(class, code.as_str());
@@ -96,10 +111,11 @@ fn print(
         "{}: {word} (exit {exit})",
         shown(stated.origin.as_str())
     ))?;
-    let signer = key.map_or_else(String::new, VerifierKey::to_string);
     Screen::line(&format!(
-        "  entry {} of {}, covered by a checkpoint signed by {signer}; not checked: witnesses",
-        receipt.entry.seq, stated.size
+        "  entry {} of {}, covered by a checkpoint signed by {}; not checked: witnesses",
+        receipt.entry.seq,
+        stated.size,
+        said(signer, key)
     ))?;
     Screen::line(&row(receipt.entry.seq, &receipt.entry))?;
     if let Some(commitment) = receipt.entry.facts.commitment {
@@ -112,12 +128,18 @@ fn print(
     Ok(())
 }
 
-fn report(
-    class: Class,
-    key: Option<&VerifierKey>,
-    verdict: &Result<VerifiedReceipt, Fault>,
-) -> Value {
-    let receipt = verdict.as_ref().ok();
+/// Who signed: the auditor's key, or another of its log.
+pub(crate) fn said(signer: &VerifierKey, key: Option<&VerifierKey>) -> String {
+    if key == Some(signer) {
+        signer.to_string()
+    } else {
+        format!("{signer}, in a chain of handovers with the given key")
+    }
+}
+
+fn report(class: Class, key: Option<&VerifierKey>, verdict: &Result<Proven, Fault>) -> Value {
+    let proven = verdict.as_ref().ok();
+    let receipt = proven.map(|proven| &proven.receipt);
     let finding = verdict
         .as_ref()
         .err()
@@ -127,6 +149,7 @@ fn report(
         "verdict": class,
         "exit_code": class.exit_code(),
         "key": key.map(VerifierKey::to_string),
+        "signer": proven.map(|proven| proven.signer.to_string()),
         "checkpoint": receipt.map(|receipt| json!({
             "origin": receipt.checkpoint.origin.as_str(),
             "size": receipt.checkpoint.size,

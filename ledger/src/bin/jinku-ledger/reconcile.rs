@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use ledger::verify::{Book, BookError, Class, Code, Listed};
+use ledger::verify::{Book, BookError, Class, Code, Listed, signers_of};
 use ledger::{
-    ItemView, Operation, Outcome, RECEIPT_BYTES_MAX, Receipt, Trust, VerifierKey, verify_receipt,
+    ItemView, Operation, Outcome, RECEIPT_BYTES_MAX, Receipt, Signers, Trust, VerifierKey,
+    verify_receipt_by,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -233,6 +234,8 @@ fn receipts(args: &Args, trust: &Trust, key: &VerifierKey) -> anyhow::Result<Vec
         return Ok(Vec::new());
     }
     let book = Book::open(&args.dir, trust)?;
+    // Receipts are of any age: each is signed by the key of its day.
+    let signers = signers_of(&args.dir, key);
     let mut lines = Vec::new();
     for path in &args.receipts {
         let kept = if path.is_dir() {
@@ -243,7 +246,7 @@ fn receipts(args: &Args, trust: &Trust, key: &VerifierKey) -> anyhow::Result<Vec
         for file in kept {
             let bytes = read(&file, RECEIPT_BYTES_MAX as u64)?;
             let text = String::from_utf8_lossy(&bytes);
-            let (seq, code) = held(&book, key, &text);
+            let (seq, code) = held(&book, &signers, &text);
             lines.push(Line {
                 what: format!("receipt {}", file.display()),
                 ledger: u64::from(code.is_none()),
@@ -257,8 +260,8 @@ fn receipts(args: &Args, trust: &Trust, key: &VerifierKey) -> anyhow::Result<Vec
 
 /// The entry that a receipt is of, and what is wrong: the log must still have those bytes, there, and
 /// continue the checkpoint that the unit was shown.
-fn held(book: &Book, key: &VerifierKey, text: &str) -> (Option<u64>, Option<Code>) {
-    let (Ok(receipt), verified) = (Receipt::decode(text), verify_receipt(text, key)) else {
+fn held(book: &Book, signers: &Signers, text: &str) -> (Option<u64>, Option<Code>) {
+    let (Ok(receipt), verified) = (Receipt::decode(text), verify_receipt_by(text, signers)) else {
         return (None, Some(Code::ReceiptMalformed));
     };
     let shown = match verified {

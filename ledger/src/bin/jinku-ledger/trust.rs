@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use ledger::policy::POLICY_BYTES_MAX;
 use ledger::verify::{Witnessing, signers_of, stated_origin};
-use ledger::{ANY_TIME, Checkpoint, Origin, Policy, Trust, VerifierKey};
+use ledger::{
+    ANY_TIME, Checkpoint, Origin, Policy, RotationError, SIGNERS_BYTES_MAX, Signers, Trust,
+    VerifierKey,
+};
 
 use crate::args;
 use crate::files::read;
@@ -130,6 +133,22 @@ impl Keyring {
             ..Trust::default()
         })
     }
+}
+
+/// The keys that sign a log, from the auditor's own along the statements in a file, if there is one. It is not
+/// believed: each statement is held to both its keys. What does not hold is the inner error.
+pub(crate) fn followed(
+    key: &VerifierKey,
+    statements: &args::Statements,
+) -> anyhow::Result<Result<Signers, RotationError>> {
+    let Some(file) = &statements.signers else {
+        return Ok(Ok(Signers::pinned(key.clone())));
+    };
+    let text = read(file, SIGNERS_BYTES_MAX)?;
+    Ok(match std::str::from_utf8(&text) {
+        Ok(text) => Signers::followed(key, text),
+        Err(_) => Err(RotationError::Malformed("not UTF-8")),
+    })
 }
 
 /// The operator can write in the archive: a key from there would prove nothing.

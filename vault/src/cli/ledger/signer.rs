@@ -14,7 +14,9 @@ use ledger::{
 };
 
 use crate::cli::{ceremony, open, screen};
-use crate::commit::{PublishError, Publisher, Record, Withheld, hand_over, signer_settled};
+use crate::commit::{
+    PublishError, Publisher, Record, Withheld, can_hand_over, hand_over, signer_settled,
+};
 use crate::config::Config;
 use crate::model::{Clock, SystemClock};
 use crate::store::{Change, Database, Reader};
@@ -132,6 +134,7 @@ fn stated(
         old: old.key.clone(),
         new: new.key.clone(),
     };
+    can_hand_over(&config.data.join("ledger"), &rotation)?;
     let text = rotation.text();
     let note = signed_note(&text, &[old.line(&text)?, new.line(&text)?]);
     let facts = Facts {

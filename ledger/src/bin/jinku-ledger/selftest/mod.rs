@@ -3,6 +3,7 @@
 
 mod content;
 mod files;
+mod handover;
 mod history;
 mod proofs;
 mod scene;
@@ -71,6 +72,7 @@ fn catalogue() -> impl Iterator<Item = &'static Attack> {
         files::ATTACKS,
         history::ATTACKS,
         signature::ATTACKS,
+        handover::ATTACKS,
         witnesses::ATTACKS,
         proofs::ATTACKS,
     ];
