@@ -3,14 +3,14 @@
 use crate::calls::client;
 use crate::v1::keys_client::KeysClient as Stub;
 use crate::v1::{
-    BackupKeyResponse, CreateKeyRequest, DecryptRequest, DecryptResponse, EncryptRequest,
-    EncryptResponse, GenerateDataKeyRequest, GenerateDataKeyResponse, GenerateMacRequest,
-    GenerateMacResponse, GenerateRandomRequest, GenerateRandomResponse, ImportKeyRequest,
-    ImportParametersResponse, KeyRequest, KeyResponse, KeyVersionRequest, ListKeysRequest,
-    ListKeysResponse, ReEncryptRequest, ReEncryptResponse, ReadPublicKeyRequest,
-    ReadPublicKeyResponse, ResealValuesRequest, ResealValuesResponse, RestoreKeyRequest,
-    ScheduleKeyDeletionRequest, SetKeyRequest, SignRequest, SignResponse, VerdictResponse,
-    VerifyMacRequest, VerifyRequest,
+    BackupKeyResponse, CreateKeyRequest, DecryptJweRequest, DecryptJweResponse, DecryptRequest,
+    DecryptResponse, EncryptJweRequest, EncryptJweResponse, EncryptRequest, EncryptResponse,
+    GenerateDataKeyRequest, GenerateDataKeyResponse, GenerateMacRequest, GenerateMacResponse,
+    GenerateRandomRequest, GenerateRandomResponse, ImportKeyRequest, ImportParametersResponse,
+    KeyRequest, KeyResponse, KeyVersionRequest, ListKeysRequest, ListKeysResponse,
+    ReEncryptRequest, ReEncryptResponse, ReadPublicKeyRequest, ReadPublicKeyResponse,
+    ResealValuesRequest, ResealValuesResponse, RestoreKeyRequest, ScheduleKeyDeletionRequest,
+    SetKeyRequest, SignRequest, SignResponse, VerdictResponse, VerifyMacRequest, VerifyRequest,
 };
 
 client! {
@@ -54,6 +54,10 @@ client! {
         encrypt(EncryptRequest) -> EncryptResponse;
         /// Decrypts ciphertexts.
         decrypt(DecryptRequest) -> DecryptResponse;
+        /// Makes JWEs of payloads, for who has the same key.
+        encrypt_jwe(EncryptJweRequest) -> EncryptJweResponse;
+        /// Opens JWEs that were made under the key.
+        decrypt_jwe(DecryptJweRequest) -> DecryptJweResponse;
         /// Moves ciphertexts to another key, version or context. No plaintext leaves the vault.
         re_encrypt(ReEncryptRequest) -> ReEncryptResponse;
         /// Makes data keys, plain and wrapped.

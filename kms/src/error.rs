@@ -25,7 +25,7 @@ pub enum Error {
     NotUuid,
     /// No kind of key has this word.
     #[error(
-        "the kind of a key must be one of aes-256, hmac-sha-256, hmac-sha-384, hmac-sha-512, ed25519 and ecdsa-p256"
+        "the kind of a key must be one of aes-256, hmac-sha-256, hmac-sha-384, hmac-sha-512, ed25519, ecdsa-p256, jwe-dir and jwe-a256kw"
     )]
     Kind,
     /// Key material has another length than its kind has.

@@ -107,17 +107,24 @@ pub enum KeyKind {
     Ed25519,
     /// ECDSA over P-256 with SHA-256 (FIPS 186-5). The 32-byte scalar, big-endian.
     EcdsaP256,
+    /// Makes and opens JWEs of `dir` and `A256GCM` (RFC 7518 sections 4.5 and 5.3): the key itself encrypts. 32 bytes.
+    JweDir,
+    /// Makes and opens JWEs of `A256KW` and `A256GCM` (RFC 7518 sections 4.4 and 5.3): it wraps a key of each
+    /// message. 32 bytes.
+    JweA256Kw,
 }
 
 impl KeyKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Aes256,
         Self::HmacSha256,
         Self::HmacSha384,
         Self::HmacSha512,
         Self::Ed25519,
         Self::EcdsaP256,
+        Self::JweDir,
+        Self::JweA256Kw,
     ];
 
     /// The word that is stored.
@@ -129,6 +136,8 @@ impl KeyKind {
             Self::HmacSha512 => "hmac-sha-512",
             Self::Ed25519 => "ed25519",
             Self::EcdsaP256 => "ecdsa-p256",
+            Self::JweDir => "jwe-dir",
+            Self::JweA256Kw => "jwe-a256kw",
         }
     }
 
@@ -146,6 +155,7 @@ impl KeyKind {
             Self::Aes256 => Usage::Encrypt,
             Self::HmacSha256 | Self::HmacSha384 | Self::HmacSha512 => Usage::Mac,
             Self::Ed25519 | Self::EcdsaP256 => Usage::Sign,
+            Self::JweDir | Self::JweA256Kw => Usage::Jwe,
         }
     }
 
@@ -153,7 +163,9 @@ impl KeyKind {
     /// to the hash's block, beyond which HMAC would hash the key first.
     pub fn material_bytes(self) -> RangeInclusive<usize> {
         match self {
-            Self::Aes256 | Self::Ed25519 | Self::EcdsaP256 => 32..=32,
+            Self::Aes256 | Self::Ed25519 | Self::EcdsaP256 | Self::JweDir | Self::JweA256Kw => {
+                32..=32
+            }
             Self::HmacSha256 => 32..=64,
             Self::HmacSha384 => 48..=128,
             Self::HmacSha512 => 64..=128,
@@ -176,6 +188,8 @@ pub enum Usage {
     Mac,
     /// Sign, and verify signatures.
     Sign,
+    /// Make and open JWEs that whoever has the same key opens and makes.
+    Jwe,
 }
 
 impl Usage {
@@ -185,6 +199,7 @@ impl Usage {
             Self::Encrypt => "encrypt",
             Self::Mac => "mac",
             Self::Sign => "sign",
+            Self::Jwe => "jwe",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! An [`Hsm`] is reached by PKCS#11, whatever module the settings name. Its [`RootKey`] never leaves
 //! it; an [`Envelope`] asks it to wrap and unwrap [`WrappedKey`]s. What is opened does one thing, by type:
 //! the vault's own keys are an [`AeadKey`] or a [`MacKey`]; a key of the service is an [`OpenKey`], which is
-//! a [`Cipher`], an [`HmacKey`] or a [`SigningKey`]. A [`KeyCache`] keeps opened keys. No function takes a nonce.
+//! a [`Cipher`], an [`HmacKey`], a [`SigningKey`] or a [`jwe::SharedKey`]. A [`KeyCache`] keeps opened keys. No function takes a nonce.
 //!
 //! ```
 //! let context = kms::Binding::new("invoice").field(b"city").number(7);
@@ -24,7 +24,7 @@
 //! | `shred` | keys of single values, outside of the database: what they sealed goes with them |
 //! | `mac` | HMAC |
 //! | `signing`, `public` | Ed25519, ECDSA P-256; public keys as DER, PEM, JWK |
-//! | `jwe` | messages to a recipient's public key, which only its holder opens |
+//! | `jwe` | messages to a recipient's public key, which only its holder opens; messages for who has the same key |
 //! | `cache` | opened keys, kept for a while |
 //! | `shares`, `recovery` | a secret split among people, and the file that it opens |
 //! | `binding` | the one injective encoding of contexts |

@@ -66,7 +66,11 @@ impl HmacKey {
             KeyKind::HmacSha256 => HMAC_SHA256,
             KeyKind::HmacSha384 => HMAC_SHA384,
             KeyKind::HmacSha512 => HMAC_SHA512,
-            KeyKind::Aes256 | KeyKind::Ed25519 | KeyKind::EcdsaP256 => return Err(Error::Usage),
+            KeyKind::Aes256
+            | KeyKind::Ed25519
+            | KeyKind::EcdsaP256
+            | KeyKind::JweDir
+            | KeyKind::JweA256Kw => return Err(Error::Usage),
         };
         Ok(Self {
             state: HmacState::new(algorithm, material)?,

@@ -2,6 +2,7 @@
 
 use crate::cipher::Cipher;
 use crate::error::Error;
+use crate::jwe::SharedKey;
 use crate::key::{KeyId, KeyKind, WrappedKey};
 use crate::locked::{LockState, SLOT_BYTES};
 use crate::mac::HmacKey;
@@ -19,6 +20,7 @@ enum Material {
     Cipher(Cipher),
     Mac(HmacKey),
     Signer(SigningKey),
+    Jwe(SharedKey),
 }
 
 impl OpenKey {
@@ -38,6 +40,11 @@ impl OpenKey {
             }
             KeyKind::Ed25519 | KeyKind::EcdsaP256 => {
                 Material::Signer(SigningKey::new(kind, material)?)
+            }
+            KeyKind::JweDir | KeyKind::JweA256Kw => {
+                let material = material.try_into().map_err(|_| Error::Unopened)?;
+                let name = (key.id(), key.version());
+                Material::Jwe(SharedKey::new(kind, name, material)?)
             }
         };
         Ok(Self {
@@ -67,7 +74,7 @@ impl OpenKey {
     /// is in memory that all keys share, half a mebibyte.
     pub fn bytes_held(&self) -> usize {
         let slot = match &self.material {
-            Material::Cipher(_) | Material::Signer(_) => SLOT_BYTES,
+            Material::Cipher(_) | Material::Signer(_) | Material::Jwe(_) => SLOT_BYTES,
             Material::Mac(_) => HmacKey::BYTES,
         };
         slot + size_of::<Self>() + self.id.as_str().len()
@@ -79,6 +86,7 @@ impl OpenKey {
             Material::Cipher(cipher) => cipher.lock_state(),
             Material::Mac(mac) => mac.lock_state(),
             Material::Signer(signer) => signer.lock_state(),
+            Material::Jwe(jwe) => jwe.lock_state(),
         }
     }
 
@@ -86,7 +94,7 @@ impl OpenKey {
     pub fn cipher(&self) -> Result<&Cipher, Error> {
         match &self.material {
             Material::Cipher(cipher) => Ok(cipher),
-            Material::Mac(_) | Material::Signer(_) => Err(Error::Usage),
+            Material::Mac(_) | Material::Signer(_) | Material::Jwe(_) => Err(Error::Usage),
         }
     }
 
@@ -94,7 +102,7 @@ impl OpenKey {
     pub fn mac(&self) -> Result<&HmacKey, Error> {
         match &self.material {
             Material::Mac(mac) => Ok(mac),
-            Material::Cipher(_) | Material::Signer(_) => Err(Error::Usage),
+            Material::Cipher(_) | Material::Signer(_) | Material::Jwe(_) => Err(Error::Usage),
         }
     }
 
@@ -102,7 +110,15 @@ impl OpenKey {
     pub fn signer(&self) -> Result<&SigningKey, Error> {
         match &self.material {
             Material::Signer(signer) => Ok(signer),
-            Material::Cipher(_) | Material::Mac(_) => Err(Error::Usage),
+            Material::Cipher(_) | Material::Mac(_) | Material::Jwe(_) => Err(Error::Usage),
+        }
+    }
+
+    /// To make and open JWEs; [`Error::Usage`] if the key is for another thing.
+    pub fn jwe(&self) -> Result<&SharedKey, Error> {
+        match &self.material {
+            Material::Jwe(jwe) => Ok(jwe),
+            Material::Cipher(_) | Material::Mac(_) | Material::Signer(_) => Err(Error::Usage),
         }
     }
 }
@@ -122,6 +138,7 @@ mod tests {
                 (Usage::Encrypt, key.cipher().map(drop)),
                 (Usage::Mac, key.mac().map(drop)),
                 (Usage::Sign, key.signer().map(drop)),
+                (Usage::Jwe, key.jwe().map(drop)),
             ];
             for (usage, answer) in answers {
                 if usage == kind.usage() {

@@ -48,9 +48,12 @@ impl PublicKey {
                 p256::PublicKey::from_sec1_bytes(bytes).map_err(|_| Error::PublicKey)?;
                 Point::P256(point)
             }
-            KeyKind::Aes256 | KeyKind::HmacSha256 | KeyKind::HmacSha384 | KeyKind::HmacSha512 => {
-                return Err(Error::Usage);
-            }
+            KeyKind::Aes256
+            | KeyKind::HmacSha256
+            | KeyKind::HmacSha384
+            | KeyKind::HmacSha512
+            | KeyKind::JweDir
+            | KeyKind::JweA256Kw => return Err(Error::Usage),
         };
         Ok(Self { point })
     }

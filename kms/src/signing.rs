@@ -26,9 +26,12 @@ impl SigningKey {
         let public = match kind {
             KeyKind::Ed25519 => scrubbed::<DEEP, _>(|| ed25519_public(material)),
             KeyKind::EcdsaP256 => scrubbed::<DEEP, _>(|| p256_public(material)),
-            KeyKind::Aes256 | KeyKind::HmacSha256 | KeyKind::HmacSha384 | KeyKind::HmacSha512 => {
-                Err(Error::Usage)
-            }
+            KeyKind::Aes256
+            | KeyKind::HmacSha256
+            | KeyKind::HmacSha384
+            | KeyKind::HmacSha512
+            | KeyKind::JweDir
+            | KeyKind::JweA256Kw => Err(Error::Usage),
         }?;
         Ok(Self {
             secret: Locked::new(material)?,

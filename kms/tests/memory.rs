@@ -292,6 +292,12 @@ fn used(key: &kms::OpenKey) -> Option<String> {
             signer.verify(&[7; 1000], &signature).unwrap();
             None
         }
+        Usage::Jwe => {
+            let (jwe, payload) = (key.jwe().unwrap(), payload());
+            let message = jwe.seal(payload.expose(), None).unwrap();
+            jwe.open(&message).unwrap();
+            None
+        }
     }
 }
 

@@ -1,26 +1,33 @@
-//! JWE compact serialization (RFC 7516) to a recipient's public key, and its opening by who holds the
-//! private half.
+//! JWE compact serialization (RFC 7516): to a recipient's public key, and its opening by who holds the
+//! private half; and under a key that both sides have.
 //!
-//! One suite: `ECDH-ES+A256KW` (RFC 7518 section 4.6) with `A256GCM` (section 5.3), to EC `P-256` or OKP
+//! To a public key, one suite: `ECDH-ES+A256KW` (RFC 7518 section 4.6) with `A256GCM` (section 5.3), to EC `P-256` or OKP
 //! `X25519` (RFC 8037). Each message has an ephemeral key, a content key and an IV of its own: RFC 7518
 //! section 4.6 asks for a new ephemeral key at each agreement, so none is shared. No function takes any.
+//!
+//! Under a shared key, `dir` or `A256KW`, by the key's kind, and `A256GCM`: see [`SharedKey`].
 //!
 //! | file | owns |
 //! | --- | --- |
 //! | `jwk` | [`RecipientKey`]: a public JWK, strictly read |
 //! | `private` | [`RecipientSecret`]: its private half, from PKCS#8 or JWK |
 //! | `agreement` | the curves, and the Concat KDF |
-//! | `seal`, `open` | the messages |
+//! | `seal`, `open` | the messages to public keys |
+//! | `shared` | the messages under shared keys |
+//! | `compact` | what all messages have alike: five parts, content keys, `A256GCM` |
 //! | `members` | JSON objects in which no member stands twice |
 //!
-//! Limits: a JWK has at most 4,096 bytes, a `kid` 256, a plaintext 1 MiB, a protected header 8,192 bytes.
+//! Limits: a JWK has at most 4,096 bytes, a `kid` 256, a plaintext 1 MiB (64 MiB under a shared key), a
+//! protected header 8,192 bytes.
 
 mod agreement;
+mod compact;
 mod jwk;
 mod members;
 mod open;
 mod private;
 mod seal;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +35,9 @@ pub use jwk::RecipientKey;
 pub use open::Opened;
 pub use private::RecipientSecret;
 pub use seal::Labels;
+pub use shared::{OpenedShared, SharedKey, key_id, named_key};
 
-/// `alg` of every message here.
+/// `alg` of every message to a public key.
 const ALGORITHM: &str = "ECDH-ES+A256KW";
 /// `enc` of every message here.
 const ENCRYPTION: &str = "A256GCM";

@@ -1,25 +1,13 @@
-//! Opening, strictly: five parts in their one spelling, one suite, no member twice, one error.
-
-use aes_kw::{AesKw, KeyInit};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
+//! Opening with a recipient's private key, strictly: one suite, no member twice, one error.
 
 use super::agreement::{Point, concat_kdf};
+use super::compact::{Compact, decoded, unwrap};
 use super::jwk::point;
 use super::members::Members;
 use super::seal::WRAPPING_BITS;
-use super::{
-    ALGORITHM, ENCRYPTION, HEADER_BYTES_MAX, IV_BYTES, PLAINTEXT_BYTES_MAX, RecipientSecret,
-    WRAPPED_BYTES,
-};
+use super::{ALGORITHM, PLAINTEXT_BYTES_MAX, RecipientSecret};
 use crate::error::Error;
-use crate::primitives::{GcmKey, TAG_BYTES};
-use crate::scrub::{SHALLOW, scrubbed};
 use crate::secret::SecretBytes;
-
-/// Most characters of a message: base64url has four for three bytes.
-const MESSAGE_CHARS_MAX: usize = (HEADER_BYTES_MAX + PLAINTEXT_BYTES_MAX + 256) / 3 * 4;
 
 /// What a message held.
 pub struct Opened {
@@ -29,90 +17,32 @@ pub struct Opened {
     pub header: String,
 }
 
-/// A message's parts.
-struct Message<'a> {
-    /// As it was sent: the additional data.
-    header_text: &'a str,
-    header: String,
-    ephemeral: Point,
-    parties: (Vec<u8>, Vec<u8>),
-    wrapped: [u8; WRAPPED_BYTES],
-    iv: [u8; IV_BYTES],
-    /// Ciphertext and tag.
-    sealed: Vec<u8>,
-}
-
 impl RecipientSecret {
     /// Opens a message to this key. One error, [`Error::Unopened`], for every failure: of its form, its
     /// suite, its key or its tag.
     pub fn open(&self, message: &str) -> Result<Opened, Error> {
-        let mut message = Message::parse(message).ok_or(Error::Unopened)?;
-        let (party_u, party_v) = (&message.parties.0, &message.parties.1);
-        let wrapping = self.agree(&message.ephemeral, |secret| {
-            concat_kdf(secret, ALGORITHM, (party_u, party_v), WRAPPING_BITS)
+        let parsed = Compact::parse(message, ALGORITHM, PLAINTEXT_BYTES_MAX);
+        let message = parsed.ok_or(Error::Unopened)?;
+        let (ephemeral, party_u, party_v) = told(&message.members).ok_or(Error::Unopened)?;
+        let wrapping = self.agree(&ephemeral, |secret| {
+            concat_kdf(secret, ALGORITHM, (&party_u, &party_v), WRAPPING_BITS)
         })?;
-        let content_key = unwrap(&wrapping, &message.wrapped)?;
-        let aad = message.header_text.as_bytes();
-        scrubbed::<SHALLOW, _>(|| {
-            GcmKey::new(&content_key)?.open(message.iv, aad, &mut message.sealed, 0)
-        })?;
-        Ok(Opened {
-            plaintext: SecretBytes::new(message.sealed),
-            header: message.header,
-        })
+        let content_key = unwrap(&wrapping, &message.key)?;
+        let (plaintext, header) = message.open(&content_key)?;
+        Ok(Opened { plaintext, header })
     }
 }
 
-impl<'a> Message<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        if text.len() > MESSAGE_CHARS_MAX {
-            return None;
+/// What the agreement needs of a header: the ephemeral key, `apu`, `apv`.
+fn told(header: &Members) -> Option<(Point, Vec<u8>, Vec<u8>)> {
+    let party = |name: &str| {
+        if header.has(name) {
+            decoded(header.text(name)?)
+        } else {
+            Some(Vec::new())
         }
-        let mut parts = text.split('.');
-        let mut next = || parts.next();
-        let (header_text, wrapped, iv) = (next()?, next()?, next()?);
-        let (ciphertext, tag) = (next()?, next()?);
-        if next().is_some() {
-            return None;
-        }
-        let header = String::from_utf8(decoded(header_text)?).ok()?;
-        let members = Members::parse(header.as_bytes())?;
-        let sealed = {
-            let (ciphertext, tag) = (decoded(ciphertext)?, decoded(tag)?);
-            if tag.len() != TAG_BYTES {
-                return None;
-            }
-            [ciphertext, tag].concat()
-        };
-        if header.len() > HEADER_BYTES_MAX || !is_ours(&members) {
-            return None;
-        }
-        let named = |name: &str| {
-            if members.has(name) {
-                decoded(members.text(name)?)
-            } else {
-                Some(Vec::new())
-            }
-        };
-        Some(Self {
-            header_text,
-            ephemeral: ephemeral(&members)?,
-            parties: (named("apu")?, named("apv")?),
-            wrapped: decoded(wrapped)?.try_into().ok()?,
-            iv: decoded(iv)?.try_into().ok()?,
-            sealed,
-            header,
-        })
-    }
-}
-
-/// The one suite. What `crit` names must be understood, and nothing is (RFC 7516 section 4.1.13); `zip`
-/// makes lengths tell of contents.
-fn is_ours(header: &Members) -> bool {
-    header.text("alg") == Some(ALGORITHM)
-        && header.text("enc") == Some(ENCRYPTION)
-        && !header.has("crit")
-        && !header.has("zip")
+    };
+    Some((ephemeral(header)?, party("apu")?, party("apv")?))
 }
 
 fn ephemeral(header: &Members) -> Option<Point> {
@@ -122,24 +52,4 @@ fn ephemeral(header: &Members) -> Option<Point> {
         return None;
     }
     point(key).ok()
-}
-
-/// Base64url without padding, in its one spelling.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
-}
-
-/// RFC 3394.
-fn unwrap(
-    wrapping: &[u8; 32],
-    wrapped: &[u8; WRAPPED_BYTES],
-) -> Result<Zeroizing<[u8; 32]>, Error> {
-    let mut key = Zeroizing::new([0; 32]);
-    scrubbed::<SHALLOW, _>(|| {
-        AesKw::<aes::Aes256>::new(wrapping.into())
-            .unwrap_key(wrapped, &mut *key)
-            .map(drop)
-            .map_err(|_| Error::Unopened)
-    })?;
-    Ok(key)
 }

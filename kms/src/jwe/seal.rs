@@ -1,20 +1,14 @@
 //! Sealing: a plaintext becomes `header.wrapped-key.iv.ciphertext.tag`.
 
-use aes_kw::{AesKw, KeyInit};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::agreement::{agree_anew, concat_kdf};
+use super::compact::{drawn, sealed};
 use super::jwk::members_of;
-use super::{
-    ALGORITHM, ENCRYPTION, HEADER_BYTES_MAX, IV_BYTES, PLAINTEXT_BYTES_MAX, RecipientKey,
-    WRAPPED_BYTES,
-};
+use super::{ALGORITHM, ENCRYPTION, PLAINTEXT_BYTES_MAX, RecipientKey};
 use crate::error::Error;
-use crate::primitives::{self, GcmKey, TAG_BYTES};
-use crate::scrub::{SHALLOW, scrubbed};
 
 /// Bits of the key that wraps.
 pub(super) const WRAPPING_BITS: u32 = 256;
@@ -40,10 +34,6 @@ impl RecipientKey {
     ///
     /// Ephemeral key, content key and IV are drawn for this message, and used for no other.
     pub fn seal(&self, plaintext: &[u8], labels: &Labels<'_>) -> Result<String, Error> {
-        if plaintext.len() > PLAINTEXT_BYTES_MAX {
-            let bytes_max = PLAINTEXT_BYTES_MAX;
-            return Err(Error::TooLong { bytes_max });
-        }
         let parties = (
             labels.apu.unwrap_or_default(),
             labels.apv.unwrap_or_default(),
@@ -52,24 +42,9 @@ impl RecipientKey {
             concat_kdf(secret, ALGORITHM, parties, WRAPPING_BITS)
         })?;
         let header = self.header(&members_of(&ephemeral), labels);
-        if header.len() > HEADER_BYTES_MAX {
-            let bytes_max = HEADER_BYTES_MAX;
-            return Err(Error::TooLong { bytes_max });
-        }
-        let header = URL_SAFE_NO_PAD.encode(header);
-        let (mut content_key, mut iv) = (Zeroizing::new([0; 32]), [0; IV_BYTES]);
-        primitives::random(&mut *content_key)?;
-        primitives::random(&mut iv)?;
-        let wrapped = wrap(&wrapping, &content_key)?;
-        let mut message = Zeroizing::new(Vec::with_capacity(plaintext.len() + TAG_BYTES));
-        message.extend_from_slice(plaintext);
-        // RFC 7516 section 5.1: the header's ASCII text is the additional data.
-        scrubbed::<SHALLOW, _>(|| {
-            GcmKey::new(&content_key)?.seal(iv, header.as_bytes(), &mut message, 0)
-        })?;
-        let (ciphertext, tag) = message.split_at(plaintext.len());
-        let parts = [&wrapped[..], &iv, ciphertext, tag].map(|part| URL_SAFE_NO_PAD.encode(part));
-        Ok([&[header], parts.as_slice()].concat().join("."))
+        let (content_key, wrapped) = drawn(&wrapping)?;
+        let keys = (&*content_key, wrapped.as_slice());
+        sealed(&header, keys, plaintext, PLAINTEXT_BYTES_MAX)
     }
 
     fn header(&self, ephemeral: &str, labels: &Labels<'_>) -> String {
@@ -97,16 +72,4 @@ impl RecipientKey {
         header.push('}');
         header
     }
-}
-
-/// RFC 3394.
-fn wrap(wrapping: &[u8; 32], key: &[u8; 32]) -> Result<[u8; WRAPPED_BYTES], Error> {
-    let mut wrapped = [0; WRAPPED_BYTES];
-    scrubbed::<SHALLOW, _>(|| {
-        AesKw::<aes::Aes256>::new(wrapping.into())
-            .wrap_key(key, &mut wrapped)
-            .map(drop)
-            .map_err(|_| Error::Memory)
-    })?;
-    Ok(wrapped)
 }

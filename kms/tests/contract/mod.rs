@@ -172,6 +172,11 @@ fn every_kind_of_key_does_its_work(hsm: &Arc<Hsm>) {
                 let signature = key.signer().unwrap().sign(b"m").unwrap();
                 again.signer().unwrap().verify(b"m", &signature).unwrap();
             }
+            Usage::Jwe => {
+                let message = key.jwe().unwrap().seal(b"m", None).unwrap();
+                let opened = again.jwe().unwrap().open(&message).unwrap();
+                assert_eq!(opened.plaintext.expose(), b"m");
+            }
         }
         for other in KeyKind::ALL.into_iter().filter(|other| *other != kind) {
             let blob = wrapped.blob().to_vec();

@@ -2,7 +2,7 @@
 
 use aes::Aes256;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
-use kms::KeyKind;
+use kms::{KeyKind, Usage};
 use ring::digest::{SHA512, digest};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use sha2::block_api::{compress256, compress512};
@@ -27,7 +27,7 @@ pub(crate) fn of(materials: &[(KeyKind, Vec<u8>)], nonces: &str) -> Vec<Secret> 
     let nonces: Vec<&str> = nonces.split(' ').collect();
     for (kind, material) in materials {
         // Ciphers and codes keep only what is derived.
-        let is_held = matches!(kind, KeyKind::Ed25519 | KeyKind::EcdsaP256);
+        let is_held = !matches!(kind.usage(), Usage::Encrypt | Usage::Mac);
         add(format!("{kind}: material"), material.clone(), is_held);
         match kind {
             KeyKind::Aes256 => {
@@ -78,6 +78,8 @@ pub(crate) fn of(materials: &[(KeyKind, Vec<u8>)], nonces: &str) -> Vec<Secret> 
                 let words = material.iter().rev().copied().collect();
                 add("ecdsa-p256: as words".to_owned(), words, false);
             }
+            // Their first two round keys are the key itself.
+            KeyKind::JweDir | KeyKind::JweA256Kw => {}
             KeyKind::HmacSha384 | KeyKind::HmacSha512 => {
                 for (name, bytes) in long_hmac_states(*kind, material) {
                     add(format!("{kind} {name}"), bytes, true);

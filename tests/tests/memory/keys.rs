@@ -65,6 +65,10 @@ impl Brought {
                 let check = json!({ "message": message, "signature": made["signature"] });
                 both("verify", check);
             }
+            Usage::Jwe => {
+                let made = both("encrypt-jwe", json!({ "plaintext": message }));
+                both("decrypt-jwe", json!({ "jwe": made["jwe"] }));
+            }
         }
         self
     }

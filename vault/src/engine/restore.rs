@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use kms::{Envelope, KeyId};
+use kms::{Envelope, KeyId, KeyKind};
 use ledger::{Facts, Item, ItemView, Operation, Outcome};
 
 use super::guard::LOCKED_BY_HONEYTOKEN;
@@ -231,6 +231,7 @@ impl Amends<'_> {
             }
             Operation::Detokenize | Operation::TicketRedeem => self.use_up(items, writes),
             Operation::HoldPlace => self.hold(replayed, writes),
+            Operation::Encrypt => change.keys = self.count(facts)?,
             _ => change.keys = self.key_act(facts)?,
         }
         Ok(change)
@@ -290,6 +291,25 @@ impl Amends<'_> {
                 placed: Timestamp(replayed.entry.time_us),
             })
         }));
+    }
+
+    /// What a version made after the backup counts too, where the key itself encrypts: it would make too much else.
+    fn count(&self, facts: &Facts) -> Result<Vec<KeyWrite>, RestoreError> {
+        let Some((Ok(key), number)) = facts.key.as_ref().map(|(id, at)| (KeyId::parse(id), *at))
+        else {
+            return Ok(Vec::new());
+        };
+        let record = self.reader.key(&KeyRef::Id(key.clone()))?;
+        if record.is_none_or(|record| record.kind != KeyKind::JweDir) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![KeyWrite::CountMessages {
+            key,
+            number,
+            messages: facts.batch.as_ref().map_or(1, |batch| batch.count),
+            // They were made: there may be as many as there are.
+            messages_max: i64::MAX.unsigned_abs(),
+        }])
     }
 
     /// A key that was destroyed or switched off does not come back by a backup. The vault's own keep what

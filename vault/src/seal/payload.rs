@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kms::jwe::OpenedShared;
 use kms::{Binding, Error, OpenKey, PublicKey, Sealer, SecretBytes};
 
 use crate::commit::Withheld;
@@ -67,6 +68,20 @@ pub fn data_key(
     let plain = kms::random_bytes(bytes)?;
     let encrypted = sealer.seal(context, plain.expose())?;
     Ok(Withheld::new((plain, encrypted)))
+}
+
+/// Makes a JWE of a payload, for who has the same key.
+pub fn encrypt_jwe(
+    key: &OpenKey,
+    plaintext: &SecretBytes,
+    cty: Option<&str>,
+) -> Result<Withheld<String>, Error> {
+    key.jwe()?.seal(plaintext.expose(), cty).map(Withheld::new)
+}
+
+/// Opens a JWE that names this version. One error for every failure.
+pub fn decrypt_jwe(key: &OpenKey, message: &str) -> Result<Withheld<OpenedShared>, Error> {
+    key.jwe()?.open(message).map(Withheld::new)
 }
 
 /// The message authentication code of a message.

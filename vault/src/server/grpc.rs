@@ -2,6 +2,7 @@
 
 mod contract;
 mod guard;
+mod key_jwe;
 mod key_life;
 mod key_use;
 mod keys;

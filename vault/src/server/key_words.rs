@@ -156,7 +156,25 @@ pub(super) fn named(record: &KeyRecord) -> (String, KeyKind) {
 
 /// A public key as a JSON Web Key that says which key and version it is of.
 pub(super) fn jwk(public: &PublicKey, key: &KeyId, version: u32) -> String {
-    public.jwk_named(&format!("{}:v{version}", key.as_str()))
+    public.jwk_named(&kms::jwe::key_id(key, version))
+}
+
+/// The kind of key that a JWE's `alg` needs; none where the caller leaves it to the key.
+pub(super) fn jwe_kind(alg: Option<&str>) -> Result<Option<KeyKind>, Problem> {
+    match alg {
+        None => Ok(None),
+        Some("dir") => Ok(Some(KeyKind::JweDir)),
+        Some("A256KW") => Ok(Some(KeyKind::JweA256Kw)),
+        Some(_) => Err(range("alg", "`dir` or `A256KW`")),
+    }
+}
+
+/// The key that a JWE names. Nothing is proven by that: it opens, or it does not.
+pub(super) fn key_of_jwe(message: &str) -> Result<KeyRef, Problem> {
+    match kms::jwe::named_key(message) {
+        Ok((id, _)) => Ok(KeyRef::Id(id)),
+        Err(_) => Err(ItemFault::Unopened.into()),
+    }
 }
 
 /// The outcome of an act that has one item.

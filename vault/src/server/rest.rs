@@ -5,6 +5,7 @@ mod detokenize;
 pub(super) mod erase;
 pub(super) mod guard;
 mod key_carry;
+mod key_jwe;
 mod key_use;
 pub(super) mod keys;
 pub(super) mod ledger;

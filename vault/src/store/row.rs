@@ -245,6 +245,17 @@ pub enum KeyWrite {
     AddImport(ImportRow),
     /// It is used up: where it does not stand, that is a conflict. Expired ones go with it.
     TakeImport([u8; 32], Timestamp),
+    /// A version makes messages that are counted: more than there may be are a conflict.
+    CountMessages {
+        /// Which key.
+        key: KeyId,
+        /// Which version.
+        number: u32,
+        /// How many.
+        messages: u64,
+        /// How many there may be, with those that were made before.
+        messages_max: u64,
+    },
 }
 
 /// A row's ciphertexts under another version, in place of those that were read.

@@ -35,7 +35,7 @@ pub use quota::QuotaWrite;
 use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 11] = [
+const MIGRATIONS: [(u32, &str); 12] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
@@ -47,6 +47,7 @@ const MIGRATIONS: [(u32, &str); 11] = [
     (9, include_str!("migrations/0009_units.sql")),
     (10, include_str!("migrations/0010_policy.sql")),
     (11, include_str!("migrations/0011_quotas.sql")),
+    (12, include_str!("migrations/0012_key_messages.sql")),
 ];
 
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";

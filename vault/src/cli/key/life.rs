@@ -85,7 +85,7 @@ pub(super) enum Verb {
 
 #[derive(clap::Args)]
 pub(super) struct Create {
-    /// aes-256, hmac-sha-256, hmac-sha-384, hmac-sha-512, ed25519 or ecdsa-p256.
+    /// aes-256, hmac-sha-256, hmac-sha-384, hmac-sha-512, ed25519, ecdsa-p256, jwe-dir or jwe-a256kw.
     kind: String,
     /// A first other name.
     #[arg(long)]

@@ -6,7 +6,7 @@
 //! | `connection` | where the vault is, and how the officer proves who asks |
 //! | `life` | making, reading, changing, retiring keys |
 //! | `carry` | material that comes and goes, and stored values that move |
-//! | `cipher`, `signature` | what keys do, for trying things by hand |
+//! | `cipher`, `jwe`, `signature` | what keys do, for trying things by hand |
 //! | `act` | what those share: input, purpose, where the answer goes |
 //! | `words` | words of the command line, and files |
 //! | `show` | keys as text and as JSON |
@@ -15,6 +15,7 @@ mod act;
 mod carry;
 mod cipher;
 pub(super) mod connection;
+mod jwe;
 mod life;
 mod show;
 mod signature;
@@ -47,6 +48,8 @@ const EXAMPLES: &str = "Examples, with a development installation:
   jinku key rotate tax-files
   jinku key --unit tax-bureau encrypt tax-files form.pdf --context case=114-2231 --out form.sealed
   jinku key --unit tax-bureau decrypt form.sealed --context case=114-2231 --out form.pdf
+  jinku key create jwe-a256kw --alias orders --tag group=revenue
+  jinku key --unit tax-bureau encrypt-jwe orders order.json --type application/json
   jinku key backup tax-files --to tax-files.backup";
 
 #[derive(Subcommand)]
@@ -57,6 +60,8 @@ enum Verb {
     Carry(carry::Verb),
     #[command(flatten)]
     Cipher(cipher::Verb),
+    #[command(flatten)]
+    Jwe(jwe::Verb),
     #[command(flatten)]
     Signature(signature::Verb),
     #[command(flatten)]
@@ -79,6 +84,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
             Verb::Life(verb) => life::run(verb, &session).await,
             Verb::Carry(verb) => carry::run(verb, &session).await,
             Verb::Cipher(verb) => cipher::run(verb, &session).await,
+            Verb::Jwe(verb) => jwe::run(verb, &session).await,
             Verb::Signature(verb) => signature::run(verb, &session).await,
             Verb::Root(verb) => ceremony::run(&verb),
         }

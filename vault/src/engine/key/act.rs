@@ -59,6 +59,18 @@ impl Engine {
         act: ActFacts,
         outcomes: Outcomes<T>,
     ) -> Result<Acted<T>, EngineError> {
+        self.record_changing(proof, act, outcomes, Change::none())
+            .await
+    }
+
+    /// The same, for an act that changes something too.
+    pub(super) async fn record_changing<A, T>(
+        &self,
+        proof: &Authorized<A>,
+        act: ActFacts,
+        outcomes: Outcomes<T>,
+        change: Change,
+    ) -> Result<Acted<T>, EngineError> {
         let mut facts = caller_facts(act.operation, proof, act.request);
         facts.key = act.key;
         facts.purpose = act.purpose.map(|purpose| purpose.to_string());
@@ -68,7 +80,7 @@ impl Engine {
                 facts.outcome = Outcome::Error;
                 facts.reason = Some(fault.code().to_owned());
             }
-            Record::single(Change::none(), facts)
+            Record::single(change, facts)
         } else {
             let alike = |one: &ItemOutcome<T>, other: &ItemOutcome<T>| {
                 one.0 == other.0 && one.1.is_ok() == other.1.is_ok()
@@ -76,7 +88,7 @@ impl Engine {
             let items = outcomes
                 .chunk_by(alike)
                 .filter_map(|run| Some((self.act_item(run.first()?), run.len())));
-            Record::batch(Change::none(), facts, items)?
+            Record::batch(change, facts, items)?
         };
         let withheld = outcomes.into_iter().map(|(_, outcome)| either(outcome));
         let withheld = Withheld::gather(withheld.collect());

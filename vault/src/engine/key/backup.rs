@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KeyFault;
 use super::cipher::key_facts;
+use super::jwe::spent;
 use super::life::KeyDetail;
 use crate::commit::{NotDurable, Sequenced};
 use crate::engine::{Engine, EngineError};
@@ -137,6 +138,7 @@ impl Engine {
             .blocking(move |engine| Ok(engine.proven(backup)?))
             .await?;
         let mut keys = vec![KeyWrite::Add(record.clone())];
+        keys.extend(spent(&record, &versions));
         keys.extend(versions.into_iter().map(KeyWrite::AddVersion));
         let change = Change {
             keys,

@@ -24,6 +24,11 @@ pub enum KeyFault {
         "the key's current version is compromised: it opens and verifies, and protects nothing new until new material is imported"
     )]
     Compromised,
+    /// The version has made as many messages as it may.
+    #[error(
+        "the key's version has made as many messages as it may (nist sp 800-38d): rotate the key, or import new material"
+    )]
+    Exhausted,
     /// It is one of the vault's own keys.
     #[error("this is one of the vault's own keys, which does not take part in this")]
     Own,

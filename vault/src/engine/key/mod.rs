@@ -9,6 +9,7 @@
 //! | `shelf` | records and opened versions, cached within bounds |
 //! | `act` | the way from a proof to an entry, for one item or many |
 //! | `cipher`, `tag`, `signature` | what keys do: encrypt, move, authenticate, sign |
+//! | `jwe` | messages for who has the same key |
 //! | `life`, `versions` | making, changing, retiring; rotating, compromising, destroying versions |
 //! | `import`, `backup` | material that comes and goes, wrapped |
 //! | `request` | requests' signatures under keys of the service |
@@ -21,6 +22,7 @@ mod backup;
 mod cipher;
 mod fault;
 mod import;
+mod jwe;
 mod life;
 mod request;
 mod reseal;
@@ -39,6 +41,7 @@ pub use cipher::{
 };
 pub use fault::{ItemFault, KeyFault};
 pub use import::{ImportMaterial, ImportParameters};
+pub use jwe::{JweDecrypted, JweEncryptRequest, JweEncrypted, JweWish};
 pub use life::{KeyChange, KeyDetail, KeyPage, NewKey, PAGE_KEYS_MAX, Waiting};
 pub use reseal::Resealing;
 pub use shelf::{KeyShelf, ShelfSettings};

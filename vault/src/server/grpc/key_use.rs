@@ -23,7 +23,7 @@ use crate::server::corridor;
 use crate::server::key_words::{context, jwk, key_of_ciphertext, named, only, sha256, stated};
 use crate::server::problem::Problem;
 
-type Answer<T> = Result<T, Problem>;
+pub(super) type Answer<T> = Result<T, Problem>;
 
 /// The outcomes of items as messages of one kind.
 macro_rules! results {
@@ -308,7 +308,7 @@ pub(super) async fn random(
     })
 }
 
-async fn proven<A: KeyAct>(
+pub(super) async fn proven<A: KeyAct>(
     call: Call<'_>,
     key: &str,
     stated: &str,
@@ -318,7 +318,7 @@ async fn proven<A: KeyAct>(
 }
 
 /// Proto3 has no difference between an empty text and none.
-fn purpose(text: &str) -> Answer<Option<Purpose>> {
+pub(super) fn purpose(text: &str) -> Answer<Option<Purpose>> {
     stated(Some(text).filter(|text| !text.is_empty()))
 }
 
@@ -357,7 +357,7 @@ fn verdicts(key: String, done: Acted<Verdict>) -> VerdictResponse {
     }
 }
 
-fn refused(fault: &ItemFault) -> ItemError {
+pub(super) fn refused(fault: &ItemFault) -> ItemError {
     ItemError {
         code: fault.code().to_owned(),
         detail: fault.to_string(),

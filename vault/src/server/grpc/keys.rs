@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use api::v1::keys_server::Keys as Contract;
 use api::v1::{
-    BackupKeyResponse, CreateKeyRequest, DecryptRequest, DecryptResponse, EncryptRequest,
-    EncryptResponse, GenerateDataKeyRequest, GenerateDataKeyResponse, GenerateMacRequest,
-    GenerateMacResponse, GenerateRandomRequest, GenerateRandomResponse, ImportKeyRequest,
-    ImportParametersResponse, KeyRequest, KeyResponse, KeyVersionRequest, ListKeysRequest,
-    ListKeysResponse, ReEncryptRequest, ReEncryptResponse, ReadPublicKeyRequest,
-    ReadPublicKeyResponse, ResealValuesRequest, ResealValuesResponse, RestoreKeyRequest,
-    ScheduleKeyDeletionRequest, SetKeyRequest, SignRequest, SignResponse, VerdictResponse,
-    VerifyMacRequest, VerifyRequest,
+    BackupKeyResponse, CreateKeyRequest, DecryptJweRequest, DecryptJweResponse, DecryptRequest,
+    DecryptResponse, EncryptJweRequest, EncryptJweResponse, EncryptRequest, EncryptResponse,
+    GenerateDataKeyRequest, GenerateDataKeyResponse, GenerateMacRequest, GenerateMacResponse,
+    GenerateRandomRequest, GenerateRandomResponse, ImportKeyRequest, ImportParametersResponse,
+    KeyRequest, KeyResponse, KeyVersionRequest, ListKeysRequest, ListKeysResponse,
+    ReEncryptRequest, ReEncryptResponse, ReadPublicKeyRequest, ReadPublicKeyResponse,
+    ResealValuesRequest, ResealValuesResponse, RestoreKeyRequest, ScheduleKeyDeletionRequest,
+    SetKeyRequest, SignRequest, SignResponse, VerdictResponse, VerifyMacRequest, VerifyRequest,
 };
 use tonic::{Request, Response, Status};
 
-use super::{key_life, key_use, ticket};
+use super::{key_jwe, key_life, key_use, ticket};
 use crate::model::RequestId;
 use crate::server::Vault;
 use crate::server::corridor::{self, Ticket};
@@ -82,6 +82,8 @@ contract! {
     reseal_values(ResealValuesRequest) -> ResealValuesResponse = key_life::reseal_values;
     encrypt(EncryptRequest) -> EncryptResponse = key_use::encrypt;
     decrypt(DecryptRequest) -> DecryptResponse = key_use::decrypt;
+    encrypt_jwe(EncryptJweRequest) -> EncryptJweResponse = key_jwe::encrypt;
+    decrypt_jwe(DecryptJweRequest) -> DecryptJweResponse = key_jwe::decrypt;
     re_encrypt(ReEncryptRequest) -> ReEncryptResponse = key_use::re_encrypt;
     generate_data_key(GenerateDataKeyRequest) -> GenerateDataKeyResponse = key_use::data_key;
     generate_wrapped_data_key(GenerateDataKeyRequest) -> GenerateDataKeyResponse = key_use::wrapped_data_key;

@@ -17,6 +17,7 @@ impl From<KeyFault> for Problem {
             KeyFault::State(_) => ("key-state", conflict),
             KeyFault::Version => ("key-version", unfit),
             KeyFault::Compromised => ("key-compromised", conflict),
+            KeyFault::Exhausted => ("key-exhausted", conflict),
             KeyFault::Own => ("key-own", (StatusCode::FORBIDDEN, Code::PermissionDenied)),
             KeyFault::AliasTaken => ("alias-taken", (StatusCode::CONFLICT, Code::AlreadyExists)),
             KeyFault::Changed => ("key-changed", (StatusCode::CONFLICT, Code::Aborted)),

@@ -391,12 +391,14 @@ fn signable(message: Option<String>, digest: Option<String>) -> Result<Signable,
 }
 
 /// What all items say alike: a call works with one version and one destination.
-fn common<T: PartialEq>(mut said: impl Iterator<Item = Option<T>>) -> Result<Option<T>, Problem> {
+pub(super) fn common<T: PartialEq>(
+    mut said: impl Iterator<Item = Option<T>>,
+) -> Result<Option<T>, Problem> {
     let first = said.next().flatten();
     if said.all(|other| other == first) {
         Ok(first)
     } else {
-        let detail = "`version` and `to` must be the same in all items of a call";
+        let detail = "`version`, `to` and `alg` must be the same in all items of a call";
         Err(Problem::invalid("items-differ", detail))
     }
 }

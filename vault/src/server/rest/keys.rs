@@ -10,7 +10,7 @@ use kms::KeyId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{answer, decode, key_carry, key_use, to_json};
+use super::{answer, decode, key_carry, key_jwe, key_use, to_json};
 use crate::commit::Sequenced;
 use crate::engine::key::{KeyDetail, PAGE_KEYS_MAX, Waiting};
 use crate::model::{KeyRecord, KeyRef, RequestId, Timestamp};
@@ -278,6 +278,8 @@ pub(in crate::server) async fn act(
             "encrypt" => key_use::encrypt(&call).await,
             "decrypt" => key_use::decrypt(&call).await,
             "re-encrypt" => key_use::re_encrypt(&call).await,
+            "encrypt-jwe" => key_jwe::encrypt(&call).await,
+            "decrypt-jwe" => key_jwe::decrypt(&call).await,
             "data-key" => key_use::data_key(&call).await,
             "wrapped-data-key" => key_use::wrapped_data_key(&call).await,
             "mac" => key_use::mac(&call).await,

@@ -322,7 +322,26 @@ impl Writer {
                 self.connection.prepare_cached(sql)?.execute([now.0])?;
                 Ok(())
             }
+            KeyWrite::CountMessages { key, number, messages, messages_max } => {
+                self.count_messages((key, *number), *messages, *messages_max)
+            }
         }
+    }
+
+    fn count_messages(
+        &self,
+        (key, number): (&KeyId, u32),
+        messages: u64,
+        messages_max: u64,
+    ) -> rusqlite::Result<()> {
+        if messages > messages_max {
+            return Err(conflict());
+        }
+        self.execute(
+            "INSERT INTO key_messages (key, version, messages) VALUES (?1, ?2, ?3) ON CONFLICT (key, version) \
+             DO UPDATE SET messages = messages + excluded.messages WHERE messages + excluded.messages <= ?4",
+            params![key.as_str(), number, messages, messages_max],
+        )
     }
 
     pub(super) fn reseal(&self, row: &Resealed) -> rusqlite::Result<()> {
