@@ -7,7 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::UnitProof;
-use api::v1::{DetokenizeRequest, Revealed, TokenizeRequest, View};
+use api::v1::{
+    DecryptJweRequest, DecryptJweResult, DetokenizeRequest, EncryptJweRequest, EncryptJweResult,
+    Revealed, TokenizeRequest, View,
+};
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::{
     ExternalProcessor, ExternalProcessorServer,
@@ -104,6 +107,22 @@ impl Vault for InMemory {
             ..Revealed::default()
         };
         Ok(request.tokens.into_iter().map(reveal).collect())
+    }
+
+    async fn encrypt_jwe(
+        &self,
+        _: EncryptJweRequest,
+        _: Option<&UnitProof>,
+    ) -> Result<Vec<EncryptJweResult>, VaultError> {
+        Err(VaultError::Failed)
+    }
+
+    async fn decrypt_jwe(
+        &self,
+        _: DecryptJweRequest,
+        _: Option<&UnitProof>,
+    ) -> Result<Vec<DecryptJweResult>, VaultError> {
+        Err(VaultError::Failed)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderName};
+use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
@@ -16,7 +16,7 @@ use crate::error::{FilterError, Side, UpstreamError};
 use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
 use crate::held::Held;
 use crate::live::Live;
-use crate::media::{self, Media, OF_THE_FIRST_BODY};
+use crate::media::{self, Media};
 use crate::metrics::{Front, Watched};
 use crate::problem::Problem;
 
@@ -219,9 +219,7 @@ async fn gather<B: Body<Data = Bytes>>(
 
 /// The body to send, its head made true again.
 fn settle(head: &mut HeaderMap, rewriting: Rewriting) -> Bytes {
-    if matches!(rewriting, Rewriting::Rewritten(_)) {
-        strip(head, &OF_THE_FIRST_BODY);
-    }
+    rewriting.head().apply(head);
     let bytes = rewriting.into_bytes();
     if !bytes.is_empty() {
         head.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
@@ -254,13 +252,6 @@ fn rewrite<B>(request: &mut Request<B>, rewriting: &HeadRewriting) -> Result<(),
     // A router before the filter keeps what it took from the first target here, segments among it.
     request.extensions_mut().clear();
     Ok(())
-}
-
-/// Takes away all of `names`.
-fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
-    for name in names {
-        headers.remove(name);
-    }
 }
 
 /// The authority a request names: `:authority` or an absolute target, else its one `Host`.

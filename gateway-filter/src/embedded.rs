@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderName};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{FilterError, Side};
 use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
 use crate::live::Live;
-use crate::media::{Media, OF_THE_FIRST_BODY};
+use crate::media::Media;
 use crate::metrics::{Front, Watched};
 use crate::problem::Problem;
 
@@ -37,8 +37,8 @@ pub struct HeadAnswer {
 pub struct BodyAnswer {
     /// The new body; `None` where it goes on as it came.
     pub body: Option<Bytes>,
-    /// What the head must lose; the length is the host's to make true.
-    pub without: Vec<HeaderName>,
+    /// What changes of its head; the length is the host's to make true.
+    pub head: HeadRewriting,
 }
 
 impl<V: Vault> Embedded<V> {
@@ -123,16 +123,12 @@ impl<V: Vault> Embedded<V> {
         let rewriting = self.rewriting(side, body).await;
         let rewriting = rewriting.map_err(|error| self.watched.refused(&error))?;
         self.live.metrics().body(side, rewriting.outcome());
-        Ok(match rewriting {
-            Rewriting::Unchanged(_) => BodyAnswer {
-                body: None,
-                without: Vec::new(),
-            },
-            Rewriting::Rewritten(body) => BodyAnswer {
-                body: Some(body),
-                without: OF_THE_FIRST_BODY.to_vec(),
-            },
-        })
+        let head = rewriting.head();
+        let body = match rewriting {
+            Rewriting::Unchanged(_) => None,
+            Rewriting::Rewritten(body) | Rewriting::Recast(body, _) => Some(body),
+        };
+        Ok(BodyAnswer { body, head })
     }
 
     async fn rewriting(&self, side: Side, body: Bytes) -> Result<Rewriting, FilterError> {

@@ -2,6 +2,7 @@
 //! (invariant 11); `problem` gives each its answer.
 
 use crate::coding::CodingFault;
+use crate::jose::JweFault;
 use crate::rewrite::SpellFault;
 use crate::scan::ScanError;
 
@@ -49,6 +50,9 @@ pub enum FilterError {
     /// What takes a field's place can't stand there.
     #[error("{1}")]
     Unfit(Side, SpellFault),
+    /// A JWE, or what it holds, is not what the route takes.
+    #[error("{1}")]
+    Jwe(Side, JweFault),
     /// The request's body is over the limit.
     #[error("the body is larger than {bytes_max} bytes")]
     BodyTooLarge {

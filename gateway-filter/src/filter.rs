@@ -3,18 +3,23 @@
 
 mod exchange;
 mod head;
+mod jose;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use api::UnitProof;
-use api::v1::{DetokenizeRequest, Revealed, TokenizeRequest};
+use api::v1::{
+    DecryptJweRequest, DecryptJweResult, DetokenizeRequest, EncryptJweRequest, EncryptJweResult,
+    Revealed, TokenizeRequest,
+};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Method};
 
 use crate::error::{FilterError, Side, UpstreamError, VaultError};
-use crate::media::{Coding, HIDING_THE_ANSWER, Media};
+use crate::jose::{PayloadAct, is_jose, stated_type};
+use crate::media::{Coding, HIDING_THE_ANSWER, Media, OF_THE_FIRST_BODY};
 use crate::route::{CleanPath, Plan, ProofBeyond, Route};
 use crate::settings::{Rules, Unmatched};
 pub use head::HeadRewriting;
@@ -37,6 +42,20 @@ pub trait Vault: Send + Sync + 'static {
         request: DetokenizeRequest,
         proof: Option<&UnitProof>,
     ) -> impl Future<Output = Result<Vec<Revealed>, VaultError>> + Send;
+
+    /// A JWE of each item, or why there is none, in the order asked.
+    fn encrypt_jwe(
+        &self,
+        request: EncryptJweRequest,
+        proof: Option<&UnitProof>,
+    ) -> impl Future<Output = Result<Vec<EncryptJweResult>, VaultError>> + Send;
+
+    /// What each JWE held, or why it does not open, in the order asked.
+    fn decrypt_jwe(
+        &self,
+        request: DecryptJweRequest,
+        proof: Option<&UnitProof>,
+    ) -> impl Future<Output = Result<Vec<DecryptJweResult>, VaultError>> + Send;
 }
 
 /// The head of a request, as the filter needs it.
@@ -56,6 +75,9 @@ pub struct RequestHead<'a> {
 pub struct Passage {
     route: Option<Arc<Route>>,
     media: Media,
+    /// The types that both bodies' heads state; that of the answer once its head was seen.
+    request_type: Option<String>,
+    response_type: OnceLock<Option<String>>,
     proof: Option<UnitProof>,
     purpose: Option<String>,
 }
@@ -84,6 +106,8 @@ pub enum Rewriting {
     Unchanged(Bytes),
     /// It goes on with other bytes: its length and digests changed.
     Rewritten(Bytes),
+    /// It goes on as another kind of body: so much of its head changes with it.
+    Recast(Bytes, HeadRewriting),
 }
 
 /// The filter. Cheap to share by `Arc`.
@@ -124,6 +148,8 @@ impl<V: Vault> Filter<V> {
         let mut passage = Passage {
             route,
             media,
+            request_type: stated_type(head.headers),
+            response_type: OnceLock::new(),
             proof: None,
             purpose: None,
         };
@@ -158,7 +184,7 @@ impl<V: Vault> Filter<V> {
             plan,
             side: Side::Request,
         };
-        self.exchange(&asked, passage.media, body).await
+        self.through(&asked, passage.media, body).await
     }
 
     /// Rewrites the response's body, whole, as [`Passage::response_reading`] asked for.
@@ -180,7 +206,7 @@ impl<V: Vault> Filter<V> {
         if body.is_empty() {
             return Ok(Rewriting::Unchanged(body));
         }
-        if !readable(plan, media) {
+        if !passage.is_readable(plan, Side::Response, media) {
             // Tokens reveal nothing: the unit gets them as they are.
             return if plan.hides() {
                 Err(UpstreamError::MediaUnsupported.into())
@@ -194,7 +220,7 @@ impl<V: Vault> Filter<V> {
             plan,
             side: Side::Response,
         };
-        self.exchange(&asked, media, body).await
+        self.through(&asked, media, body).await
     }
 }
 
@@ -204,11 +230,6 @@ struct Asked<'p> {
     route: &'p Route,
     plan: &'p Plan,
     side: Side,
-}
-
-/// Whether a body can be read in which a rule looks for fields.
-fn readable(plan: &Plan, media: Media) -> bool {
-    plan.takes(media.format) && media.coding != Coding::Unknown
 }
 
 impl Passage {
@@ -264,7 +285,9 @@ impl Passage {
             return Reading::Pass;
         };
         let media = Media::of(headers);
-        if readable(plan, media) || plan.hides() {
+        // One answer has one head.
+        let _ = self.response_type.set(stated_type(headers));
+        if self.is_readable(plan, Side::Response, media) || plan.hides() {
             return Reading::Whole {
                 bytes_max: route.body_bytes_max,
                 media,
@@ -278,8 +301,32 @@ impl Passage {
             return Err(FilterError::EncodingUnsupported);
         }
         match self.body_plan(Side::Request) {
-            Some((_, plan)) if !plan.takes(self.media.format) => Err(FilterError::MediaUnsupported),
+            Some((_, plan)) if !self.is_readable(plan, Side::Request, self.media) => {
+                Err(FilterError::MediaUnsupported)
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether a body of which the plan wants something can be read.
+    fn is_readable(&self, plan: &Plan, side: Side, media: Media) -> bool {
+        let content_type = self.content_type(side);
+        let fits = match plan.payload.as_ref().map(|payload| &payload.act) {
+            None => plan.takes(media.format),
+            Some(PayloadAct::Decrypt { .. }) => is_jose(content_type),
+            // Its type goes along, so there must be one.
+            Some(PayloadAct::Encrypt) => {
+                content_type.is_some() && (!plan.reads_fields() || plan.takes(media.format))
+            }
+        };
+        fits && media.coding != Coding::Unknown
+    }
+
+    /// The one type that the head of this side states.
+    fn content_type(&self, side: Side) -> Option<&str> {
+        match side {
+            Side::Request => self.request_type.as_deref(),
+            Side::Response => self.response_type.get()?.as_deref(),
         }
     }
 
@@ -327,14 +374,26 @@ impl Rewriting {
     pub(crate) fn outcome(&self) -> &'static str {
         match self {
             Self::Unchanged(_) => "unchanged",
-            Self::Rewritten(_) => "rewritten",
+            Self::Rewritten(_) | Self::Recast(..) => "rewritten",
+        }
+    }
+
+    /// What changes of the head with it; the length is the front's to make true.
+    pub(crate) fn head(&self) -> HeadRewriting {
+        match self {
+            Self::Unchanged(_) => HeadRewriting::default(),
+            Self::Rewritten(_) => HeadRewriting {
+                without: OF_THE_FIRST_BODY.to_vec(),
+                ..HeadRewriting::default()
+            },
+            Self::Recast(_, head) => head.clone(),
         }
     }
 
     /// The body that goes on.
     pub fn into_bytes(self) -> Bytes {
         match self {
-            Self::Unchanged(body) | Self::Rewritten(body) => body,
+            Self::Unchanged(body) | Self::Rewritten(body) | Self::Recast(body, _) => body,
         }
     }
 }

@@ -36,6 +36,7 @@
 //! | `scan`, `field` | one strict pass over a JSON body, and what is selected |
 //! | `body` | JSON Lines, forms, CSV, multipart, XML, queries and paths |
 //! | `rewrite` | the splice, and how each place spells a text |
+//! | `jose` | JWEs: fields and payloads that the vault encrypts or opens |
 //! | `media`, `coding` | what headers say of a body; gzip, deflate, br and zstd |
 //! | `filter` | the pipeline, and the trait [`Vault`] |
 //! | `vault_client` | [`Vault`] over gRPC |
@@ -61,6 +62,7 @@ pub mod ext_proc;
 mod field;
 mod filter;
 mod held;
+mod jose;
 mod layer;
 mod listen;
 mod live;
@@ -86,6 +88,7 @@ pub use coding::CodingFault;
 pub use embedded::{BodyAnswer, Embedded, HeadAnswer, failure as embedded_failure};
 pub use error::{FilterError, Refusal, Side, UpstreamError, VaultError};
 pub use filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+pub use jose::JweFault;
 pub use layer::{FilterLayer, Filtered};
 pub use listen::{ListenError, Listener, Shutdown, shutdown_on_signal};
 pub use live::Live;

@@ -4,7 +4,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use api::UnitProof;
-use api::v1::{DetokenizeRequest, Revealed, TokenizeRequest};
+use api::v1::{
+    DecryptJweRequest, DecryptJweResult, DetokenizeRequest, EncryptJweRequest, EncryptJweResult,
+    Revealed, TokenizeRequest,
+};
 use tokio::sync::{Semaphore, watch};
 
 use crate::error::VaultError;
@@ -94,5 +97,21 @@ impl<V: Vault> Vault for Arc<V> {
         proof: Option<&UnitProof>,
     ) -> Result<Vec<Revealed>, VaultError> {
         (**self).detokenize(request, proof).await
+    }
+
+    async fn encrypt_jwe(
+        &self,
+        request: EncryptJweRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<Vec<EncryptJweResult>, VaultError> {
+        (**self).encrypt_jwe(request, proof).await
+    }
+
+    async fn decrypt_jwe(
+        &self,
+        request: DecryptJweRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<Vec<DecryptJweResult>, VaultError> {
+        (**self).decrypt_jwe(request, proof).await
     }
 }

@@ -221,6 +221,11 @@ fn parsed(content_type: &str) -> Option<(String, Vec<(String, String)>)> {
     (plain && !escaped).then_some((essence, parameters))
 }
 
+/// The type without its parameters, in lower case; `None` where it can be read in two ways.
+pub(crate) fn essence(content_type: &str) -> Option<String> {
+    parsed(content_type).map(|(essence, _)| essence)
+}
+
 /// Optional white space (RFC 9110 §5.6.3).
 pub(crate) const BLANKS: [char; 2] = [' ', '\t'];
 

@@ -37,6 +37,8 @@ pub enum Front {
 pub(crate) enum VaultCall {
     Tokenize,
     Detokenize,
+    EncryptJwe,
+    DecryptJwe,
 }
 
 /// Whether the vault is asked at all.
@@ -257,6 +259,8 @@ impl VaultCall {
         match self {
             Self::Tokenize => "tokenize",
             Self::Detokenize => "detokenize",
+            Self::EncryptJwe => "encrypt-jwe",
+            Self::DecryptJwe => "decrypt-jwe",
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::body;
 use crate::coding;
 use crate::error::{FilterError, Side};
 use crate::field::{Field, Spelling};
+use crate::jose::PayloadAct;
 use crate::media::Media;
 use crate::rewrite::{Change, Replacement, splice};
 use crate::route::{Act, Plan, Route};
@@ -15,12 +16,15 @@ use crate::settings::Rules;
 
 /// What stands for whatever a vault would give.
 const STAND_IN: &str = "TOKEN";
+/// What stands for a JWE, and for what a JWE held.
+const JWE_STAND_IN: &str = "JWE";
+const OPENED_STAND_IN: &str = "OPENED";
 
 /// What would happen to a sample.
 pub struct Preview {
     /// The fields, in the body's order.
     pub found: Vec<Found>,
-    /// The body with `TOKEN` (`0` in a number's place) where a vault's word would be.
+    /// The body with `TOKEN` (`0` in a number's place), `JWE` or `OPENED` where a vault's word would be.
     pub rewritten: Vec<u8>,
 }
 
@@ -45,6 +49,31 @@ fn stand_in(act: &Act, field: &Field<'_>) -> Change {
         Act::Tokenize { .. } | Act::Detokenize => Change::Text(STAND_IN.to_owned()),
         Act::Mask(mask) => Change::Text(mask.of(&field.value)),
         Act::Drop => Change::Drop,
+        Act::Encrypt(_) => Change::Text(JWE_STAND_IN.to_owned()),
+        Act::Decrypt(_) => Change::Text(OPENED_STAND_IN.to_owned()),
+    }
+}
+
+/// What becomes of the sample as a whole: it stands for what came out of a JWE, or becomes one.
+fn whole(plan: &Plan, text: &[u8]) -> Option<Found> {
+    let payload = plan.payload.as_ref()?;
+    Some(Found {
+        position: Position {
+            line: 1,
+            column: 1,
+            offset: 0,
+        },
+        place: "payload".to_owned(),
+        action: payload.describe(),
+        chars: String::from_utf8_lossy(text).chars().count(),
+    })
+}
+
+/// Whether a sample of this type can be looked at: one that comes out of a JWE must be let out.
+fn takes(plan: &Plan, media: Media) -> bool {
+    match &plan.payload {
+        None => plan.takes(media.format),
+        Some(_) => !plan.reads_fields() || plan.takes(media.format),
     }
 }
 
@@ -53,7 +82,7 @@ fn plan_of(route: &Route, side: Side, media: Media) -> Result<&Plan, FilterError
         Side::Request => route.request.as_ref(),
         Side::Response => route.response.as_ref(),
     };
-    plan.filter(|plan| plan.takes(media.format))
+    plan.filter(|plan| plan.reads_body() && takes(plan, media))
         .ok_or(FilterError::MediaUnsupported)
 }
 
@@ -102,19 +131,20 @@ impl Rules {
         let text = read(route, side, media, sample)?;
         let fields = self.fields(plan, side, media, &text)?;
         let mut places = Places::new(&text);
-        let found = fields
-            .iter()
-            .map(|field| Found {
-                position: places.of(field.span.start),
-                place: plan.places.get(field.rule).cloned().unwrap_or_default(),
-                action: plan
-                    .acts
-                    .get(field.rule)
-                    .map_or_else(String::new, Act::describe),
-                chars: field.value.chars().count(),
-            })
-            .collect();
-        let rewritten = spliced(plan, side, &text, &fields)?;
+        let found = fields.iter().map(|field| Found {
+            position: places.of(field.span.start),
+            place: plan.places.get(field.rule).cloned().unwrap_or_default(),
+            action: plan
+                .acts
+                .get(field.rule)
+                .map_or_else(String::new, Act::describe),
+            chars: field.value.chars().count(),
+        });
+        let found = whole(plan, &text).into_iter().chain(found).collect();
+        let mut rewritten = spliced(plan, side, &text, &fields)?;
+        if plan.payload.as_ref().map(|payload| &payload.act) == Some(&PayloadAct::Encrypt) {
+            rewritten = JWE_STAND_IN.as_bytes().to_vec();
+        }
         Ok(Preview { found, rewritten })
     }
 
@@ -139,6 +169,9 @@ impl Rules {
         media: Media,
         text: &'a [u8],
     ) -> Result<Vec<Field<'a>>, FilterError> {
+        if !plan.reads_fields() {
+            return Ok(Vec::new());
+        }
         body::select(media.format, text, plan, &self.bounds)
             .map_err(|error| FilterError::Body(side, error))
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::body::xml::XmlFault;
 use crate::coding::CodingFault;
 use crate::error::{FilterError, Refusal, Side, UpstreamError, VaultError};
+use crate::jose::JweFault;
 use crate::scan::{Fault, ScanError};
 
 /// The media type of the answer's body.
@@ -154,6 +155,7 @@ fn meaning(error: &FilterError) -> (StatusCode, &'static str) {
         FilterError::Unfit(Side::Response, _) => {
             (StatusCode::BAD_GATEWAY, "upstream-replacement-unfit")
         }
+        FilterError::Jwe(side, fault) => jwe(*side, *fault),
         FilterError::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
         FilterError::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "body-timeout"),
         FilterError::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
@@ -174,6 +176,35 @@ fn coding(fault: CodingFault) -> (StatusCode, &'static str) {
         CodingFault::TooLarge { .. } | CodingFault::Bomb => {
             (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large")
         }
+    }
+}
+
+fn jwe(side: Side, fault: JweFault) -> (StatusCode, &'static str) {
+    let (status, code, upstream) = match fault {
+        JweFault::Unopened => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "jwe-unopened",
+            "upstream-jwe-unopened",
+        ),
+        JweFault::Type => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "jwe-type-unsupported",
+            "upstream-jwe-type-unsupported",
+        ),
+        JweFault::NotText => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "jwe-not-text",
+            "upstream-jwe-not-text",
+        ),
+        JweFault::TooLong => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "jwe-too-long",
+            "upstream-jwe-too-long",
+        ),
+    };
+    match side {
+        Side::Request => (status, code),
+        Side::Response => (StatusCode::BAD_GATEWAY, upstream),
     }
 }
 

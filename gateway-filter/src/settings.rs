@@ -2,6 +2,7 @@
 //! `Settings::parse` nothing checks again.
 
 mod field;
+mod jose;
 mod proxy;
 mod raw;
 mod route;
@@ -216,6 +217,20 @@ pub enum RouteFault {
     /// No mask where one is needed.
     #[error("field `{0}` is masked and needs `mask = {{ keep_first = 1, keep_last = 3 }}`")]
     MaskMissing(String),
+    /// No key where one is needed.
+    #[error("field `{0}` is encrypted or decrypted and needs a `key` of the vault")]
+    KeyMissing(String),
+    /// No name of a key.
+    #[error(
+        "`{0}` is no key's name: an id or alias of the vault is 1 to 64 of a-z, 0-9, '.', '_', '-'"
+    )]
+    KeyName(String),
+    /// Another algorithm.
+    #[error("`alg` must be \"dir\" or \"A256KW\", not `{0}`")]
+    Alg(String),
+    /// What may come out of a payload.
+    #[error("`content_types` must name 1 to {0} media types without parameters that may come out")]
+    ContentTypes(usize),
     /// A class where it means nothing.
     #[error("field `{0}` is detokenized: remove its `class`, the vault knows it")]
     ClassUnused(String),

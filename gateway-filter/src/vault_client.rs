@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use api::v1::{DetokenizeRequest, Revealed, TokenizeRequest};
-use api::{Client, ClientError, ClientSettings, ReadyClient, UnitProof};
+use api::v1::{
+    DecryptJweRequest, DecryptJweResult, DetokenizeRequest, EncryptJweRequest, EncryptJweResult,
+    Revealed, TokenizeRequest,
+};
+use api::{Client, ClientError, ClientSettings, KeysClient, ReadyClient, UnitProof};
 
 use crate::error::VaultError;
 use crate::filter::Vault;
@@ -23,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The vault over gRPC with mutual TLS.
 pub struct VaultClient {
     client: Client,
+    /// Connects when a rule first asks for a JWE.
+    keys: KeysClient,
     ready: ReadyClient,
     timeout: Duration,
     retries_max: u32,
@@ -86,6 +91,7 @@ impl VaultClient {
         };
         Ok(Self {
             client: Client::new(&reached)?,
+            keys: KeysClient::new(&reached)?,
             ready: ReadyClient::new(&reached)?,
             timeout: settings.timeout,
             retries_max: settings.retries_max,
@@ -105,7 +111,7 @@ impl VaultClient {
         &self,
         call: VaultCall,
         repeat: Repeat,
-        ask: impl Fn(Client) -> F + Send + Sync,
+        ask: impl Fn(Duration) -> F + Send + Sync,
     ) -> Result<T, VaultError>
     where
         F: Future<Output = Result<T, ClientError>> + Send,
@@ -130,7 +136,7 @@ impl VaultClient {
         call: VaultCall,
         repeat: Repeat,
         deadline: Instant,
-        ask: impl Fn(Client) -> F + Send + Sync,
+        ask: impl Fn(Duration) -> F + Send + Sync,
     ) -> Result<T, VaultError>
     where
         F: Future<Output = Result<T, ClientError>> + Send,
@@ -138,7 +144,7 @@ impl VaultClient {
         let mut attempt = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let answer = tokio::time::timeout(left, ask(self.client.within(left))).await;
+            let answer = tokio::time::timeout(left, ask(left)).await;
             let error = match answer {
                 Err(_) => return Err(VaultError::DeadlineExceeded),
                 Ok(Ok(answer)) => return Ok(answer),
@@ -166,7 +172,10 @@ impl Vault for VaultClient {
             request.idempotency_key = self.names.next();
         }
         let request = &request;
-        let ask = |client: Client| async move { client.tokenize(request.clone(), proof).await };
+        let ask = |left| {
+            let client = self.client.within(left);
+            async move { client.tokenize(request.clone(), proof).await }
+        };
         let answer = self.call(VaultCall::Tokenize, Repeat::Named, ask).await?;
         Ok(answer.tokens)
     }
@@ -177,11 +186,42 @@ impl Vault for VaultClient {
         proof: Option<&UnitProof>,
     ) -> Result<Vec<Revealed>, VaultError> {
         let request = &request;
-        let ask = |client: Client| async move { client.detokenize(request.clone(), proof).await };
+        let ask = |left| {
+            let client = self.client.within(left);
+            async move { client.detokenize(request.clone(), proof).await }
+        };
         let answer = self
             .call(VaultCall::Detokenize, Repeat::Unsent, ask)
             .await?;
         Ok(answer.items)
+    }
+
+    async fn encrypt_jwe(
+        &self,
+        request: EncryptJweRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<Vec<EncryptJweResult>, VaultError> {
+        let request = &request;
+        let ask = |left| {
+            let client = self.keys.within(left);
+            async move { client.encrypt_jwe(request.clone(), proof).await }
+        };
+        let answer = self.call(VaultCall::EncryptJwe, Repeat::Unsent, ask);
+        Ok(answer.await?.items)
+    }
+
+    async fn decrypt_jwe(
+        &self,
+        request: DecryptJweRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<Vec<DecryptJweResult>, VaultError> {
+        let request = &request;
+        let ask = |left| {
+            let client = self.keys.within(left);
+            async move { client.decrypt_jwe(request.clone(), proof).await }
+        };
+        let answer = self.call(VaultCall::DecryptJwe, Repeat::Unsent, ask);
+        Ok(answer.await?.items)
     }
 }
 

@@ -221,8 +221,8 @@ impl Stream {
         body.into()
     }
 
-    /// Puts another body in the place of this one, and makes its head true.
-    pub(crate) fn replace(&self, side: Side, body: &Bytes, without: &[HeaderName], place: Place) {
+    /// Puts another body in the place of this one, and makes its length true.
+    pub(crate) fn replace(&self, side: Side, body: &Bytes, place: Place) {
         let (kept, shown) = (buffered_body(side), received_body(side));
         let target = match place {
             Place::Shown => shown,
@@ -237,7 +237,6 @@ impl Stream {
             }
             envoy_dynamic_module_callback_http_append_body(self.0, target, OurBytes::of(body));
         }
-        self.remove(side, without);
         let length = body.len().to_string();
         self.set(side, &CONTENT_LENGTH, OurBytes::of(length.as_bytes()));
     }

@@ -191,9 +191,10 @@ impl Message {
                 self.embedded = Some(embedded);
                 self.answer(stream, &problem)
             }
-            Told::Body(mut embedded, Ok(BodyAnswer { body, without })) => {
+            Told::Body(mut embedded, Ok(BodyAnswer { body, head })) => {
                 if let Some(body) = body {
-                    stream.replace(side, &body, &without, place);
+                    stream.rewrite(side, &head);
+                    stream.replace(side, &body, place);
                 }
                 *self.way(side) = Way::Open;
                 if side == Side::Response {

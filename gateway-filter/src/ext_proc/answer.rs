@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
 };
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use http::HeaderMap;
-use http::header::HeaderName;
+use http::header::{CONTENT_LENGTH, HeaderName};
 
 use crate::error::Side;
 use crate::filter::{HeadRewriting, Rewriting};
@@ -62,6 +62,29 @@ pub(super) fn head_goes_on(side: Side, rewriting: &HeadRewriting) -> ProcessingR
     let path = rewriting.target.iter().cloned();
     let mut set_headers: Vec<_> = path.map(|target| header(":path", target)).collect();
     let mut without = names(&rewriting.without);
+    let (set, gone) = lines(rewriting);
+    set_headers.extend(set);
+    without.extend(gone);
+    let mutation = HeaderMutation {
+        set_headers,
+        remove_headers: without,
+    };
+    let change = CommonResponse {
+        header_mutation: Some(mutation),
+        ..CommonResponse::default()
+    };
+    let response = HeadersResponse {
+        response: Some(change),
+    };
+    envelope(match side {
+        Side::Request => Response::RequestHeaders(response),
+        Side::Response => Response::ResponseHeaders(response),
+    })
+}
+
+/// The headers that are set, and those that go because they have no value any more.
+fn lines(rewriting: &HeadRewriting) -> (Vec<HeaderValueOption>, Vec<String>) {
+    let (mut set_headers, mut without) = (Vec::new(), Vec::new());
     for (name, values) in &rewriting.headers {
         if values.is_empty() {
             without.push(name.to_string());
@@ -83,21 +106,7 @@ pub(super) fn head_goes_on(side: Side, rewriting: &HeadRewriting) -> ProcessingR
             });
         }
     }
-    let mutation = HeaderMutation {
-        set_headers,
-        remove_headers: without,
-    };
-    let change = CommonResponse {
-        header_mutation: Some(mutation),
-        ..CommonResponse::default()
-    };
-    let response = HeadersResponse {
-        response: Some(change),
-    };
-    envelope(match side {
-        Side::Request => Response::RequestHeaders(response),
-        Side::Response => Response::ResponseHeaders(response),
-    })
+    (set_headers, without)
 }
 
 /// Longest part of a body that is answered in parts, in bytes (`processing_mode.proto` advises it).
@@ -161,7 +170,7 @@ pub(super) fn part_goes_on(side: Side, body: Vec<u8>, end: End) -> ProcessingRes
 pub(super) fn untrue_of(rewriting: &Rewriting) -> Vec<HeaderName> {
     match rewriting {
         Rewriting::Unchanged(_) => Vec::new(),
-        Rewriting::Rewritten(_) => OF_THE_FIRST_BODY.to_vec(),
+        Rewriting::Rewritten(_) | Rewriting::Recast(..) => OF_THE_FIRST_BODY.to_vec(),
     }
 }
 
@@ -169,7 +178,8 @@ pub(super) fn untrue_of(rewriting: &Rewriting) -> Vec<HeaderName> {
 pub(super) fn body_goes_on(side: Side, rewriting: Rewriting) -> ProcessingResponse {
     let change = match rewriting {
         Rewriting::Unchanged(_) => CommonResponse::default(),
-        Rewriting::Rewritten(body) => replacing(&body),
+        Rewriting::Rewritten(body) => replacing(&body, &HeadRewriting::default()),
+        Rewriting::Recast(body, head) => replacing(&body, &head),
     };
     body_response(side, change)
 }
@@ -221,11 +231,17 @@ pub(super) fn refusal(problem: &Problem) -> ProcessingResponse {
 }
 
 /// A new body; Envoy answers 500 where its content-length is not exact.
-fn replacing(body: &Bytes) -> CommonResponse {
-    let untrue: Vec<HeaderName> = media::digests().collect();
+fn replacing(body: &Bytes, head: &HeadRewriting) -> CommonResponse {
+    let mut untrue: Vec<HeaderName> = media::digests().collect();
+    let more = head.without.iter().filter(|name| **name != CONTENT_LENGTH);
+    untrue.extend(more.cloned());
+    let (mut set_headers, without) = lines(head);
+    set_headers.push(header("content-length", body.len().to_string()));
+    let mut remove_headers = names(&untrue);
+    remove_headers.extend(without);
     let mutation = HeaderMutation {
-        set_headers: vec![header("content-length", body.len().to_string())],
-        remove_headers: names(&untrue),
+        set_headers,
+        remove_headers,
     };
     CommonResponse {
         header_mutation: Some(mutation),

@@ -283,7 +283,7 @@ impl<V: Vault> Conversation<V> {
         let (body, share) = gathered.whole();
         let rewriting = self.rewriting(side, media, body, share).await?;
         let untrue = answer::untrue_of(&rewriting);
-        head.without.extend(untrue.iter().cloned());
+        head.extend(rewriting.head());
         let mut answers = vec![answer::head_goes_on(side, &head)];
         answers.extend(answer::parts_go_on(side, &rewriting.into_bytes(), end));
         if end == End::Later {

@@ -69,7 +69,10 @@ impl<V: Vault> Filter<V> {
                 Some(Act::Tokenize { class }) => items.push((changes.len(), class, field.value)),
                 Some(Act::Detokenize) => tokens.push((changes.len(), field.value)),
                 Some(Act::Mask(mask)) => change = Some(Change::Text(mask.of(field.value))),
-                Some(Act::Drop) | None => change = Some(Change::Drop),
+                // What becomes a JWE, or what one holds, goes unless the vault's word takes its place below.
+                Some(Act::Drop | Act::Encrypt(_) | Act::Decrypt(_)) | None => {
+                    change = Some(Change::Drop);
+                }
             }
             changes.push(change);
         }
@@ -85,6 +88,7 @@ impl<V: Vault> Filter<V> {
                 changes[*place] = text.map(Change::Text);
             }
         }
+        self.jose_changes(asked, taken, &mut changes).await?;
         Ok(changes)
     }
 

@@ -12,7 +12,7 @@ use crate::field::Spelling;
 use crate::rewrite::{Change, Replacement, SpellFault, spell, splice};
 
 /// What changes in a request's head. It has no `Debug`: it holds what a vault gave.
-#[derive(Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct HeadRewriting {
     /// Headers that do not go on to the upstream.
     pub without: Vec<HeaderName>,
@@ -23,6 +23,15 @@ pub struct HeadRewriting {
 }
 
 impl HeadRewriting {
+    /// Takes in what changes later; what is said last of a header counts.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.without.extend(later.without);
+        self.target = later.target.or(self.target.take());
+        self.headers
+            .retain(|(name, _)| later.headers.iter().all(|(new, _)| new != name));
+        self.headers.extend(later.headers);
+    }
+
     /// Changes the headers; the target is the front's to change.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for name in &self.without {

@@ -7,6 +7,7 @@ use crate::body::Named;
 use crate::body::address::Place;
 use crate::body::csv::Column;
 use crate::body::xml::XmlRule;
+use crate::jose::{JweKey, Payload};
 use crate::media::Format;
 use crate::scan::Selection;
 
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) query: Vec<Named>,
     pub(crate) segments: Vec<Place>,
     pub(crate) headers: Vec<(usize, HeaderName)>,
+    /// What becomes of the body as a whole.
+    pub(crate) payload: Option<Payload>,
 }
 
 /// What becomes of a field.
@@ -38,6 +41,10 @@ pub(crate) enum Act {
     Mask(Mask),
     /// It goes.
     Drop,
+    /// A value to a JWE.
+    Encrypt(JweKey),
+    /// A JWE to its value.
+    Decrypt(JweKey),
 }
 
 /// Which characters of a value stay.
@@ -80,6 +87,8 @@ impl Act {
             Self::Detokenize => "detokenize",
             Self::Mask(_) => "mask",
             Self::Drop => "drop",
+            Self::Encrypt(_) => "encrypt",
+            Self::Decrypt(_) => "decrypt",
         }
     }
 
@@ -88,21 +97,32 @@ impl Act {
         match self {
             Self::Tokenize { class } => format!("tokenize {class}"),
             Self::Detokenize | Self::Mask(_) | Self::Drop => self.name().to_owned(),
+            Self::Encrypt(key) | Self::Decrypt(key) => format!("{} with {}", self.name(), key.name),
         }
     }
 
     /// Whether the value must not go on.
     fn hides(&self) -> bool {
         match self {
-            Self::Tokenize { .. } | Self::Mask(_) | Self::Drop => true,
+            // A JWE that can't be opened does not go on either: its receiver counts on what it holds.
+            Self::Tokenize { .. }
+            | Self::Mask(_)
+            | Self::Drop
+            | Self::Encrypt(_)
+            | Self::Decrypt(_) => true,
             Self::Detokenize => false,
         }
     }
 }
 
 impl Plan {
-    /// Whether a rule looks into the body.
+    /// Whether the body is read: as a whole, or because a rule looks into it.
     pub(crate) fn reads_body(&self) -> bool {
+        self.payload.is_some() || self.reads_fields()
+    }
+
+    /// Whether a rule looks into the body.
+    pub(crate) fn reads_fields(&self) -> bool {
         [
             Format::Json,
             Format::Form,
@@ -133,7 +153,7 @@ impl Plan {
 
     /// Whether there is a value that must not go on.
     pub(crate) fn hides(&self) -> bool {
-        self.acts.iter().any(Act::hides)
+        self.payload.is_some() || self.acts.iter().any(Act::hides)
     }
 
     /// Whether the unit has to say why.
@@ -153,6 +173,7 @@ impl Plan {
         let counts: Vec<String> = counts
             .iter()
             .map(|(name, count)| format!("{name} {count}"))
+            .chain(self.payload.as_ref().map(Payload::describe))
             .collect();
         counts.join(", ")
     }

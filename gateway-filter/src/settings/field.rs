@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use http::header::HeaderName;
 
 use super::RouteFault;
+use super::jose;
 use super::raw::{RawAction, RawColumn, RawField, RawNumbers};
 use super::route::filled;
 use crate::body::Named;
@@ -13,6 +14,7 @@ use crate::body::address::Place;
 use crate::body::csv::{Column, Place as ColumnPlace};
 use crate::body::xml::{XmlPath, XmlRule};
 use crate::error::Side;
+use crate::jose::Payload;
 use crate::path::Path;
 use crate::route::{Act, Mask, Plan, Target};
 use crate::scan::{Selection, Takes};
@@ -44,12 +46,16 @@ pub(super) struct Around<'r> {
     pub(super) namespaces: &'r BTreeMap<String, String>,
 }
 
-pub(super) fn plan(around: &Around<'_>, fields: Vec<RawField>) -> Result<Option<Plan>, RouteFault> {
+pub(super) fn plan(
+    around: &Around<'_>,
+    fields: Vec<RawField>,
+    payload: Option<Payload>,
+) -> Result<Option<Plan>, RouteFault> {
     let side = match around.side {
         Side::Request => "request",
         Side::Response => "response",
     };
-    if fields.is_empty() {
+    if fields.is_empty() && payload.is_none() {
         return Ok(None);
     }
     if fields.len() > RULES_MAX {
@@ -62,7 +68,10 @@ pub(super) fn plan(around: &Around<'_>, fields: Vec<RawField>) -> Result<Option<
     if does(RawAction::Tokenize) && does(RawAction::Detokenize) {
         return Err(RouteFault::Mixed(side));
     }
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        payload,
+        ..Plan::default()
+    };
     for field in fields {
         let rule = plan.acts.len();
         let (text, is_json) = place(&mut plan, around, rule, &field)?;
@@ -272,13 +281,22 @@ fn act(field: RawField, text: String) -> Result<Act, RouteFault> {
     if field.mask.is_some() && field.action != RawAction::Mask {
         return Err(unused("mask"));
     }
+    let jwe = matches!(field.action, RawAction::Encrypt | RawAction::Decrypt);
+    if field.key.is_some() && !jwe {
+        return Err(unused("key"));
+    }
+    if field.alg.is_some() && !jwe {
+        return Err(unused("alg"));
+    }
     match (field.action, field.class) {
         (RawAction::Tokenize, None) => Err(RouteFault::ClassMissing(text)),
         (RawAction::Tokenize, Some(class)) => Ok(Act::Tokenize {
             class: filled("class", class)?,
         }),
         (RawAction::Detokenize, Some(_)) => Err(RouteFault::ClassUnused(text)),
-        (RawAction::Mask | RawAction::Drop, Some(_)) => Err(unused("class")),
+        (RawAction::Mask | RawAction::Drop | RawAction::Encrypt | RawAction::Decrypt, Some(_)) => {
+            Err(unused("class"))
+        }
         (RawAction::Detokenize, None) => Ok(Act::Detokenize),
         (RawAction::Drop, None) => Ok(Act::Drop),
         (RawAction::Mask, None) => {
@@ -291,6 +309,19 @@ fn act(field: RawField, text: String) -> Result<Act, RouteFault> {
                 keep_last: mask.keep_last,
                 with: mask.with,
             }))
+        }
+        // A JWE is a text: what takes its place is one too, and it can't stand where a number is.
+        (RawAction::Encrypt, None) if field.numbers == Some(RawNumbers::Keep) => {
+            Err(unused("numbers"))
+        }
+        (RawAction::Decrypt, None) if field.numbers.is_some() => Err(unused("numbers")),
+        (action @ (RawAction::Encrypt | RawAction::Decrypt), None) => {
+            let name = field.key.ok_or(RouteFault::KeyMissing(text))?;
+            let key = jose::key(name, field.alg.as_deref())?;
+            Ok(match action {
+                RawAction::Decrypt => Act::Decrypt(key),
+                _ => Act::Encrypt(key),
+            })
         }
     }
 }

@@ -218,6 +218,24 @@ pub(super) struct RawRoute {
     pub(super) request: Vec<RawField>,
     #[serde(default)]
     pub(super) response: Vec<RawField>,
+    pub(super) request_payload: Option<RawPayload>,
+    pub(super) response_payload: Option<RawPayload>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPayload {
+    pub(super) action: RawPayloadAction,
+    pub(super) key: String,
+    pub(super) alg: Option<String>,
+    pub(super) content_types: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawPayloadAction {
+    Encrypt,
+    Decrypt,
 }
 
 fn any() -> String {
@@ -240,6 +258,8 @@ pub(super) struct RawField {
     pub(super) action: RawAction,
     pub(super) numbers: Option<RawNumbers>,
     pub(super) mask: Option<RawMask>,
+    pub(super) key: Option<String>,
+    pub(super) alg: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -256,6 +276,8 @@ pub(super) enum RawAction {
     Detokenize,
     Mask,
     Drop,
+    Encrypt,
+    Decrypt,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]

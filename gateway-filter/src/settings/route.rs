@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::field::{Around, plan};
+use super::jose::payload;
 use super::raw::RawRoute;
 use super::{BODY_BYTES_CEILING, RouteFault, SettingsError};
 use crate::error::Side;
@@ -40,8 +41,11 @@ fn route(
         target: &target,
         namespaces: &raw.namespaces,
     };
-    let request = plan(&around(Side::Request), raw.request)?;
-    let response = plan(&around(Side::Response), raw.response)?;
+    let of = |side, raw: Option<_>| raw.map(|raw| payload(side, raw)).transpose();
+    let whole = of("request_payload", raw.request_payload)?;
+    let request = plan(&around(Side::Request), raw.request, whole)?;
+    let whole = of("response_payload", raw.response_payload)?;
+    let response = plan(&around(Side::Response), raw.response, whole)?;
     let mut route = Route::new(raw.name, target, filled("domain", raw.domain)?);
     if let Some(hiding) = earlier.iter().find(|earlier| earlier.shadows(&route)) {
         return Err(RouteFault::Shadowed(hiding.name().to_owned()));

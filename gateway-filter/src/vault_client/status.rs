@@ -31,6 +31,16 @@ fn status_meaning(status: &Status) -> VaultError {
         Code::PermissionDenied => VaultError::Denied(refusal(status)),
         Code::InvalidArgument => VaultError::Invalid(refusal(status)),
         Code::ResourceExhausted => VaultError::Exhausted(refusal(status)),
+        // More than it takes at once: `tonic`'s own word, from before the vault has seen anything.
+        Code::OutOfRange => VaultError::Invalid(Refusal {
+            code: Some("body-too-large".to_owned()),
+            detail: Some(
+                "the vault takes less at once: see its `limits.body_bytes_max`".to_owned(),
+            ),
+            retry_after: None,
+        }),
+        // It knows what it was asked for, and the thing is in no state for it: a key, a class.
+        Code::FailedPrecondition if is_its_own(status) => VaultError::Invalid(refusal(status)),
         Code::Unavailable if is_its_own(status) => VaultError::Busy(refusal(status)),
         Code::Unavailable => VaultError::Unavailable,
         // tonic reports its own timeout as `Cancelled`.
@@ -41,7 +51,6 @@ fn status_meaning(status: &Status) -> VaultError {
         | Code::AlreadyExists
         | Code::FailedPrecondition
         | Code::Aborted
-        | Code::OutOfRange
         | Code::Unimplemented
         | Code::Internal
         | Code::DataLoss => VaultError::Failed,
@@ -154,6 +163,7 @@ mod tests {
             VaultError::DeadlineExceeded
         );
         assert_eq!(meaning(Code::Cancelled), VaultError::DeadlineExceeded);
+        assert!(matches!(meaning(Code::OutOfRange), VaultError::Invalid(_)));
         assert_eq!(meaning(Code::Internal), VaultError::Failed);
         assert_eq!(meaning(Code::NotFound), VaultError::Failed);
     }

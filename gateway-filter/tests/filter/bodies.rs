@@ -162,7 +162,7 @@ fn asked(vault: &MemoryVault) -> Vec<(String, String)> {
         .into_iter()
         .flat_map(|call| match call {
             Call::Tokenize { items, .. } => items,
-            Call::Detokenize { .. } => Vec::new(),
+            _ => Vec::new(),
         })
         .collect()
 }

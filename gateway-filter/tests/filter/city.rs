@@ -7,7 +7,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use api::UnitProof;
-use api::v1::{DetokenizeRequest, Revealed, TokenizeRequest, View};
+use api::v1::{
+    DecryptJweRequest, DecryptJweResult, DecryptedJwe, DetokenizeRequest, EncryptJweRequest,
+    EncryptJweResult, EncryptedJwe, ItemError, Revealed, TokenizeRequest, View, decrypt_jwe_result,
+    encrypt_jwe_result,
+};
 use bytes::Bytes;
 use gateway_filter::{Filter, Refusal, Settings, Vault, VaultError};
 use http::request::Parts;
@@ -126,6 +130,57 @@ pub(crate) enum Call {
         tokens: Vec<String>,
         proven: bool,
     },
+    EncryptJwe {
+        key: String,
+        alg: String,
+        purpose: String,
+        /// Plaintexts and their types.
+        items: Vec<(String, String)>,
+    },
+    DecryptJwe {
+        key: String,
+        alg: String,
+        purpose: String,
+        items: Vec<String>,
+    },
+}
+
+/// What the vault in memory takes for a JWE: it looks like one, and whoever can read sees what it holds.
+pub(crate) fn jwe(key: &str, cty: &str, plaintext: &[u8]) -> String {
+    let hex = |bytes: &[u8]| {
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
+        let chars = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        chars.collect::<String>()
+    };
+    let (cty, plaintext) = (hex(cty.as_bytes()), hex(plaintext));
+    format!("JWE.{key}.{cty}.{plaintext}.tag")
+}
+
+fn opened(key: &str, jwe: &str) -> Option<DecryptedJwe> {
+    let parts: Vec<&str> = jwe.split('.').collect();
+    let ["JWE", named, cty, plaintext, "tag"] = parts[..] else {
+        return None;
+    };
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    let bytes = |hex: &str| {
+        hex.as_bytes()
+            .chunks(2)
+            .map(byte)
+            .collect::<Option<Vec<u8>>>()
+    };
+    let cty = String::from_utf8(bytes(cty)?).ok()?;
+    (named == key).then_some(DecryptedJwe {
+        plaintext: bytes(plaintext)?,
+        cty: Some(cty).filter(|cty| !cty.is_empty()),
+        version: 1,
+    })
+}
+
+fn item_error(code: &str) -> ItemError {
+    ItemError {
+        code: code.to_owned(),
+        detail: String::new(),
+    }
 }
 
 /// A vault in memory. Clones share all.
@@ -236,6 +291,69 @@ impl Vault for MemoryVault {
             .tokens
             .into_iter()
             .map(|token| self.reveal(token))
+            .collect())
+    }
+
+    async fn encrypt_jwe(
+        &self,
+        request: EncryptJweRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<Vec<EncryptJweResult>, VaultError> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let items = request.items.iter();
+        let call = Call::EncryptJwe {
+            key: request.key.clone(),
+            alg: request.alg,
+            purpose: request.purpose,
+            items: items
+                .map(|item| (text(&item.plaintext), item.cty.clone()))
+                .collect(),
+        };
+        self.admit(call, proof)?;
+        let made = |item: &api::v1::EncryptJweItem| match item.plaintext.as_slice() {
+            b"too-long" => encrypt_jwe_result::Result::Error(item_error("item-too-long")),
+            b"leaky" => encrypt_jwe_result::Result::Encrypted(EncryptedJwe {
+                jwe: "leaky".to_owned(),
+                version: 1,
+            }),
+            plaintext => encrypt_jwe_result::Result::Encrypted(EncryptedJwe {
+                jwe: jwe(&request.key, &item.cty, plaintext),
+                version: 1,
+            }),
+        };
+        let forgets = |item: &&api::v1::EncryptJweItem| item.plaintext != b"forgotten";
+        Ok(request
+            .items
+            .iter()
+            .filter(forgets)
+            .map(|item| EncryptJweResult {
+                result: Some(made(item)),
+            })
+            .collect())
+    }
+
+    async fn decrypt_jwe(
+        &self,
+        request: DecryptJweRequest,
+        proof: Option<&UnitProof>,
+    ) -> Result<Vec<DecryptJweResult>, VaultError> {
+        let call = Call::DecryptJwe {
+            key: request.key.clone(),
+            alg: request.alg,
+            purpose: request.purpose,
+            items: request.items.clone(),
+        };
+        self.admit(call, proof)?;
+        let open = |item: &String| match opened(&request.key, item) {
+            Some(opened) => decrypt_jwe_result::Result::Decrypted(opened),
+            None => decrypt_jwe_result::Result::Error(item_error("unopened")),
+        };
+        Ok(request
+            .items
+            .iter()
+            .map(|item| DecryptJweResult {
+                result: Some(open(item)),
+            })
             .collect())
     }
 }

@@ -14,6 +14,7 @@ mod city;
 mod envoy;
 mod ext_proc;
 mod head;
+mod jose;
 mod layer;
 mod operations;
 mod pipeline;

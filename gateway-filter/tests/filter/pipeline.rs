@@ -287,7 +287,7 @@ async fn the_purpose_is_the_units_else_the_routes_else_an_error() {
             .unwrap();
         match vault.calls().remove(0) {
             Call::Detokenize { purpose, .. } => purpose,
-            other @ Call::Tokenize { .. } => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     };
     assert_eq!(purpose_of(&[PROOF]).await, "case-handling");
