@@ -32,7 +32,7 @@ impl Seen {
     }
 }
 
-/// A running upstream. A POST is kept; a GET is answered with the last body that was kept.
+/// A running upstream. A POST is kept; a GET is answered with the last body that was kept, and its type.
 pub struct Upstream {
     seen: Arc<Mutex<Vec<Seen>>>,
 }
@@ -66,21 +66,21 @@ impl Upstream {
 fn serve(stream: &TcpStream, record: &Mutex<Vec<Seen>>) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
-        let answer = {
+        let (media, answer) = {
             let mut record = record.lock().unwrap();
             record.push(request.clone());
             if request.target.starts_with("POST ") {
-                b"{\"stored\":true}".to_vec()
+                (JSON.to_owned(), b"{\"stored\":true}".to_vec())
             } else {
                 let posts = record.iter().rev();
                 let mut posts = posts.filter(|seen| seen.target.starts_with("POST "));
                 posts
                     .next()
-                    .map_or(b"{}".to_vec(), |seen| seen.body.clone())
+                    .map_or((JSON.to_owned(), b"{}".to_vec()), stored)
             }
         };
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-type: {media}\r\ncontent-length: {}\r\n\r\n",
             answer.len()
         );
         let mut writer = stream;
@@ -91,6 +91,14 @@ fn serve(stream: &TcpStream, record: &Mutex<Vec<Seen>>) {
             return;
         }
     }
+}
+
+const JSON: &str = "application/json";
+
+/// What was stored, and its type.
+fn stored(seen: &Seen) -> (String, Vec<u8>) {
+    let media = seen.header("content-type").first().copied().unwrap_or(JSON);
+    (media.to_owned(), seen.body.clone())
 }
 
 /// One request.
