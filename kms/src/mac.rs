@@ -7,6 +7,8 @@ use crate::error::Error;
 use crate::key::KeyKind;
 use crate::locked::{LockState, Prepared};
 use crate::primitives::HmacState;
+use crate::scrub::{SHALLOW, scrubbed};
+use crate::shred::ShredKey;
 use crate::{constant_time_eq, derive, primitives};
 
 /// One version of a key that makes and verifies the vault's own tags: HMAC-SHA-256 with a derived key.
@@ -21,6 +23,12 @@ impl MacKey {
             version,
             state: HmacState::new(HMAC_SHA256, &*derive::mac(key)?)?,
         })
+    }
+
+    /// A key of its own for a context, of which this one and a shred key are halves: once that is destroyed,
+    /// nobody makes its tags again, whoever has this one.
+    pub fn joined(&self, shred: &ShredKey, context: &Binding) -> Result<Self, Error> {
+        scrubbed::<SHALLOW, _>(|| Self::new(self.version, &*shred.halves(self, context)))
     }
 
     /// Which version.
@@ -104,7 +112,31 @@ impl HmacKey {
 #[cfg(test)]
 mod tests {
     use super::{HmacKey, MacKey};
+    use crate::shred::ShredKey;
     use crate::{Binding, KeyKind};
+    use zeroize::Zeroizing;
+
+    #[test]
+    fn a_joined_key_needs_both_halves_and_its_context() {
+        let shred = |byte| ShredKey::new(Zeroizing::new([byte; 32])).unwrap();
+        let base = |byte| MacKey::new(1, &[byte; 32]).unwrap();
+        let context = |n| Binding::new("test").number(n);
+        let tag = |base: &MacKey, shred: &ShredKey, n| {
+            let joined = base.joined(shred, &context(n)).unwrap();
+            joined.tag(&context(0))
+        };
+        let first = tag(&base(1), &shred(2), 3);
+        assert_eq!(tag(&base(1), &shred(2), 3), first);
+        for other in [
+            tag(&base(9), &shred(2), 3),
+            tag(&base(1), &shred(9), 3),
+            tag(&base(1), &shred(2), 9),
+            tag(&base(2), &shred(1), 3),
+            base(1).tag(&context(0)),
+        ] {
+            assert_ne!(other, first);
+        }
+    }
 
     #[test]
     fn a_tag_of_each_hash_verifies_whole_for_its_message_and_key_only() {

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::binding::Binding;
 use crate::error::Error;
+use crate::mac::MacKey;
 use crate::primitives::{self, GcmKey, TAG_BYTES};
 use crate::scrub::{SHALLOW, scrubbed};
 use crate::secret::SecretBytes;
@@ -50,6 +51,20 @@ impl ShredKey {
         Ok(SecretBytes::new(message))
     }
 
+    /// The same kind of key, of which this one and a key of the vault's own are halves: without either, nobody
+    /// has it. A context names one such key.
+    pub fn joined(&self, other: &MacKey, context: &Binding) -> Option<Self> {
+        Self::new(self.halves(other, context))
+    }
+
+    /// HMAC-SHA-256 under what this key makes of the context, over what the other makes of it: whoever lacks
+    /// one of the two has a random function's output (RFC 2104; both are 32 bytes).
+    pub(crate) fn halves(&self, other: &MacKey, context: &Binding) -> Zeroizing<[u8; Self::BYTES]> {
+        let ours = Zeroizing::new(primitives::hmac_sha256(&*self.0, context.as_bytes()));
+        let theirs = Zeroizing::new(other.tag(context));
+        Zeroizing::new(primitives::hmac_sha256(&*ours, &*theirs))
+    }
+
     /// The context's key, prepared. The caller scrubs the stack.
     fn derived(&self, context: &Binding) -> Result<GcmKey, Error> {
         let key = Zeroizing::new(primitives::hmac_sha256(&*self.0, context.as_bytes()));
@@ -79,6 +94,16 @@ mod tests {
         let mut last = [0; 32];
         last[31] = 1;
         assert!(ShredKey::new(Zeroizing::new(last)).is_some());
+    }
+
+    #[test]
+    fn a_joined_key_opens_with_both_halves_only() {
+        let base = |byte| crate::MacKey::new(1, &[byte; 32]).unwrap();
+        let joined = |a: u8, b: u8| key(a).joined(&base(b), &context(b"x")).unwrap();
+        let sealed = joined(1, 2).seal_once(&context(b"a"), b"value").unwrap();
+        let opened = |key: ShredKey| key.open(&context(b"a"), sealed.expose()).is_ok();
+        assert!(opened(joined(1, 2)));
+        assert!(!opened(joined(1, 3)) && !opened(joined(3, 2)) && !opened(key(1)));
     }
 
     #[test]

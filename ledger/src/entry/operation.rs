@@ -189,6 +189,12 @@ coded! {
         AdmissionTally = 80 "admission-tally",
         /// Checkpoints behind this entry are signed by another key.
         SignerRotate = 81 "signer-rotate",
+        /// From here on pseudonyms are made under another epoch's key.
+        EpochOpen = 82 "epoch-open",
+        /// An epoch's key was destroyed: nobody can tell any more whom its pseudonyms stand for.
+        EpochErase = 83 "epoch-erase",
+        /// The node's database goes on in another life: it was restored, or found elsewhere than it was left.
+        IncarnationOpen = 84 "incarnation-open",
     }
 }
 

@@ -126,6 +126,12 @@ codes! {
     TimeForward Tampered "time-forward":
         "An entry is of a later time than that at which a witness saw it.";
         "Treat the times of the last entries as forged, or a clock as wrong, until explained".
+    IncarnationRoot Tampered "incarnation-root":
+        "The entry that opens an incarnation of the node states another root than the entries before it have.";
+        "Compare with the archive of the node that it was copied from: one of the two was rewritten".
+    IncarnationOrder Tampered "incarnation-order":
+        "An incarnation of the node does not follow the one before it.";
+        "Ask the operator where the database was restored or copied, and for the archive of the other node".
     TileHash Tampered "tile-hash":
         "A hash in a tile is not the hash of what it stands for.";
         "Rebuild the tile from the entries; proofs served from it were wrong".

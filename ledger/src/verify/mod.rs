@@ -10,6 +10,7 @@ mod compare;
 mod files;
 mod finding;
 mod head;
+mod incarnations;
 mod inventory;
 mod items;
 mod listing;
@@ -30,6 +31,7 @@ pub use code::{Class, Code};
 pub use compare::{Comparison, Unproven, compare};
 pub use finding::Finding;
 pub use head::stated_origin;
+pub use incarnations::Incarnation;
 pub use listing::{ListError, Listed, Listing};
 pub use published::{Published, published};
 pub use quorum::{Cosigner, Cosigners, Witnessing};
@@ -151,6 +153,7 @@ struct Extent {
     resumed_at: Option<u64>,
     read: Counts,
     cosigners: Option<Cosigners>,
+    incarnations: Vec<Incarnation>,
 }
 
 fn verify(
@@ -195,6 +198,7 @@ fn verify(
     {
         cosigners.check_time(route.size.saturating_sub(1), time_us, &mut findings);
     }
+    extent.incarnations = incarnations::judge(archive, &walk.incarnations, &mut findings);
     walk.chain.finish(root, &mut findings);
     let checkpoints = walk.past.finish(root, &mut findings);
     extent.read = Counts {
@@ -343,6 +347,7 @@ fn report(trust: &Trust, head: Head, extent: &Extent, findings: Findings) -> Rep
         first_seq: extent.first_seq,
         resumed_at: extent.resumed_at,
         read: extent.read,
+        incarnations: extent.incarnations.clone(),
         not_checked,
         findings,
         findings_omitted,

@@ -94,7 +94,19 @@ impl Part {
     }
 }
 
+impl Part {
+    /// Whether one of its entries opens an incarnation: then the root before it is asked for.
+    pub(super) fn opens_incarnation(&self) -> bool {
+        self.entries.iter().flatten().any(Read::opens_incarnation)
+    }
+}
+
 impl Read {
+    pub(super) fn opens_incarnation(&self) -> bool {
+        let said = self.said.as_ref();
+        said.is_ok_and(|said| said.operation == Operation::IncarnationOpen)
+    }
+
     fn of(bundle: &Bundle, index: usize) -> Option<Self> {
         let (offset, bytes) = bundle.entry(index)?;
         Some(Self {

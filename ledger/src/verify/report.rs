@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::code::Class;
 use super::finding::Finding;
+use super::incarnations::Incarnation;
 use super::quorum::Cosigners;
 
 /// Names the shape of a report in JSON; it changes when a field changes its meaning or goes away.
@@ -36,6 +37,8 @@ pub struct Report {
     pub resumed_at: Option<u64>,
     /// How much was read.
     pub read: Counts,
+    /// Lives of the node's database that were opened among the entries read.
+    pub incarnations: Vec<Incarnation>,
     /// What this verdict says nothing about.
     pub not_checked: Vec<&'static str>,
     /// What was found, worst first.
@@ -72,6 +75,23 @@ pub struct Counts {
 }
 
 impl Report {
+    /// Each life of the node's database on a line; nothing where there was one only.
+    pub fn lives(&self) -> impl Iterator<Item = String> {
+        let several = self.incarnations.len() > 1;
+        let lives = self.incarnations.iter().filter(move |_| several);
+        lives.map(|life| {
+            let at = crate::utc::Utc::from_micros(life.time_us);
+            let Incarnation {
+                number,
+                id,
+                seq,
+                why,
+                ..
+            } = life;
+            format!("incarnation {number} ({why}) from entry {seq} on, {at}, id {id}")
+        })
+    }
+
     /// What the verdict rests on, and what it says nothing about.
     #[must_use]
     pub fn scope(&self) -> String {

@@ -4,6 +4,7 @@ use super::archive::Archive;
 use super::chain::{Before, Chain, Place};
 use super::code::Code;
 use super::finding::{Finding, Findings};
+use super::incarnations::Found;
 use super::part::{self, Part};
 use super::past::Past;
 use super::tiles::{Known, Tiles};
@@ -23,6 +24,8 @@ pub(super) struct Walk<'a> {
     pub(super) tree: Option<Frontier>,
     pub(super) entries: u64,
     pub(super) items: u64,
+    /// Entries that open an incarnation.
+    pub(super) incarnations: Vec<Found>,
 }
 
 /// Which part of the log is gone through, and how.
@@ -46,6 +49,7 @@ impl<'a> Walk<'a> {
             tree,
             entries: 0,
             items: 0,
+            incarnations: Vec::new(),
         }
     }
 
@@ -119,7 +123,7 @@ impl<'a> Walk<'a> {
             .for_each(|found| findings.push(found.clone()));
         self.tiles.read += u64::from(part.stored.is_some());
         let first = n * TILE_WIDTH;
-        let whole = self.whole(first, &part, findings);
+        let whole = self.whole(first, &part, findings) && !part.opens_incarnation();
         for index in 0..part.leaves.len() {
             self.entry(&part, index, first + index as u64, findings);
             if !whole {
@@ -163,6 +167,10 @@ impl<'a> Walk<'a> {
             return self.chain.gap(stored.map(|(_, hash)| hash), findings);
         };
         self.entries += 1;
+        if read.opens_incarnation() {
+            let (file, root) = (file.to_owned(), self.tree.as_ref().map(Frontier::root));
+            self.incarnations.push(Found { seq, file, root });
+        }
         let place = Place {
             seq,
             file,

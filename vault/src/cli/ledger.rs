@@ -1,7 +1,10 @@
 //! `jinku ledger export`: the published log as an archive that needs no server.
 
 mod counts;
+mod epoch;
+mod incarnation;
 mod signer;
+mod stopped;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +30,16 @@ pub(super) enum Command {
     },
     /// Count a backup's rows, for an auditor to hold against the ledger.
     Counts(counts::Options),
+    /// Say that the database goes on in another life, while the vault is stopped: after it was moved by hand, or
+    /// where another vault went on from a copy of it.
+    NewIncarnation(stopped::Place),
+    /// List the epochs of pseudonyms.
+    Epoch(epoch::Listing),
+    /// Open the next epoch of pseudonyms, while the vault is stopped.
+    NextEpoch(epoch::Next),
+    /// Destroy the key of an epoch that is over, while the vault is stopped: nobody can tell any more whom its
+    /// pseudonyms stand for. The log stays whole.
+    EraseEpoch(epoch::Erase),
     /// Hand the log over to a new signing key, while the vault is stopped.
     RotateSigner(signer::Options),
 }
@@ -35,6 +48,10 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     let (data, to) = match command {
         Command::Export { data, to } => (data, to),
         Command::Counts(options) => return counts::count(options),
+        Command::NewIncarnation(place) => return incarnation::open(place),
+        Command::Epoch(options) => return epoch::list(options),
+        Command::NextEpoch(options) => return epoch::open_next(options),
+        Command::EraseEpoch(options) => return epoch::erase(options),
         Command::RotateSigner(options) => return signer::rotate(options),
     };
     let files = export(data, to)?;

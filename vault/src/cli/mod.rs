@@ -11,6 +11,7 @@ mod deciding;
 mod demo;
 mod guard;
 mod holders;
+mod incarnation;
 mod init;
 mod issuers;
 mod key;

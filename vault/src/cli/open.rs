@@ -11,7 +11,7 @@ use rand::TryRng;
 
 use super::deciding::Deciding;
 use super::issuers::issuers;
-use super::pin;
+use super::{incarnation, pin};
 use crate::admission::{self, Admission, Locks};
 use crate::commit::{
     Backlog, CheckpointSigner, Committer, OpenLog, PublishError, Publisher, Witnesses,
@@ -146,7 +146,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     // The publisher looks first: a database that was rolled back must not be written to.
     let signer = checkpoint_signer(&hsm, signer, &key);
     let publisher = publisher(config, signer, database.reader(), &clock)?;
-    let (committer, writer) = start_writer(config, &database, &reader, &clock)?;
+    let (committer, writer) = begun(config, &database, &reader, &clock).await?;
     let admission = admission.with_book(quota_book(database.reader(), committer.clone()));
     let stores = (&reader, &shreds);
     let keys = Keys::open(&catalogue, &envelope, stores, &committer, &clock).await?;
@@ -405,6 +405,18 @@ pub(super) fn unsettled_publisher(
         interval,
         witnesses.transpose()?,
     )?)
+}
+
+/// The writer, behind the entry of a new incarnation where this is one.
+async fn begun(
+    config: &Config,
+    database: &Database,
+    reader: &Reader,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Committer, WriterThread)> {
+    let (committer, writer) = start_writer(config, database, reader, clock)?;
+    incarnation::take_up(config, reader, &committer, clock).await?;
+    Ok((committer, writer))
 }
 
 pub(super) fn start_writer(

@@ -11,12 +11,12 @@ use kms::{Envelope, Hsm};
 use ledger::{Facts, Operation, Outcome, VerifierKey};
 
 use super::backup::{DATABASE, Manifest};
-use super::{ceremony, open, screen};
-use crate::commit::{Record, Replay, Withheld, standing_tree};
+use super::{ceremony, incarnation, open, screen};
+use crate::commit::{Opening, Record, Replay, Withheld, standing_tree};
 use crate::config::Config;
 use crate::engine::{Aftermath, make_good};
 use crate::model::{Clock, SystemClock};
-use crate::store::{Change, Database, Reader, Shreds};
+use crate::store::{Change, Database, IncarnationRow, Mark, Reader, Shreds};
 
 /// `SQLite`'s files beside a database.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
@@ -71,11 +71,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let hsm = Arc::new(Hsm::open(&settings)?);
     places.clear_stage()?;
     let staged = staged(options, &config, &manifest, &hsm, &places);
-    let done = staged.inspect_err(|_| {
+    let (done, opened) = staged.inspect_err(|_| {
         // What is left is cleared by the next run.
         let _ = places.clear_stage();
     })?;
     let aside = places.swap()?;
+    // Broken off before this, the next start finds that the mark differs, and opens another one.
+    incarnation::set(&Mark::beside(&config.shreds.file), &opened)?;
     drop(held);
     published(&config, &hsm, &places)?;
     told(&manifest, &done, aside.as_deref());
@@ -89,7 +91,7 @@ fn staged(
     manifest: &Manifest,
     hsm: &Arc<Hsm>,
     places: &Places,
-) -> anyhow::Result<Aftermath> {
+) -> anyhow::Result<(Aftermath, IncarnationRow)> {
     let from = options.from.join(DATABASE);
     fs::copy(&from, &places.staged)
         .with_context(|| format!("`{}` can't be copied", from.display()))?;
@@ -116,24 +118,28 @@ fn staged(
         )
     })?;
     let envelope = Envelope::new(Arc::clone(hsm), root);
-    let done = make_good(&database, &replay, &envelope)?;
-    // Shred keys that are due are destroyed, if they are not yet; and a file of another database is found out.
+    // A file of another database is found out.
+    let shreds = Shreds::open(&config.shreds, &database)?;
+    let done = make_good(&database, &replay, (&envelope, &shreds))?;
+    drop(shreds);
+    // Shred keys that are due are destroyed, if they are not yet.
     Shreds::open(&config.shreds, &database)?;
-    super::runtime()?.block_on(noted(config, &database, &reader, &done))?;
+    let opened = super::runtime()?.block_on(noted(config, &database, &reader, &done))?;
     // Nonces taken since the backup are not in it: what was signed before now counts no longer.
     database.lose_nonces_before(SystemClock::new().now())?;
-    Ok(done)
+    Ok((done, opened))
 }
 
-/// The entry that says so.
+/// The entries that say so: what came back is another life of the database.
 async fn noted(
     config: &Config,
     database: &Database,
     reader: &Reader,
     done: &Aftermath,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<IncarnationRow> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (committer, writer) = open::start_writer(config, database, reader, &clock)?;
+    let opened = incarnation::open(reader, &committer, &clock, Opening::Restored).await;
     let mut facts = Facts::new(Operation::Restore, Outcome::Ok);
     let Aftermath {
         replayed,
@@ -147,7 +153,7 @@ async fn noted(
     drop(committer);
     writer.join();
     recorded?;
-    Ok(())
+    opened
 }
 
 impl Places {

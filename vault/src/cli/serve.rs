@@ -97,7 +97,8 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
         signal(SignalKind::hangup())?,
     ));
     let interval = config.keys.upkeep_interval;
-    let upkeep = tokio::spawn(keep_up(Arc::clone(&running.vault), interval));
+    let epoch = config.ledger.epoch;
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&running.vault), interval, epoch));
     let tallying = tokio::spawn(write_tallies(Arc::clone(&running.vault)));
     let metrics = config
         .metrics
@@ -225,7 +226,7 @@ async fn deliver_alerts(
 
 /// Rotates and destroys keys when they are due, lets opened keys go that nobody uses, and answers that have
 /// expired.
-async fn keep_up(vault: Arc<Vault>, interval: Duration) {
+async fn keep_up(vault: Arc<Vault>, interval: Duration, epoch: Option<Duration>) {
     let mut rounds = tokio::time::interval(interval);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut from = None;
@@ -237,6 +238,7 @@ async fn keep_up(vault: Arc<Vault>, interval: Duration) {
         expire_tickets(&vault).await;
         settle_policies(&vault).await;
         forget_proofs(&vault).await;
+        keep_epoch(&vault, epoch).await;
         if let Err(error) = vault.engine.raise_space_warnings().await {
             tracing::error!(%error, "a warning of used-up space has no entry");
         }
@@ -305,6 +307,15 @@ async fn forget_proofs(vault: &Vault) {
                 return;
             }
         }
+    }
+}
+
+/// Opens the next epoch of pseudonyms where the present one has had its time.
+async fn keep_epoch(vault: &Arc<Vault>, period: Option<Duration>) {
+    match vault.engine.keep_epoch(period).await {
+        Ok(None) => {}
+        Ok(Some(epoch)) => tracing::info!(epoch, "a new epoch of pseudonyms is open"),
+        Err(error) => tracing::error!(%error, "the next epoch of pseudonyms can't be opened"),
     }
 }
 

@@ -21,6 +21,7 @@
 
 mod backlog;
 mod handover;
+mod incarnation;
 mod press;
 mod publish;
 mod quota;
@@ -39,6 +40,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use backlog::{Backlog, Sizes};
 pub use handover::{can_hand_over, hand_over, signer_settled};
+pub use incarnation::{Opening, incarnation_opened, incarnation_told};
 pub use publish::{CheckpointSigner, PublishError, Published, Publisher, Sign};
 pub use quota::quota_book;
 pub use receipt::{NoReceipt, Receipts};

@@ -26,6 +26,8 @@ pub(super) struct RawLedger {
     #[serde(default)]
     readers: BTreeSet<UnitName>,
     witnesses: Option<RawWitnesses>,
+    #[serde(default = "epoch_days")]
+    epoch_days: u64,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +49,10 @@ fn deadline_ms() -> u64 {
     5_000
 }
 
+fn epoch_days() -> u64 {
+    365
+}
+
 fn witness_deadline_ms() -> u64 {
     5_000
 }
@@ -63,6 +69,8 @@ pub struct LedgerConfig {
     pub readers: LedgerReaders,
     /// Who must cosign it, if anybody must.
     pub witnesses: Option<WitnessesConfig>,
+    /// How old an epoch of pseudonyms gets before the next one is opened; `None`: only by hand.
+    pub epoch: Option<Duration>,
 }
 
 /// Who must cosign checkpoints before they are published.
@@ -96,6 +104,18 @@ impl RawLedger {
             deadline: millis("ledger.deadline_ms", self.deadline_ms)?,
             readers,
             witnesses: witnesses.transpose()?,
+            epoch: match self.epoch_days {
+                0 => None,
+                days => Some(Duration::from_hours(
+                    24 * within(
+                        "ledger.epoch_days",
+                        days,
+                        1,
+                        3_650,
+                        "0 (never by itself), or between 1 and 3650",
+                    )?,
+                )),
+            },
             origin,
         })
     }

@@ -125,6 +125,7 @@ impl Engine {
             decoy: &decoy,
             now: self.clock.now(),
             used: Vec::new(),
+            counted: Vec::with_capacity(tokens.len()),
         };
         let mut entry_items = Vec::with_capacity(tokens.len());
         let mut revealed = Vec::with_capacity(tokens.len());
@@ -137,10 +138,10 @@ impl Engine {
         facts.domain = Some(proof.grant().domain().to_string());
         facts.purpose = Some(proof.grant().purpose().to_string());
         let mut change = Change {
-            token_writes: opening.used.into_iter().map(TokenWrite::Use).collect(),
+            token_writes: opening.used.iter().copied().map(TokenWrite::Use).collect(),
             ..Change::none()
         };
-        let mut passed = match self.pass(proof, passage, &entry_items, caught) {
+        let mut passed = match self.pass(proof, passage, &opening.counted, caught) {
             Ok(passed) => passed,
             Err(held) => return Ok(Err(held)),
         };
@@ -201,6 +202,11 @@ impl Engine {
         let masking = self.catalogue.class(&row.class).map(Masking::of);
         let class = if stands { row.class.as_str() } else { NO_CLASS };
         let item = self.item(fingerprint, class, item_view(view));
+        // Absent tokens, and those that policy shows nothing of, take nothing.
+        if matches!(item.view, ItemView::Plain | ItemView::Masked) {
+            let id = self.keys.counted_as(fingerprint, item.pseudonym);
+            opening.counted.push((id, item.class.clone()));
+        }
         let fitting = Fitting {
             view,
             class: row.class,
@@ -234,6 +240,8 @@ struct Opening<'a> {
     now: Timestamp,
     /// Tokens of limited use that this batch shows, once for each time.
     used: Vec<Fingerprint>,
+    /// What budgets count of it: values that would be shown, with their classes.
+    counted: Vec<([u8; 16], String)>,
 }
 
 impl Opening<'_> {

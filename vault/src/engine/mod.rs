@@ -7,6 +7,7 @@ mod access_token;
 mod admission;
 mod delivery;
 mod detokenize;
+mod epoch;
 pub mod guard;
 mod idempotency;
 pub mod key;
@@ -24,7 +25,7 @@ pub mod units;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use ledger::{Facts, Item, ItemView, Operation, Outcome, Pseudonym};
+use ledger::{Facts, Item, ItemView, Operation, Outcome};
 
 use crate::commit::{Committer, NotDurable, Receipts};
 use crate::model::{
@@ -45,7 +46,7 @@ pub use access_token::{IssuedAccessToken, TokenBinding, TokenTerms, TokenWish};
 pub use delivery::DeliveryFault;
 pub use detokenize::{Disclosure, Revealed, Revelation};
 pub use nonce::NonceFault;
-pub use own_keys::{DomainKeys, KeyError, Keys};
+pub use own_keys::{DomainKeys, KeyError, Keys, epoch_erased, epoch_opened};
 pub use refusal::Refusal;
 pub use restore::{Aftermath, RestoreError, make_good};
 pub use ticket::{FoundTicket, IssuedTicket, TicketWish};
@@ -297,12 +298,8 @@ impl Engine {
     /// An item of the entry: who looks at the ledger learns the class and the view, not the token.
     // INVARIANT 13: a token enters the ledger as a keyed pseudonym only.
     fn item(&self, row: Fingerprint, class: &str, view: ItemView) -> Item {
-        let pseudonym = Pseudonym {
-            epoch: 1,
-            id: self.keys.pseudonym(row),
-        };
         Item {
-            pseudonym,
+            pseudonym: self.keys.pseudonym(row),
             class: class.to_owned(),
             view,
         }

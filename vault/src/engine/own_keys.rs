@@ -1,12 +1,13 @@
 //! The vault's own keys: made once, wrapped by the HSM, opened at start.
 
+mod epochs;
 mod request;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kms::{AeadKeyring, Binding, Envelope, KeyId, KeyKind, LockState, MacKey, WrappedKey};
-use ledger::{Facts, Operation, Outcome};
+use ledger::{Facts, Operation, Outcome, Pseudonym};
 
 use super::policy::PolicyMark;
 use super::units::{REGISTRY_KEY, RegistryKey};
@@ -22,7 +23,10 @@ use crate::store::{
 };
 use crate::token;
 
-/// Hashes tokens for the ledger, in its first epoch.
+pub(super) use epochs::{Epochs, epoch_told};
+pub use epochs::{epoch_erased, epoch_opened};
+
+/// One half of the keys that hash tokens for the ledger.
 const PSEUDONYM_KEY: &str = "pseudonym.1";
 
 /// Marks kept policy sets. Made anew, it would know none of them again.
@@ -60,6 +64,11 @@ pub enum KeyError {
         "key `{0}` is missing, and tokens need it: restore the database from its newest backup"
     )]
     Lost(String),
+    /// The half of an epoch's key that lies among the shred keys is gone, and no entry says that it was erased.
+    #[error(
+        "the key of pseudonym epoch {0} is not in the file of shred keys: put the newest file back, or its mirror"
+    )]
+    LostEpoch(u32),
     /// The key of the registry is gone, and units are registered.
     #[error(
         "key `{REGISTRY_KEY}` is missing, and registered units need it: restore the database from its newest backup"
@@ -186,33 +195,8 @@ impl Values {
 /// All keys the engine works with.
 pub struct Keys {
     domains: BTreeMap<DomainName, DomainKeys>,
-    pseudonyms: Pseudonyms,
+    epochs: Epochs,
     registry: RegistryKey,
-}
-
-/// What stands in the ledger for tokens and for those they are about.
-pub(super) struct Pseudonyms(MacKey);
-
-impl Pseudonyms {
-    /// Opens the key of a database that stands.
-    pub(super) fn open(envelope: &Envelope, reader: &Reader) -> Result<Self, KeyError> {
-        let opened = opened_mac(envelope, reader, PSEUDONYM_KEY)?;
-        opened
-            .map(Self)
-            .ok_or_else(|| KeyError::Lost(PSEUDONYM_KEY.to_owned()))
-    }
-
-    pub(super) fn of_token(&self, row: Fingerprint) -> [u8; 16] {
-        cut(self
-            .0
-            .tag(&Binding::new("jinku/v1 token pseudonym").field(&row.0)))
-    }
-
-    /// A data subject's handle in the store is not in the ledger; this stands for it.
-    pub(super) fn of_subject(&self, subject: SubjectHandle) -> [u8; 32] {
-        let message = Binding::new("jinku/v1 subject pseudonym").field(&subject.0);
-        self.0.tag(&message)
-    }
 }
 
 impl Keys {
@@ -236,11 +220,11 @@ impl Keys {
         for domain in catalogue.domains() {
             domains.insert(domain.name.clone(), opening.domain(domain).await?);
         }
-        let pseudonyms = Pseudonyms(opening.mac(PSEUDONYM_KEY).await?);
+        let epochs = opening.epochs().await?;
         let registry = RegistryKey::new(opening.mac(REGISTRY_KEY).await?);
         Ok(Self {
             domains,
-            pseudonyms,
+            epochs,
             registry,
         })
     }
@@ -272,35 +256,55 @@ impl Keys {
         self.domains.get(name)
     }
 
-    pub(super) fn pseudonym(&self, row: Fingerprint) -> [u8; 16] {
-        self.pseudonyms.of_token(row)
+    /// Epochs of pseudonyms.
+    pub(super) fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    pub(super) fn pseudonym(&self, row: Fingerprint) -> Pseudonym {
+        let present = self.epochs.present();
+        present.named(present.of_token(row))
+    }
+
+    /// The same in every epoch whose key stands, by number.
+    pub(super) fn pseudonyms(&self, row: Fingerprint) -> Vec<Pseudonym> {
+        let named = |epoch: Arc<epochs::Pseudonyms>| epoch.named(epoch.of_token(row));
+        self.epochs.living().into_iter().map(named).collect()
+    }
+
+    /// What a value counts as in budgets: its pseudonym of when the vault started, whatever epoch is opened meanwhile.
+    pub(super) fn counted_as(&self, row: Fingerprint, pseudonym: Pseudonym) -> [u8; 16] {
+        let at_start = self.epochs.at_start();
+        if u64::from(at_start.epoch()) == pseudonym.epoch {
+            return pseudonym.id;
+        }
+        at_start.of_token(row)
     }
 
     pub(super) fn subject_commitment(&self, subject: SubjectHandle) -> [u8; 32] {
-        self.pseudonyms.of_subject(subject)
+        self.epochs.present().of_subject(subject)
     }
 
     /// What stands for a value that was searched for: the same value, the same commitment.
     pub(super) fn search_commitment(&self, index: BlindIndex) -> [u8; 32] {
-        let message = Binding::new("jinku/v1 search pseudonym").field(&index.0);
-        self.pseudonyms.0.tag(&message)
+        self.epochs.present().of_search(index)
     }
 
     /// What stands for a honeytoken in the entry of its planting, and in no other.
-    pub(super) fn planted_pseudonym(&self, mark: [u8; 16]) -> [u8; 16] {
-        let message = Binding::new("jinku/v1 planted honeytoken").field(&mark);
-        cut(self.pseudonyms.0.tag(&message))
+    pub(super) fn planted_pseudonym(&self, mark: [u8; 16]) -> Pseudonym {
+        let present = self.epochs.present();
+        present.named(present.of_planted(mark))
     }
 
     /// What stands for the context of one key act: the same context, the same commitment.
     pub(super) fn context_commitment(&self, context: &Binding) -> [u8; 32] {
-        let message = Binding::new("jinku/v1 context pseudonym").field(context.as_bytes());
-        self.pseudonyms.0.tag(&message)
+        self.epochs.present().of_context(context)
     }
 
     /// The same, cut to an item's pseudonym.
-    pub(super) fn context_pseudonym(&self, context: &Binding) -> [u8; 16] {
-        cut(self.context_commitment(context))
+    pub(super) fn context_pseudonym(&self, context: &Binding) -> Pseudonym {
+        let present = self.epochs.present();
+        present.named(cut(present.of_context(context)))
     }
 }
 

@@ -1,6 +1,10 @@
 //! After a backup was put back: what the ledger's later entries say is done again to the rows it brought.
 //!
-//! The ledger knows tokens by pseudonyms. So the pseudonyms of all rows that stand are computed, and compared.
+//! The ledger knows tokens by pseudonyms. So the pseudonyms of all rows that stand are computed, and compared:
+//! of each epoch that later entries speak in. Of an epoch that was erased nothing can be compared; then rows whose
+//! shred keys are destroyed are those that were removed, and whatever else was done in it can't be done again.
+
+mod told;
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,14 +12,16 @@ use kms::{Envelope, KeyId, KeyKind};
 use ledger::{Facts, Item, ItemView, Operation, Outcome};
 
 use super::guard::LOCKED_BY_HONEYTOKEN;
-use super::own_keys::{KeyError, Pseudonyms};
+use super::own_keys::{Epochs, KeyError, epoch_told};
 use super::units::Restored;
-use crate::commit::{Replay, ReplayError, Replayed};
+use crate::commit::{Replay, ReplayError, Replayed, incarnation_told};
 use crate::model::{DomainName, KeyRef, KeyState, Matter, Timestamp, UnitName, VersionState};
 use crate::store::{
-    Change, Database, Fingerprint, GuardWrite, Hold, KeyWrite, Reader, StoreError, SubjectHandle,
-    TokenWrite,
+    Change, Database, Fingerprint, GuardWrite, Hold, KeyWrite, Reader, ShredError, Shreds,
+    StoreError, SubjectHandle, TokenWrite,
 };
+
+use told::{Told, Uses};
 
 /// Rows and subjects that are read at a time.
 const PAGE: u32 = 4_096;
@@ -54,9 +60,23 @@ pub enum RestoreError {
         /// The entry that says so.
         seq: u64,
     },
+    /// What was done to tokens after the backup is told in pseudonyms whose key was erased.
+    #[error(
+        "entry {seq} did something to tokens after the backup that must be done again, and the key of its epoch {epoch} \
+         of pseudonyms was erased: restore a backup that was made after that epoch's end"
+    )]
+    EpochErased {
+        /// The first such entry.
+        seq: u64,
+        /// Its epoch.
+        epoch: u32,
+    },
     /// The pseudonym key can't be opened.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The shred keys can't be read.
+    #[error(transparent)]
+    Shreds(#[from] ShredError),
     /// The published log can't go on from this database.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -70,11 +90,12 @@ pub enum RestoreError {
 pub fn make_good(
     database: &Database,
     replay: &Replay,
-    envelope: &Envelope,
+    (envelope, shreds): (&Envelope, &Shreds),
 ) -> Result<Aftermath, RestoreError> {
     let reader = database.reader();
-    let told = Told::by(replay)?;
-    let pseudonyms = match (Pseudonyms::open(envelope, &reader), told.root_rotated) {
+    let told = Told::by(replay, reader.epochs()?)?;
+    let opened = Epochs::standing(envelope, (&reader, shreds), &told.epochs);
+    let epochs = match (opened, told.root_rotated) {
         (Err(KeyError::Kms { .. }), Some(seq)) => return Err(RestoreError::RootRotated { seq }),
         // A database without tokens has no pseudonyms yet, and nothing to make good.
         (Err(KeyError::Lost(_)), _) if !reader.any_token()? => None,
@@ -86,76 +107,28 @@ pub fn make_good(
         rows: HashMap::new(),
         limited: HashMap::new(),
         subjects: HashMap::new(),
+        uses: Uses::Free,
+        shredded: Vec::new(),
         records: HashSet::new(),
         done: Aftermath {
             replayed: replay.count(),
             ..Aftermath::default()
         },
     };
-    if let Some(pseudonyms) = &pseudonyms {
-        amends.find(&told, pseudonyms)?;
+    if let Some(epochs) = &epochs {
+        amends.find(&told, epochs)?;
+        amends.find_shredded(&told, shreds)?;
+        if let Some((seq, epoch)) = told.undoable(amends.uses) {
+            return Err(RestoreError::EpochErased { seq, epoch });
+        }
     }
     let stands = |id: &Pseudonym| amends.rows.contains_key(id) || told.removed.contains(id);
-    amends.done.lost = told.issued.iter().filter(|id| !stands(id)).count() as u64;
+    amends.done.lost = told.issued().filter(|id| !stands(id)).count() as u64;
     replay.apply(database, |replayed| amends.change(replayed))?;
     if let Some(units) = &amends.units {
         units.close(database, &reader, replay.first() + replay.count())?;
     }
     Ok(amends.done)
-}
-
-/// What later entries speak of.
-#[derive(Default)]
-struct Told {
-    /// Tokens that something was done to.
-    named: HashSet<Pseudonym>,
-    issued: HashSet<Pseudonym>,
-    removed: HashSet<Pseudonym>,
-    subjects: HashSet<[u8; 32]>,
-    root_rotated: Option<u64>,
-}
-
-impl Told {
-    fn by(replay: &Replay) -> Result<Self, ReplayError> {
-        let mut told = Self::default();
-        for replayed in replay.entries() {
-            let Replayed { entry, items, .. } = replayed?;
-            if entry.facts.outcome == Outcome::Ok {
-                told.note(entry.seq, &entry.facts, &items);
-            }
-        }
-        Ok(told)
-    }
-
-    fn note(&mut self, seq: u64, facts: &Facts, items: &[Item]) {
-        let ids = |view: ItemView| {
-            let of = move |item: &&Item| item.view == view;
-            items.iter().filter(of).map(|item| item.pseudonym.id)
-        };
-        match facts.operation {
-            Operation::Tokenize => self.issued.extend(ids(ItemView::Issued)),
-            Operation::Erase | Operation::TokenPurge | Operation::TokenReplace => {
-                self.issued.extend(ids(ItemView::Issued));
-                self.removed.extend(ids(ItemView::Done));
-                self.subjects.extend(facts.commitment);
-            }
-            Operation::TokenDisable | Operation::TokenEnable | Operation::TokenMove => {
-                self.named.extend(ids(ItemView::Done));
-            }
-            Operation::HoldPlace => {
-                self.named.extend(ids(ItemView::Done));
-                self.subjects.extend(facts.commitment);
-            }
-            Operation::RootRotate => {
-                self.root_rotated.get_or_insert(seq);
-            }
-            _ => {}
-        }
-    }
-
-    fn speaks_of(&self, id: &Pseudonym) -> bool {
-        self.named.contains(id) || self.issued.contains(id) || self.removed.contains(id)
-    }
 }
 
 /// What stands of all that, and what is done to it.
@@ -165,26 +138,36 @@ struct Amends<'a> {
     rows: HashMap<Pseudonym, Fingerprint>,
     /// Rows whose uses are counted.
     limited: HashMap<Pseudonym, Fingerprint>,
+    /// Whether there are any.
+    uses: Uses,
     subjects: HashMap<[u8; 32], SubjectHandle>,
+    /// Rows that were removed in epochs that are erased: their keys are destroyed.
+    shredded: Vec<Fingerprint>,
     /// Keys whose records were changed here: what the reader shows of them is older.
     records: HashSet<String>,
     done: Aftermath,
 }
 
 impl Amends<'_> {
-    fn find(&mut self, told: &Told, pseudonyms: &Pseudonyms) -> Result<(), StoreError> {
+    fn find(&mut self, told: &Told, epochs: &Epochs) -> Result<(), StoreError> {
+        let living = epochs.living();
         let mut place = i64::MIN;
         loop {
             let rows = self.reader.rows_after(place, PAGE)?;
             let Some(last) = rows.last() else { break };
             place = last.0;
             for (_, row, limited) in rows {
-                let id = pseudonyms.of_token(row);
-                if told.speaks_of(&id) {
-                    self.rows.insert(id, row);
-                }
                 if limited {
-                    self.limited.insert(id, row);
+                    self.uses = Uses::Counted;
+                }
+                let spoken = living.iter().filter(|epoch| told.speaks_in(epoch.epoch()));
+                for id in spoken.map(|epoch| epoch.of_token(row)) {
+                    if told.speaks_of(&id) {
+                        self.rows.insert(id, row);
+                    }
+                    if limited {
+                        self.limited.insert(id, row);
+                    }
                 }
             }
         }
@@ -196,9 +179,33 @@ impl Amends<'_> {
             };
             after = Some(*last);
             for handle in handles {
-                let commitment = pseudonyms.of_subject(handle);
-                if told.subjects.contains(&commitment) {
-                    self.subjects.insert(commitment, handle);
+                for commitment in living.iter().map(|epoch| epoch.of_subject(handle)) {
+                    if told.subjects.contains(&commitment) {
+                        self.subjects.insert(commitment, handle);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rows whose keys are destroyed, but for those that a living epoch's entries remove.
+    fn find_shredded(&mut self, told: &Told, shreds: &Shreds) -> Result<(), RestoreError> {
+        if !told.removed_blindly() {
+            return Ok(());
+        }
+        let removed =
+            |(id, row): (&Pseudonym, &Fingerprint)| told.removed.contains(id).then_some(*row);
+        let known: HashSet<Fingerprint> = self.rows.iter().filter_map(removed).collect();
+        let mut place = i64::MIN;
+        loop {
+            let rows = self.reader.shreds_after(place, PAGE)?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            place = last.0;
+            for (_, row, slot) in rows {
+                if !known.contains(&row) && shreds.key(slot)?.is_none() {
+                    self.shredded.push(row);
                 }
             }
         }
@@ -209,6 +216,8 @@ impl Amends<'_> {
         let mut change = Change::none();
         change.guard.extend(lock(replayed));
         let at = Timestamp(replayed.entry.time_us);
+        change.epochs.extend(epoch_told(facts, at));
+        change.incarnation = incarnation_told(facts, at);
         let unit = self.units.as_mut();
         if let Some(write) = unit.and_then(|units| units.change(facts, at)) {
             change.units.push(write);
@@ -248,6 +257,10 @@ impl Amends<'_> {
         }
         let subject = facts.commitment.and_then(|id| self.subjects.get(&id));
         writes.extend(subject.map(|handle| TokenWrite::UnlinkAll(*handle)));
+        // Which of them this entry removed is not known any more; that they were removed is.
+        let shredded = std::mem::take(&mut self.shredded);
+        self.done.removed += shredded.len() as u64;
+        writes.extend(shredded.into_iter().map(TokenWrite::Forget));
     }
 
     fn switch(

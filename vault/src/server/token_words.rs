@@ -27,6 +27,12 @@ impl HeldBy {
     }
 }
 
+/// A pseudonym as an auditor looks for it: `EPOCH:ID`.
+pub(super) fn pseudonym(pseudonym: &ledger::Pseudonym) -> String {
+    let id = u128::from_be_bytes(pseudonym.id);
+    format!("{}:{id:032x}", pseudonym.epoch)
+}
+
 /// One of the two instants.
 pub(super) fn age(created: Option<Timestamp>, expired: Option<Timestamp>) -> Result<Age, Problem> {
     match (created, expired) {

@@ -6,7 +6,9 @@
 
 mod answer;
 mod copy;
+mod epoch;
 mod guard;
+mod incarnation;
 mod limit;
 mod nonce;
 mod policy;
@@ -19,7 +21,9 @@ mod units;
 
 pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use copy::copy_out;
+pub use epoch::{EpochRow, EpochWrite};
 pub use guard::{AlertRow, AlertSettled, GuardWrite};
+pub use incarnation::{IncarnationRow, Mark, Marked};
 pub use limit::{RawLookups, raw_insert_rate};
 pub use nonce::{NonceHash, NonceRow, NonceTaken};
 pub use policy::{PolicyRow, PolicyWrite, SetState};

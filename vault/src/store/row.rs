@@ -3,7 +3,9 @@
 use kms::{KeyId, KeyKind};
 
 use super::answer::AnswerRow;
+use super::epoch::EpochWrite;
 use super::guard::GuardWrite;
+use super::incarnation::IncarnationRow;
 use super::policy::PolicyWrite;
 use super::ticket::TicketWrite;
 use super::units::UnitWrite;
@@ -302,6 +304,10 @@ pub struct Change {
     pub units: Vec<UnitWrite>,
     /// Policy sets to keep.
     pub policies: Vec<PolicyWrite>,
+    /// Epochs of pseudonyms that are opened or erased.
+    pub epochs: Vec<EpochWrite>,
+    /// An incarnation of the database that is opened.
+    pub incarnation: Option<IncarnationRow>,
 }
 
 impl Change {
@@ -321,5 +327,7 @@ impl Change {
             && self.guard.is_empty()
             && self.units.is_empty()
             && self.policies.is_empty()
+            && self.epochs.is_empty()
+            && self.incarnation.is_none()
     }
 }

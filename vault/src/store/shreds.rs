@@ -112,7 +112,7 @@ impl Shreds {
         let known = database.shred_file()?;
         let reader = database.reader();
         let id = match known {
-            Some(_) if !files.any_exists() && reader.any_token()? => {
+            Some(_) if !files.any_exists() && reader.last_shred()?.is_some() => {
                 return Err(ShredError::Missing);
             }
             Some(id) => id,

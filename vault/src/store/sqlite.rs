@@ -1,9 +1,11 @@
 //! The embedded store: one `SQLite` file in WAL mode, one writer, readers beside it.
 
 mod counts;
+mod epoch;
 mod grants;
 mod guard;
 mod idempotency;
+mod incarnation;
 mod keys;
 mod nonces;
 mod past;
@@ -35,7 +37,7 @@ pub use quota::QuotaWrite;
 use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 12] = [
+const MIGRATIONS: [(u32, &str); 13] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
@@ -48,6 +50,7 @@ const MIGRATIONS: [(u32, &str); 12] = [
     (10, include_str!("migrations/0010_policy.sql")),
     (11, include_str!("migrations/0011_quotas.sql")),
     (12, include_str!("migrations/0012_key_messages.sql")),
+    (13, include_str!("migrations/0013_ledger_life.sql")),
 ];
 
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";
@@ -426,6 +429,12 @@ impl Writer {
         }
         for write in &change.policies {
             self.write_policy(write)?;
+        }
+        for write in &change.epochs {
+            self.write_epoch(write, entry)?;
+        }
+        if let Some(opened) = &change.incarnation {
+            self.open_incarnation(opened, entry)?;
         }
         Ok(())
     }

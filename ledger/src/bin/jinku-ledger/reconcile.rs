@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use ledger::verify::{Book, BookError, Class, Code, Listed, signers_of};
 use ledger::{
-    ItemView, Operation, Outcome, RECEIPT_BYTES_MAX, Receipt, Signers, Trust, VerifierKey,
-    verify_receipt_by,
+    ItemView, Operation, Outcome, Pseudonym, RECEIPT_BYTES_MAX, Receipt, Signers, Trust,
+    VerifierKey, verify_receipt_by,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -78,6 +78,8 @@ struct Counts {
 struct Line {
     what: String,
     ledger: u64,
+    /// Where the ledger tells a range: its lower end.
+    least: u64,
     told: u64,
     code: Option<Code>,
 }
@@ -85,10 +87,47 @@ struct Line {
 /// Tokens by domain, as their entries tell.
 #[derive(Default)]
 struct Standing {
-    issued: BTreeMap<String, HashSet<[u8; 16]>>,
+    issued: BTreeMap<String, Issued>,
     incomplete: u64,
     /// Only the entries before this one count.
     until: Option<u64>,
+}
+
+/// Tokens of one domain by the epoch of their pseudonyms. A token has another one in each epoch, and the archive
+/// does not tell which belong together: with one epoch the count is exact, with several it is between two ends.
+#[derive(Default)]
+struct Issued {
+    epochs: BTreeMap<u64, HashSet<[u8; 16]>>,
+    /// Removals under the name of another epoch than that of the issue.
+    removed: u64,
+}
+
+impl Issued {
+    fn add(&mut self, token: Pseudonym) {
+        self.epochs.entry(token.epoch).or_default().insert(token.id);
+    }
+
+    fn remove(&mut self, token: Pseudonym) {
+        let same = self.epochs.get_mut(&token.epoch);
+        let found = same.is_some_and(|tokens| tokens.remove(&token.id));
+        let others = self.epochs.keys().any(|epoch| *epoch != token.epoch);
+        self.removed += u64::from(!found && others);
+    }
+
+    fn counts(&self) -> impl Iterator<Item = u64> {
+        self.epochs.values().map(|tokens| tokens.len() as u64)
+    }
+
+    /// Where each of them was issued in one epoch only.
+    fn most(&self) -> u64 {
+        self.counts().sum::<u64>().saturating_sub(self.removed)
+    }
+
+    /// Where those of all other epochs are the same as those of the largest.
+    fn least(&self) -> u64 {
+        let largest = self.counts().max().unwrap_or_default();
+        largest.saturating_sub(self.removed)
+    }
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
@@ -175,14 +214,9 @@ impl Standing {
         );
         let standing = self.issued.entry(domain).or_default();
         for item in items {
-            let id = item.pseudonym.id;
             match item.view {
-                ItemView::Issued => {
-                    standing.insert(id);
-                }
-                ItemView::Done if removes => {
-                    standing.remove(&id);
-                }
+                ItemView::Issued => standing.add(item.pseudonym),
+                ItemView::Done if removes => standing.remove(item.pseudonym),
                 _ => {}
             }
         }
@@ -192,8 +226,8 @@ impl Standing {
         let mut lines = Vec::new();
         // What was not published when the rows were counted may explain that there are more.
         let ahead = counts.entries.is_some_and(|entries| entries > size);
-        let line = |what: String, ledger: u64, told: u64| {
-            let code = match (ledger == told, ahead) {
+        let line = |what: String, (least, ledger): (u64, u64), told: u64| {
+            let code = match ((least..=ledger).contains(&told), ahead) {
                 (true, _) => None,
                 (false, true) => Some(Code::CountsAhead),
                 (false, false) => Some(Code::CountsDiffer),
@@ -201,26 +235,30 @@ impl Standing {
             Line {
                 what,
                 ledger,
+                least,
                 told,
                 code,
             }
         };
+        let sum = |end: fn(&Issued) -> u64| self.issued.values().map(end).sum::<u64>();
         if let Some(entries) = counts.entries {
             // The archive may have gone on since the rows were counted.
-            lines.push(line("entries".to_owned(), size.min(entries), entries));
+            let known = size.min(entries);
+            lines.push(line("entries".to_owned(), (known, known), entries));
         }
-        let all: usize = self.issued.values().map(HashSet::len).sum();
         if let Some(tokens) = counts.tokens {
-            lines.push(line("tokens".to_owned(), all as u64, tokens));
+            let ends = (sum(Issued::least), sum(Issued::most));
+            lines.push(line("tokens".to_owned(), ends, tokens));
         }
         if counts.domains.is_empty() {
             return lines;
         }
-        let named = self.issued.iter().filter(|(_, tokens)| !tokens.is_empty());
+        let named = self.issued.iter().filter(|(_, tokens)| tokens.most() > 0);
         let domains = named.map(|(domain, _)| domain).chain(counts.domains.keys());
         let domains: std::collections::BTreeSet<&String> = domains.collect();
         for domain in domains {
-            let ours = self.issued.get(domain).map_or(0, HashSet::len) as u64;
+            let ours = self.issued.get(domain);
+            let ours = ours.map_or((0, 0), |tokens| (tokens.least(), tokens.most()));
             let told = counts.domains.get(domain).copied().unwrap_or(0);
             lines.push(line(format!("tokens of {domain}"), ours, told));
         }
@@ -250,6 +288,7 @@ fn receipts(args: &Args, trust: &Trust, key: &VerifierKey) -> anyhow::Result<Vec
             lines.push(Line {
                 what: format!("receipt {}", file.display()),
                 ledger: u64::from(code.is_none()),
+                least: u64::from(code.is_none()),
                 told: 1,
                 code: code.or_else(|| seq.is_none().then_some(Code::ReceiptMalformed)),
             });
@@ -306,7 +345,13 @@ fn told(args: &Args, lines: &[Line]) -> anyhow::Result<u8> {
         .max();
     let worst = worst.unwrap_or(Class::Verified);
     if args.json {
-        let line = |line: &Line| json!({ "what": line.what, "ledger": line.ledger, "told": line.told, "finding": line.code });
+        let line = |line: &Line| {
+            let mut shown = json!({ "what": line.what, "ledger": line.ledger, "told": line.told, "finding": line.code });
+            if line.least < line.ledger {
+                shown["ledger_least"] = json!(line.least);
+            }
+            shown
+        };
         let lines: Vec<_> = lines.iter().map(line).collect();
         let exit = worst.exit_code();
         let all =
@@ -319,16 +364,22 @@ fn told(args: &Args, lines: &[Line]) -> anyhow::Result<u8> {
     for Line {
         what,
         ledger,
+        least,
         told,
         code,
     } in lines
     {
+        let range = if least < ledger {
+            format!("{least} to ")
+        } else {
+            String::new()
+        };
         let judged = code.map_or_else(
             || "ok".to_owned(),
             |code| coloured(code.class(), code.as_str()),
         );
         Screen::line(&format!(
-            "- {}: ledger {ledger}, told {told}: {judged}",
+            "- {}: ledger {range}{ledger}, told {told}: {judged}",
             shown(what)
         ))?;
     }

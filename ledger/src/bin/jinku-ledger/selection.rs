@@ -15,9 +15,9 @@ pub(crate) struct Selection {
     /// By this gateway
     #[arg(long)]
     gateway: Option<String>,
-    /// With this token: its pseudonym, 32 hex digits
+    /// With this token: its pseudonym, 32 hex digits, or `EPOCH:` and these; may be given again, for each epoch
     #[arg(long, value_name = "PSEUDONYM", value_parser = pseudonym)]
-    token: Option<[u8; 16]>,
+    token: Vec<(Option<u64>, [u8; 16])>,
     /// With an item of this data class
     #[arg(long)]
     class: Option<String>,
@@ -53,7 +53,7 @@ pub(crate) struct Selection {
 impl Selection {
     /// Whether the items must be read to tell.
     pub(crate) fn needs_items(&self) -> bool {
-        self.token.is_some() || self.class.is_some() || self.view.is_some()
+        !self.token.is_empty() || self.class.is_some() || self.view.is_some()
     }
 
     /// Whether an entry is asked for. Where its items cannot be read, one that names items is not.
@@ -86,14 +86,23 @@ impl Selection {
     }
 
     fn takes_item(&self, item: &Item) -> bool {
-        self.token.is_none_or(|id| item.pseudonym.id == id)
+        let found = &item.pseudonym;
+        let is_it = |(epoch, id): &(Option<u64>, [u8; 16])| {
+            found.id == *id && epoch.is_none_or(|epoch| found.epoch == epoch)
+        };
+        (self.token.is_empty() || self.token.iter().any(is_it))
             && self.class.as_ref().is_none_or(|class| item.class == *class)
             && self.view.is_none_or(|view| item.view == view)
     }
 }
 
-fn pseudonym(text: &str) -> Result<[u8; 16], String> {
-    bytes(text).ok_or_else(|| "expected 32 hex digits, as `show --json` has them".to_owned())
+fn pseudonym(text: &str) -> Result<(Option<u64>, [u8; 16]), String> {
+    let (epoch, id) = match text.split_once(':') {
+        Some((epoch, id)) => (epoch.parse().ok().map(Some), id),
+        None => (Some(None), text),
+    };
+    let expected = "expected 32 hex digits, as `show --json` has them, or `EPOCH:` and these";
+    epoch.zip(bytes(id)).ok_or_else(|| expected.to_owned())
 }
 
 /// A moment in microseconds.

@@ -198,6 +198,9 @@ fn print(report: &Report) -> anyhow::Result<()> {
             "  held to the checkpoint of size {size} verified last time"
         ))?;
     }
+    for life in report.lives() {
+        Screen::line(&format!("  {}", shown(&life)))?;
+    }
     for finding in &report.findings {
         Screen::line(&described(finding))?;
     }

@@ -219,6 +219,7 @@ fn document(token: &TokenDescription) -> Value {
     put("bound", json!(token.bound));
     put("searchable", json!(token.searchable));
     put("key_version", json!(token.key_version));
+    put("pseudonyms", json!(token.pseudonyms));
     Value::Object(shown)
 }
 

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ledger::{Facts, Item, ItemView, Operation, Outcome};
+use ledger::{Facts, Operation, Outcome};
 
+use super::budget::ValueId;
 use super::{AlertFacts, Caught, GuardFault, Reservation};
 use crate::admission::Latch;
 use crate::commit::{NotDurable, Record, Sequenced, Withheld};
@@ -100,20 +101,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes what a batch would show from the unit's budgets or its grant. Absent tokens, and those that
-    /// policy shows nothing of, take nothing.
+    /// Takes what a batch would show, values with their classes, from the unit's budgets or its grant.
     pub(in crate::engine) fn pass(
         &self,
         proof: &Authorized<Detokenize>,
         passage: &Passage,
-        items: &[(Item, usize)],
+        shown: &[(ValueId, String)],
         caught: Caught,
     ) -> Result<Passed, Held> {
         let unit = &proof.admitted().caller().unit().name;
-        let shown = items
-            .iter()
-            .filter(|(item, _)| matches!(item.view, ItemView::Plain | ItemView::Masked))
-            .map(|(item, _)| (item.pseudonym.id, item.class.as_str()));
+        let shown = shown.iter().map(|(id, class)| (*id, class.as_str()));
         let held = |fault| Held { fault, caught };
         let mut passed = Passed {
             writes: self.alarms(unit, proof.grant().domain(), caught),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kms::{Binding, OpenKey, SecretBytes, Usage};
-use ledger::{Facts, Item, ItemView, Operation, Outcome, Pseudonym};
+use ledger::{Facts, Item, ItemView, Operation, Outcome};
 
 use super::{ItemFault, KeyFault};
 use crate::commit::{Record, Sequenced, Withheld};
@@ -99,16 +99,12 @@ impl Engine {
 
     // INVARIANT 13: a context may name a person; the ledger holds a keyed pseudonym of it.
     fn act_item<T>(&self, (context, outcome): &ItemOutcome<T>) -> Item {
-        let pseudonym = Pseudonym {
-            epoch: 1,
-            id: self.keys.context_pseudonym(context),
-        };
         let view = match outcome {
             Ok(_) => ItemView::Done,
             Err(_) => ItemView::Refused,
         };
         Item {
-            pseudonym,
+            pseudonym: self.keys.context_pseudonym(context),
             class: ITEM_CLASS.to_owned(),
             view,
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ledger::Pseudonym;
+
 use super::act::{Acted, Outcome, Seen, Work, told};
 use crate::engine::{Engine, EngineError};
 use crate::model::{ClassName, Life, RequestId, Timestamp, TokenText};
@@ -37,6 +39,8 @@ pub struct Description {
     pub searchable: bool,
     /// Version of the domain's key that its value is sealed under.
     pub key_version: u32,
+    /// What stands for it in the ledger's items, in each epoch whose key stands.
+    pub pseudonyms: Vec<Pseudonym>,
 }
 
 impl Engine {
@@ -68,6 +72,7 @@ fn described(work: &mut Work<'_>, seen: &Seen<'_>) -> Result<Outcome<Description
         repeatable: row.indexed.as_ref().is_some_and(|found| found.nth == 0),
         bound: row.bound,
         searchable: row.indexed.is_some(),
+        pseudonyms: work.engine.keys.pseudonyms(seen.fingerprint),
         key_version: kms::sealed_key_version(&row.sealed.0).map_err(|_| EngineError::Keys)?,
     })))
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Item, ItemView, Pseudonym};
+use ledger::{Item, ItemView};
 
 use super::batch::Batch;
 use crate::commit::{NotDurable, Record, Withheld};
@@ -104,12 +104,8 @@ impl Engine {
 
     /// An item of the entry: not the token's own pseudonym, which other entries carry.
     fn planted(&self, mark: [u8; 16], class: &ClassName) -> Item {
-        let pseudonym = Pseudonym {
-            epoch: 1,
-            id: self.keys.planted_pseudonym(mark),
-        };
         Item {
-            pseudonym,
+            pseudonym: self.keys.planted_pseudonym(mark),
             class: class.to_string(),
             view: ItemView::Issued,
         }

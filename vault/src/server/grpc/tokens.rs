@@ -21,6 +21,7 @@ use crate::policy::token_act;
 use crate::server::corridor::tokens::{Scope, on_class, on_tokens};
 use crate::server::corridor::{self, Ticket};
 use crate::server::problem::Problem;
+use crate::server::token_words::pseudonym;
 use crate::server::{Vault, rest};
 
 /// The contract's service of tokens that stand.
@@ -132,6 +133,7 @@ fn description(token: &Description) -> TokenDescription {
         bound: token.bound,
         searchable: token.searchable,
         key_version: token.key_version,
+        pseudonyms: token.pseudonyms.iter().map(pseudonym).collect(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::server::Vault;
 use crate::server::corridor::tokens::{Scope, on_class, on_tokens};
 use crate::server::corridor::{self, Ticket};
 use crate::server::problem::Problem;
+use crate::server::token_words::pseudonym;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +117,7 @@ struct DescriptionBody {
     bound: bool,
     searchable: bool,
     key_version: u32,
+    pseudonyms: Vec<String>,
 }
 
 fn description(token: &Description) -> DescriptionBody {
@@ -133,6 +135,7 @@ fn description(token: &Description) -> DescriptionBody {
         bound: token.bound,
         searchable: token.searchable,
         key_version: token.key_version,
+        pseudonyms: token.pseudonyms.iter().map(pseudonym).collect(),
     }
 }
 

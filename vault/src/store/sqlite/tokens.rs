@@ -223,11 +223,12 @@ impl Reader {
         })
     }
 
-    /// The highest place of a shred key among the newest rows.
+    /// The highest place of a shred key among the newest rows, and those of epochs.
     pub(in crate::store) fn last_shred(&self) -> Result<Option<ShredSlot>, StoreError> {
         self.query(|connection| {
-            let sql =
-                "SELECT max(shred) FROM (SELECT shred FROM token ORDER BY rowid DESC LIMIT ?1)";
+            let sql = "SELECT max(slot) FROM (SELECT max(shred) AS slot FROM \
+                (SELECT shred FROM token ORDER BY rowid DESC LIMIT ?1) \
+                UNION ALL SELECT max(slot) FROM pseudonym_epoch)";
             let slot: Option<u64> = connection.query_row(sql, [NEWEST_ROWS], |row| row.get(0))?;
             Ok(slot.map(ShredSlot))
         })

@@ -23,6 +23,7 @@ pub(super) fn human(summary: &Summary) -> String {
         format!("  counted: {}", counted(summary)),
         format!("  usual hours: {}", summary.tally.hours().said()),
     ];
+    lines.extend(verified.lives().map(|life| format!("  {}", shown(&life))));
     lines.extend(summary.gaps().map(|gaps| format!("  {gaps}")));
     lines.extend(verified.findings.iter().take(summary.top).map(described));
     for table in &summary.tables {

@@ -5,6 +5,7 @@ mod content;
 mod files;
 mod handover;
 mod history;
+mod incarnations;
 mod proofs;
 mod scene;
 mod signature;
@@ -71,6 +72,7 @@ fn catalogue() -> impl Iterator<Item = &'static Attack> {
         content::ATTACKS,
         files::ATTACKS,
         history::ATTACKS,
+        incarnations::ATTACKS,
         signature::ATTACKS,
         handover::ATTACKS,
         witnesses::ATTACKS,
