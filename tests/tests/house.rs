@@ -39,6 +39,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("vault", &["kms", "ledger", "api"]),
     ("gateway-filter", &["api"]),
     ("envoy-module", &["gateway-filter"]),
+    ("ledger-fuzz", &["ledger"]),
     (
         "tests",
         &[
