@@ -86,22 +86,52 @@ impl Writer {
     }
 }
 
+/// Reads an entry's twenty heads and more, by the million: what is read of nearly every entry is inlined into who
+/// reads it, and what is wrong is found out and told in functions of its own.
 pub(crate) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
+    /// How many bytes there were.
+    length: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self {
+            rest: bytes,
+            length: bytes.len(),
+        }
     }
 
+    #[inline]
     pub(crate) fn uint(&mut self) -> Result<u64, EntryError> {
         self.head(UINT, "expected an unsigned integer")
     }
 
+    #[inline]
     pub(crate) fn byte_array<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
-        let start = self.at;
+        // Of this length there is one head: one byte, or two.
+        let behind = match self.rest {
+            [head, behind @ ..] if N < 24 && usize::from(*head ^ BYTES << 5) == N => behind,
+            [head, length, behind @ ..]
+                if N >= 24 && *head == BYTES << 5 | NEXT_1 && usize::from(*length) == N =>
+            {
+                behind
+            }
+            _ => return self.sized_otherwise(),
+        };
+        match behind.split_first_chunk() {
+            Some((bytes, rest)) => {
+                self.rest = rest;
+                Ok(*bytes)
+            }
+            None => self.sized_otherwise(),
+        }
+    }
+
+    /// Says what is wrong with a byte string.
+    #[cold]
+    fn sized_otherwise<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
+        let start = self.at();
         let length = self.head(BYTES, "expected a byte string")?;
         let bytes = self.take(length)?;
         bytes
@@ -109,8 +139,9 @@ impl<'a> Reader<'a> {
             .map_err(|_| spelling(start, "a byte string of the wrong length"))
     }
 
+    #[inline]
     pub(crate) fn text(&mut self, lines: Lines) -> Result<&'a str, EntryError> {
-        let start = self.at;
+        let start = self.at();
         let length = self.head(TEXT, "expected a text string")?;
         let bytes = self.take(length)?;
         let text = str::from_utf8(bytes).map_err(|_| spelling(start, "text that is not UTF-8"))?;
@@ -123,8 +154,9 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
+    #[inline]
     pub(crate) fn array(&mut self, items: u64) -> Result<(), EntryError> {
-        let start = self.at;
+        let start = self.at();
         let found = self.head(ARRAY, "expected an array")?;
         if found == items {
             Ok(())
@@ -133,36 +165,56 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn map(&mut self) -> Result<u64, EntryError> {
         self.head(MAP, "expected a map")
     }
 
     pub(crate) fn end(&self) -> Result<(), EntryError> {
-        if self.at == self.bytes.len() {
+        if self.rest.is_empty() {
             Ok(())
         } else {
             Err(self.broken("bytes after the end"))
         }
     }
 
-    /// An error about what begins here.
-    pub(crate) fn broken(&self, rule: &'static str) -> EntryError {
-        spelling(self.at, rule)
+    /// How many bytes were read.
+    pub(crate) fn at(&self) -> usize {
+        self.length - self.rest.len()
     }
 
+    /// An error about what begins here.
+    pub(crate) fn broken(&self, rule: &'static str) -> EntryError {
+        spelling(self.at(), rule)
+    }
+
+    /// Most heads are one byte: that is what is read here, and all others in [`Reader::long_head`].
+    #[expect(
+        clippy::inline_always,
+        reason = "a call costs more than what is done here"
+    )]
+    #[inline(always)]
     fn head(&mut self, major: u8, expected: &'static str) -> Result<u64, EntryError> {
-        let start = self.at;
+        match self.rest.split_first() {
+            Some((first, rest)) if *first >> 5 == major && *first & 0x1f < NEXT_1 => {
+                self.rest = rest;
+                Ok(u64::from(*first & 0x1f))
+            }
+            _ => self.long_head(major, expected),
+        }
+    }
+
+    fn long_head(&mut self, major: u8, expected: &'static str) -> Result<u64, EntryError> {
+        let start = self.at();
         let first = self.take(1)?[0];
         if first >> 5 != major {
             return Err(spelling(start, expected));
         }
-        let low = first & 0x1f;
-        let (value, floor) = match low {
-            0..24 => return Ok(u64::from(low)),
-            NEXT_1 => (self.number(1)?, 24),
-            NEXT_2 => (self.number(2)?, 0x100),
-            NEXT_4 => (self.number(4)?, 0x1_0000),
-            NEXT_8 => (self.number(8)?, 0x1_0000_0000),
+        let (value, floor) = match first & 0x1f {
+            NEXT_1 => (u64::from(u8::from_be_bytes(self.number()?)), 24),
+            NEXT_2 => (u64::from(u16::from_be_bytes(self.number()?)), 0x100),
+            NEXT_4 => (u64::from(u32::from_be_bytes(self.number()?)), 0x1_0000),
+            NEXT_8 => (u64::from_be_bytes(self.number()?), 0x1_0000_0000),
             _ => return Err(spelling(start, "an indefinite or reserved length")),
         };
         if value < floor {
@@ -172,24 +224,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self, width: u64) -> Result<u64, EntryError> {
-        Ok(self
-            .take(width)?
-            .iter()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    fn number<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
+        let cut = self.rest.split_first_chunk();
+        let (number, rest) = cut.ok_or_else(|| self.broken("cut short"))?;
+        self.rest = rest;
+        Ok(*number)
     }
 
+    #[inline]
     fn take(&mut self, length: u64) -> Result<&'a [u8], EntryError> {
-        let end = usize::try_from(length)
-            .ok()
-            .and_then(|length| self.at.checked_add(length));
-        let taken = end.and_then(|end| self.bytes.get(self.at..end));
-        let taken = taken.ok_or_else(|| spelling(self.at, "cut short"))?;
-        self.at += taken.len();
+        let length = usize::try_from(length).ok();
+        let cut = length.and_then(|length| self.rest.split_at_checked(length));
+        let (taken, rest) = cut.ok_or_else(|| self.broken("cut short"))?;
+        self.rest = rest;
         Ok(taken)
     }
 }
 
-fn spelling(offset: usize, rule: &'static str) -> EntryError {
+/// An error about what begins at `offset`.
+#[cold]
+pub(crate) fn spelling(offset: usize, rule: &'static str) -> EntryError {
     EntryError::Spelling { offset, rule }
 }

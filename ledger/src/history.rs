@@ -31,6 +31,17 @@ pub fn read_frames(text: &str) -> Result<Vec<&str>, NoteError> {
     frames.map(|(_, note)| note).collect()
 }
 
+/// How many bytes the whole notes at the beginning of a file have: one that a crash cut short is whole up to there.
+#[must_use]
+pub fn whole_frames(bytes: &[u8]) -> usize {
+    let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let mut whole = 0;
+    while let Some((_, taken)) = first_frame(&valid[whole..]) {
+        whole += taken;
+    }
+    whole
+}
+
 /// The notes of a file with their offsets. After a broken frame nothing more can be cut.
 pub(crate) struct Frames<'a> {
     pub(crate) rest: &'a str,

@@ -82,7 +82,7 @@ pub use entry::{
 pub use error::{EntryError, NoteError, ReceiptError, TileError, TreeError};
 pub use frontier::Frontier;
 pub use hash::{Hash, genesis_prev, leaf_hash, node_hash};
-pub use history::{framed_note, notes_path, read_frames};
+pub use history::{framed_note, notes_path, read_frames, whole_frames};
 pub use item::{
     BatchWriter, ITEM_BYTES_MAX, Item, ItemView, decode_items, encode_items, items_root,
     read_items, stated_items,

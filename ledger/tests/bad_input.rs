@@ -150,7 +150,10 @@ fn every_length_of_every_file_of_a_small_archive() {
     for file in files(dir.path()) {
         let good = fs::read(dir.path().join(&file)).unwrap();
         let every = |length: &usize| {
-            *length < 300 || length % 13 == 0 || length + 60 > good.len() || good.len() < 1000
+            *length < 300
+                || length.is_multiple_of(13)
+                || length + 60 > good.len()
+                || good.len() < 1000
         };
         for length in (0..=good.len()).filter(every) {
             let garbage: Vec<u8> = (0..length)

@@ -2,7 +2,7 @@
 
 use super::view::{EntryView, FactsView};
 use super::{Batch, Boot, ENTRY_BYTES_MAX, Entry, Operation, Outcome, Pseudonym, SCHEMA, encode};
-use crate::cbor::{Lines, Reader};
+use crate::cbor::{Lines, Reader, spelling};
 use crate::error::EntryError;
 use crate::hash::Hash;
 
@@ -72,22 +72,22 @@ fn required<'a>(r: &mut Reader<'a>) -> Result<EntryView<'a>, EntryError> {
     })
 }
 
+#[inline]
 fn key(r: &mut Reader<'_>, expected: u64) -> Result<(), EntryError> {
-    let broken = r.broken("a required key is missing or out of order");
+    let here = r.at();
     if r.uint()? == expected {
         Ok(())
     } else {
-        Err(broken)
+        Err(spelling(here, "a required key is missing or out of order"))
     }
 }
 
 /// Reads one optional pair and returns its key.
 fn fact<'a>(r: &mut Reader<'a>, last: u64, facts: &mut FactsView<'a>) -> Result<u64, EntryError> {
-    let out_of_order = r.broken("a key twice or out of order");
-    let unknown = r.broken("an unknown key");
+    let here = r.at();
     let key = r.uint()?;
     if key <= last {
-        return Err(out_of_order);
+        return Err(spelling(here, "a key twice or out of order"));
     }
     match key {
         7 => facts.unit = Some(r.text(Lines::One)?),
@@ -103,7 +103,7 @@ fn fact<'a>(r: &mut Reader<'a>, last: u64, facts: &mut FactsView<'a>) -> Result<
         17 => facts.reason = Some(r.text(Lines::One)?),
         18 => facts.format = Some(r.text(Lines::Many)?),
         19 => facts.statement = Some(r.text(Lines::Many)?),
-        _ => return Err(unknown),
+        _ => return Err(spelling(here, "an unknown key")),
     }
     Ok(key)
 }
@@ -119,8 +119,9 @@ pub(crate) fn pseudonym(r: &mut Reader<'_>) -> Result<Pseudonym, EntryError> {
 fn key_version<'a>(r: &mut Reader<'a>) -> Result<(&'a str, u32), EntryError> {
     r.array(2)?;
     let id = r.text(Lines::One)?;
-    let broken = r.broken("a key version above 32 bits");
-    let version = u32::try_from(r.uint()?).map_err(|_| broken)?;
+    let here = r.at();
+    let version = u32::try_from(r.uint()?);
+    let version = version.map_err(|_| spelling(here, "a key version above 32 bits"))?;
     Ok((id, version))
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod decode;
 mod encode;
+pub(crate) mod glance;
 pub(crate) mod operation;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::glance::glance;
 use super::*;
 use crate::{BatchWriter, Item, ItemView, decode_items, encode_items, items_root};
 
@@ -395,5 +396,30 @@ proptest! {
             let viewed = decode::view(&bytes).map(view::EntryView::to_entry);
             prop_assert_eq!(viewed, Entry::decode(&bytes));
         }
+    }
+
+    // What is seen at a glance is what is decoded; and nearly everything is.
+    #[test]
+    fn what_is_seen_at_a_glance_is_what_is_decoded(
+        entry in entry(), at in any::<prop::sample::Index>(),
+        cut in 0_usize..4, put in vec(any::<u8>(), 0..4)
+    ) {
+        let good = entry.encode().unwrap();
+        let at = at.index(good.len());
+        let end = (at + cut).min(good.len());
+        let bad = [&good[..at], put.as_slice(), &good[end..]].concat();
+        for bytes in [&good, &bad] {
+            if let Some(seen) = glance(bytes) {
+                let read = Entry::decode(bytes).unwrap();
+                prop_assert_eq!((seen.seq, seen.prev, seen.time_us), (read.seq, read.prev, read.time_us));
+                prop_assert_eq!((seen.boot, seen.operation), (read.boot, read.facts.operation));
+                prop_assert_eq!(seen.batch, read.facts.batch);
+            }
+        }
+        let Facts { operation, unit, gateway, purpose, domain, reason, key, .. } = &entry.facts;
+        let texts = [unit, gateway, purpose, domain, reason].into_iter().flatten();
+        let short = texts.chain(key.iter().map(|(id, _)| id)).all(|text| text.len() < 256);
+        let rare = [Operation::Genesis, Operation::SignerRotate].contains(operation);
+        prop_assert_eq!(glance(&good).is_some(), short && !rare);
     }
 }

@@ -11,6 +11,8 @@ pub use file::LogFile;
 pub(crate) use path::Tiles;
 pub use path::proof_from_tiles;
 
+use crate::hash::{Hash, node_hash};
+
 /// How many hashes a full tile has, and how many entries a full bundle.
 pub const TILE_WIDTH: u64 = 256;
 
@@ -21,6 +23,20 @@ pub struct TileIndex {
     pub level: u8,
     /// From 0.
     pub n: u64,
+}
+
+/// The root over a full tile's hashes: the hash of the level above.
+#[must_use]
+pub fn tile_root(hashes: &[Hash; 256]) -> Hash {
+    // Level by level no hash waits for the one before it, so that a processor can be at two of them at once.
+    let (mut level, mut width) = (*hashes, hashes.len());
+    while width > 1 {
+        width /= 2;
+        for at in 0..width {
+            level[at] = node_hash(&level[2 * at], &level[2 * at + 1]);
+        }
+    }
+    level[0]
 }
 
 /// `tile/<L>/<N>[.p/<W>]`: a hash tile; `partial` is its width if it is not full.

@@ -14,8 +14,17 @@ pub(super) struct Archive {
     root: PathBuf,
     /// Folders that were looked at and are no links: every file stands in one of a few.
     plain: Mutex<HashSet<String>>,
-    /// Every folder of partial files, once all names were looked at.
-    partials: OnceLock<HashSet<String>>,
+    /// What is there, once all names were looked at.
+    seen: OnceLock<Seen>,
+}
+
+/// What a look at all names has seen: where nothing was, nothing is looked for.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// Every folder of partial files.
+    pub(super) partials: HashSet<String>,
+    /// How many files of items there are.
+    pub(super) items: u64,
 }
 
 /// Why a file was not read.
@@ -60,7 +69,7 @@ impl Archive {
             Ok(Self {
                 root,
                 plain: Mutex::default(),
-                partials: OnceLock::new(),
+                seen: OnceLock::new(),
             })
         } else {
             Err(ReadError::Unreadable)
@@ -69,21 +78,15 @@ impl Archive {
 
     /// The whole file at this relative path, if it has at most `bytes_max` bytes.
     pub(super) fn read(&self, path: &str, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
-        let (full, meta) = self.look(path)?;
+        let mut file = open(&self.place(path)?)?;
+        let meta = file.metadata().map_err(|error| reason(&error))?;
         if !meta.is_file() {
             return Err(ReadError::Link);
         }
         if meta.len() > bytes_max {
             return Err(ReadError::TooLarge);
         }
-        let file = File::open(full).map_err(|error| reason(&error))?;
-        // One more than there are, so that the end is seen without growing.
-        let room = usize::try_from(meta.len()).unwrap_or(0).saturating_add(1);
-        let mut bytes = Vec::with_capacity(room);
-        let taken = file
-            .take(bytes_max.saturating_add(1))
-            .read_to_end(&mut bytes);
-        taken.map_err(|error| reason(&error))?;
+        let bytes = whole(&mut file, meta.len(), bytes_max).map_err(|error| reason(&error))?;
         if bytes.len() as u64 > bytes_max {
             Err(ReadError::TooLarge)
         } else {
@@ -91,16 +94,21 @@ impl Archive {
         }
     }
 
-    /// From now on only these folders of partial files are looked into: no others were there.
-    pub(super) fn know_partials(&self, folders: HashSet<String>) {
+    /// From now on nothing is looked for that was not there.
+    pub(super) fn know(&self, seen: Seen) {
         // Whoever was first looked at the same names.
-        let _ = self.partials.set(folders);
+        let _ = self.seen.set(seen);
+    }
+
+    /// Whether there may be files of items.
+    pub(super) fn may_have_items(&self) -> bool {
+        self.seen.get().is_none_or(|seen| seen.items > 0)
     }
 
     /// Whether there may be partial files in this folder.
     pub(super) fn may_have_partials(&self, folder: &str) -> bool {
-        let known = self.partials.get();
-        known.is_none_or(|known| known.contains(folder))
+        let seen = self.seen.get();
+        seen.is_none_or(|seen| seen.partials.contains(folder))
     }
 
     /// Whether a plain file stands there.
@@ -134,6 +142,16 @@ impl Archive {
 
     /// Refuses links, and names that lead elsewhere, in every part of the path.
     fn look(&self, path: &str) -> Result<(PathBuf, Metadata), ReadError> {
+        let full = self.place(path)?;
+        let meta = fs::symlink_metadata(&full).map_err(|error| reason(&error))?;
+        if meta.is_symlink() {
+            return Err(ReadError::Link);
+        }
+        Ok((full, meta))
+    }
+
+    /// Where a path leads, if no folder on the way is a link.
+    fn place(&self, path: &str) -> Result<PathBuf, ReadError> {
         let strange = |part: &str| part == "." || part == ".." || part.contains(['\\', '\0']);
         if path.starts_with('/') || path.split('/').any(strange) {
             return Err(ReadError::Link);
@@ -141,12 +159,7 @@ impl Archive {
         if let Some((folder, _)) = path.rsplit_once('/') {
             self.look_at_folder(folder)?;
         }
-        let full = self.root.join(path);
-        let meta = fs::symlink_metadata(&full).map_err(|error| reason(&error))?;
-        if meta.is_symlink() {
-            return Err(ReadError::Link);
-        }
-        Ok((full, meta))
+        Ok(self.root.join(path))
     }
 
     fn look_at_folder(&self, folder: &str) -> Result<(), ReadError> {
@@ -165,6 +178,48 @@ impl Archive {
         plain().insert(folder.to_owned());
         Ok(())
     }
+}
+
+/// Opens a file for reading, and no link: the system refuses one in the same step. What waits for a writer is not
+/// waited for.
+#[cfg(unix)]
+fn open(path: &Path) -> Result<File, ReadError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use rustix::fs::OFlags;
+    use rustix::io::Errno;
+
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = flags.bits().cast_signed();
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    opened.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP | Errno::NXIO) => ReadError::Link,
+        _ => reason(&error),
+    })
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> Result<File, ReadError> {
+    let meta = fs::symlink_metadata(path).map_err(|error| reason(&error))?;
+    if meta.is_symlink() {
+        return Err(ReadError::Link);
+    }
+    File::open(path).map_err(|error| reason(&error))
+}
+
+/// What is in a file that was said to have so many bytes: with one call where it has them. No more than one
+/// byte above `bytes_max` is read.
+fn whole(file: &mut File, said: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let said = usize::try_from(said).unwrap_or(usize::MAX);
+    // One more than there are, so that the end is seen without growing.
+    let mut bytes = vec![0; said.saturating_add(1)];
+    let taken = file.read(&mut bytes)?;
+    bytes.truncate(taken);
+    if taken != said {
+        let left = bytes_max.saturating_add(1).saturating_sub(taken as u64);
+        file.take(left).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn reason(error: &io::Error) -> ReadError {

@@ -48,8 +48,15 @@ impl Bundle {
         Some((start, &self.bytes[start..end]))
     }
 
+    /// The bytes of each entry that could be cut out.
+    pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let spans = self.spans.iter();
+        spans.map(|(start, end)| &self.bytes[*start..*end])
+    }
+
     fn cut(position: &Position<'_>, found: Found, first: u64, findings: &mut Findings) -> Self {
-        let (bytes, mut spans, mut at) = (&found.bytes, Vec::new(), 0);
+        let room = usize::try_from(position.width).unwrap_or(0);
+        let (bytes, mut spans, mut at) = (&found.bytes, Vec::with_capacity(room), 0);
         while (spans.len() as u64) < position.width {
             let Some(span) = next_span(bytes, at) else {
                 break;
@@ -59,7 +66,6 @@ impl Bundle {
         }
         let cut = spans.len() as u64;
         // A full file may stand in for a partial one; only then may bytes follow.
-        let exact = found.path == (position.path)(crate::tile::partial(position.width));
         if cut < position.width {
             let message = format!("entries cannot be cut out from here on: {cut} readable");
             let finding = Finding::new(Code::BundleFraming, message).file(&found.path);
@@ -68,16 +74,16 @@ impl Bundle {
                     .offset(at)
                     .seqs(first + cut, first + position.width - 1),
             );
-        } else if exact && at < bytes.len() {
+        } else if found.exact && at < bytes.len() {
             let message = "bytes after the last entry";
             let finding = Finding::new(Code::BundleFraming, message).file(&found.path);
             findings.push(finding.offset(at).seq(first + cut - 1));
         }
-        let ends: Vec<usize> = [0]
-            .into_iter()
-            .chain(spans.iter().map(|span| span.1))
-            .collect();
-        position.compare_widths(&found, &ends, findings);
+        let end_of = |count: usize| match count.checked_sub(1) {
+            None => Some(0),
+            Some(last) => spans.get(last).map(|span: &(usize, usize)| span.1),
+        };
+        position.compare_widths(&found, &end_of, findings);
         Self {
             path: found.path,
             bytes: found.bytes,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::code::Code;
 use super::finding::{Finding, Findings};
 use super::part::{Read, Said};
+use super::stretch::Stretch;
 use crate::entry::{Boot, Operation};
 use crate::hash::{Hash, genesis_prev};
 use crate::origin::Origin;
@@ -70,6 +71,13 @@ pub(super) struct Before {
     pub(super) clock: Option<(u64, Boot)>,
 }
 
+/// Whether neither clock went back from one entry to the next.
+#[inline]
+pub(super) fn in_time((time_us, boot): (u64, Boot), said: &Said) -> bool {
+    let other_boot = boot.id != said.boot.id;
+    said.time_us >= time_us && (other_boot || said.boot.monotonic_us >= boot.monotonic_us)
+}
+
 impl Chain {
     /// `origins` are the names that the first entry may be linked to: the expected, the stated.
     pub(super) fn new(origins: Vec<Origin>, handovers: Option<Handovers>) -> Self {
@@ -127,6 +135,13 @@ impl Chain {
             computed: Some(read.leaf),
             stored: place.stored.map(|(_, hash)| hash),
         });
+    }
+
+    /// Whether a stretch that begins at `seq` goes on from here in order, and nothing is open before it.
+    pub(super) fn joins(&self, stretch: &Stretch, seq: u64) -> bool {
+        let first = &stretch.first;
+        let in_order = self.clock.is_none_or(|clock| in_time(clock, first));
+        self.suspect.is_none() && in_order && self.links(first, seq)
     }
 
     /// Steps over an entry that could not be read.

@@ -19,8 +19,13 @@ pub(super) struct Position<'a> {
 /// The file that was read. It may be longer than the width asks for.
 pub(super) struct Found {
     pub(super) path: String,
+    /// Whether it is the file of the width asked for, and so has no more than that.
+    pub(super) exact: bool,
     pub(super) bytes: Vec<u8>,
 }
+
+/// Where so many elements end in a file; nothing where it has not so many.
+type EndOf<'a> = &'a dyn Fn(usize) -> Option<usize>;
 
 impl Position<'_> {
     fn partial(&self) -> Option<u8> {
@@ -32,11 +37,19 @@ impl Position<'_> {
     pub(super) fn read(&self) -> Result<Found, (String, ReadError)> {
         let exact = (self.path)(self.partial());
         match self.archive.read(&exact, self.bytes_max) {
-            Ok(bytes) => Ok(Found { path: exact, bytes }),
+            Ok(bytes) => Ok(Found {
+                path: exact,
+                exact: true,
+                bytes,
+            }),
             Err(ReadError::Missing) if self.partial().is_some() => {
                 let path = (self.path)(None);
                 match self.archive.read(&path, self.bytes_max) {
-                    Ok(bytes) => Ok(Found { path, bytes }),
+                    Ok(bytes) => Ok(Found {
+                        path,
+                        exact: false,
+                        bytes,
+                    }),
                     Err(error) => Err((exact, error)),
                 }
             }
@@ -45,9 +58,9 @@ impl Position<'_> {
     }
 
     /// Compares the files of other widths: a narrower one must be the beginning of `found`, a wider
-    /// one must begin with it. `ends[w]` is where the first `w` elements end in `found`.
-    pub(super) fn compare_widths(&self, found: &Found, ends: &[usize], findings: &mut Findings) {
-        for (width, path) in self.other_widths(findings) {
+    /// one must begin with it.
+    pub(super) fn compare_widths(&self, found: &Found, end_of: EndOf<'_>, findings: &mut Findings) {
+        for (width, path) in self.other_widths(found, findings) {
             if path == found.path {
                 continue;
             }
@@ -58,7 +71,7 @@ impl Position<'_> {
                     continue;
                 }
             };
-            self.compare(width, &path, &bytes, (found, ends), findings);
+            self.compare(width, &path, &bytes, (found, end_of), findings);
         }
     }
 
@@ -67,17 +80,11 @@ impl Position<'_> {
         width: u64,
         path: &str,
         bytes: &[u8],
-        (found, ends): (&Found, &[usize]),
+        (found, end_of): (&Found, EndOf<'_>),
         findings: &mut Findings,
     ) {
-        let end_of = |width: u64| {
-            usize::try_from(width)
-                .ok()
-                .and_then(|width| ends.get(width))
-        };
-        let shared = end_of(width.min(self.width))
-            .copied()
-            .unwrap_or(found.bytes.len());
+        let shared = usize::try_from(width.min(self.width)).ok();
+        let shared = shared.and_then(end_of).unwrap_or(found.bytes.len());
         let expected = found.bytes.get(..shared).unwrap_or(&found.bytes);
         let same = expected
             .iter()
@@ -95,8 +102,11 @@ impl Position<'_> {
         }
     }
 
-    fn other_widths(&self, findings: &mut Findings) -> Vec<(u64, String)> {
-        let full = (self.path)(None);
+    fn other_widths(&self, found: &Found, findings: &mut Findings) -> Vec<(u64, String)> {
+        let full = match self.partial() {
+            None => found.path.clone(),
+            Some(_) => (self.path)(None),
+        };
         let folder = format!("{full}.p");
         let mut names = Vec::new();
         if self.archive.may_have_partials(&folder) {

@@ -1,12 +1,11 @@
 //! Looks at every name in the archive: links, strangers, and files beyond the checkpoint.
 
-use std::collections::HashSet;
 use std::mem;
 
-use super::archive::{Archive, Kind};
+use super::archive::{Archive, Kind, Seen};
 use super::code::Code;
 use super::finding::{Finding, Findings};
-use crate::tile::{TILE_WIDTH, entries_path, items_path, tile_path};
+use crate::tile::TILE_WIDTH;
 
 const DEPTH_MAX: usize = 12;
 /// Positions without a file that are looked at in any case.
@@ -25,8 +24,8 @@ pub(super) struct Inventory {
     leaf_files: u64,
     /// The widest partial bundle at the last position, or 256.
     last_width: u64,
-    /// The folders of partial files.
-    partials: HashSet<String>,
+    /// What need not be looked for, being not there.
+    seen: Seen,
 }
 
 impl Inventory {
@@ -36,7 +35,7 @@ impl Inventory {
             ..Self::default()
         };
         inventory.walk(archive, "", 0, findings);
-        archive.know_partials(mem::take(&mut inventory.partials));
+        archive.know(mem::take(&mut inventory.seen));
         inventory
     }
 
@@ -72,13 +71,14 @@ impl Inventory {
                 Kind::Folder => {
                     self.walk(archive, &path, depth + 1, findings);
                     if path.as_bytes().ends_with(b".p") {
-                        self.partials.insert(path);
+                        self.seen.partials.insert(path);
                     }
                 }
                 Kind::File => self.file(&path, findings),
                 Kind::Other => {
                     // Whoever looks into it says what it is.
-                    self.partials.insert(path.clone());
+                    self.seen.items += u64::from(path.starts_with("items"));
+                    self.seen.partials.insert(path.clone());
                     let message = "a link or special file, not followed";
                     findings.push(Finding::new(Code::LinkRefused, message).file(&path));
                 }
@@ -92,6 +92,7 @@ impl Inventory {
                 self.position(n, width);
                 self.leaf_files += 1;
             }
+            self.seen.items += u64::from(path.starts_with("items/"));
             let hashes = self
                 .size
                 .map(|size| size.checked_shr(8 * level).unwrap_or(0));
@@ -114,36 +115,64 @@ impl Inventory {
     }
 }
 
-/// Level, index and width of a file of the tree, if this is exactly how its path is written.
+/// Level, index and width of a file of the tree, if this is exactly how its path is written. There are
+/// thousands of paths: none is written anew to be compared.
 fn tree_file(path: &str) -> Option<(u32, u64, u64)> {
-    let (full, partial) = match path.split_once(".p/") {
-        Some((full, width)) => (full, Some(width.parse::<u8>().ok().filter(|w| *w > 0)?)),
-        None => (path, None),
+    let (full, width) = match path.split_once(".p/") {
+        Some((full, width)) => (full, partial_width(width)?),
+        None => (path, TILE_WIDTH),
     };
-    let width = partial.map_or(TILE_WIDTH, u64::from);
-    if let Some(index) = full.strip_prefix("tile/entries/") {
-        let n = index_of(index)?;
-        return (entries_path(n, partial) == path).then_some((0, n, width));
-    }
-    if let Some(index) = full.strip_prefix("items/") {
-        let n = index_of(index)?;
-        return (items_path(n, partial) == path).then_some((0, n, width));
+    if let Some(index) = full
+        .strip_prefix("tile/entries/")
+        .or_else(|| full.strip_prefix("items/"))
+    {
+        return Some((0, index_of(index)?, width));
     }
     let (level, index) = full.strip_prefix("tile/")?.split_once('/')?;
-    let (level, n) = (
-        level.parse::<u8>().ok().filter(|level| *level < 8)?,
-        index_of(index)?,
-    );
-    (tile_path(level, n, partial) == path).then_some((u32::from(level), n, width))
+    let level = match level.as_bytes() {
+        [digit @ b'0'..=b'7'] => u32::from(digit - b'0'),
+        _ => return None,
+    };
+    Some((level, index_of(index)?, width))
 }
 
+/// 1 to 255, with no zero before.
+fn partial_width(digits: &str) -> Option<u64> {
+    let width = digits.parse::<u8>().ok()?;
+    let one_spelling = digits
+        .bytes()
+        .next()
+        .is_some_and(|digit| matches!(digit, b'1'..=b'9'));
+    one_spelling.then(|| u64::from(width))
+}
+
+/// Groups of three digits, with an `x` before each but the last: `x001/x234/067`. 2^63 entries are 2^55
+/// bundles: no index has more than six groups.
 fn index_of(groups: &str) -> Option<u64> {
-    let digits: String = groups.chars().filter(char::is_ascii_digit).collect();
-    // 2^63 entries are 2^55 bundles: no index has more than 17 digits.
-    if digits.len() > 18 {
-        None
-    } else {
-        digits.parse().ok()
+    let (mut index, mut count, mut rest) = (0, 0, groups);
+    loop {
+        let (group, behind) = match rest.strip_prefix('x') {
+            Some(group) => group
+                .split_once('/')
+                .map(|(group, behind)| (group, Some(behind)))?,
+            None => (rest, None),
+        };
+        let [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] = group.as_bytes() else {
+            return None;
+        };
+        let number = [a, b, c]
+            .into_iter()
+            .fold(0, |n, digit| 10 * n + u64::from(digit - b'0'));
+        // A first group of zeros would be another spelling.
+        if count == 6 || (count == 0 && number == 0 && behind.is_some()) {
+            return None;
+        }
+        index = 1000 * index + number;
+        count += 1;
+        match behind {
+            Some(behind) => rest = behind,
+            None => return Some(index),
+        }
     }
 }
 
@@ -155,4 +184,65 @@ pub(super) fn is_notes(path: &str) -> bool {
             b'0' => byte.is_ascii_digit(),
             _ => byte == *shape,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tile::{entries_path, items_path, tile_path};
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for good in [
+            "tile/entries/000",
+            "tile/7/x001/000.p/255",
+            "items/x999/x000/001",
+        ] {
+            assert!(tree_file(good).is_some(), "{good}");
+        }
+        for bad in [
+            "tile/entries/x000/000",
+            "tile/entries/x001",
+            "tile/entries/x001/x000",
+            "tile/entries/001/000",
+            "tile/entries/00",
+            "tile/entries/0000",
+            "tile/entries/+00",
+            "tile/entries/000.p/0",
+            "tile/entries/000.p/+1",
+            "tile/entries/000.p/01",
+            "tile/entries/000.p/256",
+            "tile/entries/000/",
+            "tile/entries/xx01/000",
+            "tile/8/000",
+            "tile/00/000",
+            "tile/-1/000",
+            "items/x001/x000/x000/x000/x000/x000/000",
+        ] {
+            assert_eq!(tree_file(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_path_that_is_written_is_read(level in 0_u8..8, n in 0..1_u64 << 55, width in 0_u8..=255) {
+            let partial = Some(width).filter(|width| *width > 0);
+            let width = partial.map_or(TILE_WIDTH, u64::from);
+            prop_assert_eq!(tree_file(&tile_path(level, n, partial)), Some((u32::from(level), n, width)));
+            prop_assert_eq!(tree_file(&entries_path(n, partial)), Some((0, n, width)));
+            prop_assert_eq!(tree_file(&items_path(n, partial)), Some((0, n, width)));
+        }
+
+        #[test]
+        fn a_path_that_is_read_is_written_so(path in "(tile/entries|tile/[0-8]|items)/(x?[0-9]{3}/){0,6}x?[0-9]{3}(.p/[0-9]{1,3})?") {
+            if let Some((level, n, width)) = tree_file(&path) {
+                let partial = u8::try_from(width).ok();
+                let level = u8::try_from(level).unwrap();
+                let spellings = [entries_path(n, partial), items_path(n, partial), tile_path(level, n, partial)];
+                prop_assert!(spellings.contains(&path));
+            }
+        }
+    }
 }

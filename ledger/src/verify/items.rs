@@ -18,6 +18,14 @@ pub(super) type Stated = Option<Option<Batch>>;
 
 /// Checks the items of a bundle; returns how many items agree with their entries.
 pub(super) fn check(archive: &Archive, n: u64, stated: &[Stated], findings: &mut Findings) -> u64 {
+    let needed = stated
+        .iter()
+        .flatten()
+        .flatten()
+        .any(|batch| batch.count > 0);
+    if !needed && !archive.may_have_items() {
+        return 0;
+    }
     let path = |partial| items_path(n, partial);
     let width = stated.len() as u64;
     let position = Position {
@@ -28,11 +36,6 @@ pub(super) fn check(archive: &Archive, n: u64, stated: &[Stated], findings: &mut
     };
     let first = n * TILE_WIDTH;
     let entries_known = stated.iter().all(Option::is_some);
-    let needed = stated
-        .iter()
-        .flatten()
-        .flatten()
-        .any(|batch| batch.count > 0);
     match position.read() {
         Ok(found) => check_file(&position, &found, first, stated, findings),
         Err((_, ReadError::Missing)) if !needed && !entries_known => 0,
@@ -40,9 +43,11 @@ pub(super) fn check(archive: &Archive, n: u64, stated: &[Stated], findings: &mut
             // No items, no file; a narrower file with items would contradict the entries.
             let nothing = Found {
                 path,
+                exact: true,
                 bytes: Vec::new(),
             };
-            position.compare_widths(&nothing, &[0], findings);
+            let end_of = |count| Some(0).filter(|_| count == 0);
+            position.compare_widths(&nothing, &end_of, findings);
             0
         }
         Err((path, error)) => {
@@ -78,13 +83,12 @@ fn check_file(
         at += 4 + kept.len();
         ends.push(at);
     }
-    let exact = found.path == (position.path)(crate::tile::partial(position.width));
-    if exact && ends.len() > stated.len() && at < found.bytes.len() {
+    if found.exact && ends.len() > stated.len() && at < found.bytes.len() {
         let message = "bytes after the last items";
         let finding = Finding::new(Code::ItemsMalformed, message).file(&found.path);
         findings.push(finding.offset(at).seq(first + position.width - 1));
     }
-    position.compare_widths(found, &ends, findings);
+    position.compare_widths(found, &|count| ends.get(count).copied(), findings);
     agreeing
 }
 

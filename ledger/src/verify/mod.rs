@@ -21,6 +21,7 @@ mod quorum;
 mod report;
 mod resume;
 mod signers;
+mod stretch;
 mod tiles;
 mod walk;
 

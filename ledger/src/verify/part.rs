@@ -9,8 +9,10 @@ use super::archive::Archive;
 use super::bundle::Bundle;
 use super::finding::{Finding, Findings};
 use super::items::{self, Stated};
+use super::stretch::Stretch;
 use super::tiles::{self, Stored};
 use crate::entry::decode::view;
+use crate::entry::glance::Glance;
 use crate::entry::view::EntryView;
 use crate::entry::{Batch, Boot, FORMAT, Operation};
 use crate::error::EntryError;
@@ -18,18 +20,25 @@ use crate::hash::{Hash, leaf_hash};
 use crate::signer::Rotation;
 use crate::tile::TILE_WIDTH;
 
-/// Parts that wait for their turn, for each thread; bounds the memory.
-const WAITING_MAX: usize = 4;
+/// Parts that a thread reads before it hands them over: to wake another thread takes as long as to read some entries.
+const RUN: usize = 8;
+/// Runs that wait for their turn, for each thread; bounds the memory.
+const WAITING_MAX: usize = 1;
+
+/// Finds out whether a whole bundle, beside its whole leaf tile, is a stretch.
+type StretchOf = fn(&Bundle, &Stored, u64) -> Option<Stretch>;
 
 /// A position of the log.
 pub(super) struct Part {
     pub(super) width: u64,
     /// The bundle's file, if it could be read.
     pub(super) bundle: Option<String>,
-    /// Its entries; none where one could not be cut out.
+    /// Its entries' two ends, if they are in order between them: then they are not kept.
+    pub(super) stretch: Option<Stretch>,
+    /// Otherwise its entries; none where one could not be cut out.
     pub(super) entries: Vec<Option<Read>>,
     pub(super) stored: Option<Stored>,
-    /// The leaf hashes: computed, or from the tile where there is no entry.
+    /// Their leaf hashes: computed, or from the tile where there is no entry. Those of a stretch are the tile's.
     pub(super) leaves: Vec<Option<Hash>>,
     /// The root over them, if all are known.
     pub(super) root: Option<Hash>,
@@ -51,6 +60,7 @@ pub(super) struct Read {
 }
 
 /// What an entry says that it is held to.
+#[derive(Clone, Copy)]
 pub(super) struct Said {
     pub(super) seq: u64,
     pub(super) prev: Hash,
@@ -66,31 +76,70 @@ pub(super) struct Said {
 impl Part {
     /// Reads the position; its width is what a log of `size` entries has there.
     pub(super) fn read(archive: &Archive, n: u64, size: u64) -> Self {
+        Self::of(archive, n, size, Stretch::of)
+    }
+
+    /// The same with each of its entries, to say what is wrong between it and the one before.
+    pub(super) fn entry_by_entry(archive: &Archive, n: u64, size: u64) -> Self {
+        Self::of(archive, n, size, |_, _, _| None)
+    }
+
+    fn of(archive: &Archive, n: u64, size: u64, stretch: StretchOf) -> Self {
         let width = (size - n * TILE_WIDTH).min(TILE_WIDTH);
         let count = usize::try_from(width).unwrap_or(0);
         let mut findings = Findings::new(usize::MAX);
         let bundle = Bundle::read(archive, n, width, &mut findings);
         let stored = tiles::read(archive, (0, n), width, &mut findings);
-        let entries: Vec<Option<Read>> = (0..count)
-            .map(|index| Read::of(bundle.as_ref()?, index))
-            .collect();
-        let leaves = leaves(&entries, stored.as_ref());
-        let (root, claimed) = roots(&leaves, stored.as_ref());
-        let mut items_found = Findings::new(usize::MAX);
-        let stated: Vec<Stated> = entries.iter().map(|read| stated(read.as_ref())).collect();
-        let items = items::check(archive, n, &stated, &mut items_found);
-        Self {
+        let complete = bundle
+            .as_ref()
+            .zip(stored.as_ref())
+            .filter(|(bundle, tile)| bundle.entries().len() == count && tile.hashes.len() == count);
+        let stretch = complete.and_then(|(bundle, tile)| stretch(bundle, tile, n));
+        let mut part = Self {
             width,
-            bundle: bundle.map(|bundle| bundle.path),
-            entries,
+            bundle: None,
+            stretch,
+            entries: Vec::new(),
             stored,
-            leaves,
-            root,
-            claimed,
-            items,
+            leaves: Vec::new(),
+            root: None,
+            claimed: None,
+            items: 0,
             files_found: findings.into_found(),
-            items_found: items_found.into_found(),
+            items_found: Vec::new(),
+        };
+        part.hash(bundle.as_ref(), count);
+        part.check_items(archive, n, count);
+        part.bundle = bundle.map(|bundle| bundle.path);
+        part
+    }
+
+    /// Reads the entries, unless they are a stretch, and hashes the tree over them.
+    fn hash(&mut self, bundle: Option<&Bundle>, count: usize) {
+        let stored = self.stored.as_ref();
+        if let Some((_, tile)) = self.stretch.as_ref().zip(stored) {
+            let root = Some(tiles::root(&tile.hashes));
+            (self.root, self.claimed) = (root, root.filter(|_| self.width == TILE_WIDTH));
+            return;
         }
+        self.entries = (0..count).map(|index| Read::of(bundle?, index)).collect();
+        self.leaves = leaves(&self.entries, stored);
+        (self.root, self.claimed) = roots(&self.leaves, stored);
+    }
+
+    fn check_items(&mut self, archive: &Archive, n: u64, count: usize) {
+        let mut found = Findings::new(usize::MAX);
+        self.items = if let Some(stretch) = &self.stretch {
+            items::check(archive, n, stretch.stated(count), &mut found)
+        } else {
+            let stated: Vec<Stated> = self
+                .entries
+                .iter()
+                .map(|read| stated(read.as_ref()))
+                .collect();
+            items::check(archive, n, &stated, &mut found)
+        };
+        self.items_found = found.into_found();
     }
 }
 
@@ -118,7 +167,22 @@ impl Read {
 }
 
 impl Said {
-    fn of(entry: &EntryView<'_>) -> Self {
+    /// Of an entry that has none of the rarer facts.
+    #[inline]
+    pub(super) fn at(seen: &Glance) -> Self {
+        Self {
+            seq: seen.seq,
+            prev: seen.prev,
+            time_us: seen.time_us,
+            boot: seen.boot,
+            operation: seen.operation,
+            batch: seen.batch,
+            format_known: false,
+            hands_over: false,
+        }
+    }
+
+    pub(super) fn of(entry: &EntryView<'_>) -> Self {
         Self {
             seq: entry.seq,
             prev: entry.prev,
@@ -180,25 +244,23 @@ pub(super) fn in_order(
     if threads < 2 {
         return positions.for_each(|n| take(n, Part::read(archive, n, size)));
     }
+    let end = positions.end;
+    let runs = positions.step_by(RUN);
+    let runs = runs.map(|first| first..end.min(first + RUN as u64));
+    let read = |run: Range<u64>| run.map(|n| Part::read(archive, n, size)).collect();
     thread::scope(|scope| {
-        let lanes: Vec<Receiver<Part>> = (0..threads)
+        let lanes: Vec<Receiver<Vec<Part>>> = (0..threads)
             .map(|lane| {
                 let (sender, receiver) = sync_channel(WAITING_MAX);
-                let own = positions.clone().skip(lane).step_by(threads);
-                scope.spawn(move || {
-                    for n in own {
-                        if sender.send(Part::read(archive, n, size)).is_err() {
-                            return;
-                        }
-                    }
-                });
+                let mut own = runs.clone().skip(lane).step_by(threads);
+                scope.spawn(move || own.all(|run| sender.send(read(run)).is_ok()));
                 receiver
             })
             .collect();
-        for (n, lane) in positions.zip(lanes.iter().cycle()) {
+        for (run, lane) in runs.zip(lanes.iter().cycle()) {
             // A thread that is gone leaves its work to this one.
-            let part = lane.recv();
-            take(n, part.unwrap_or_else(|_| Part::read(archive, n, size)));
+            let parts = lane.recv().unwrap_or_else(|_| read(run.clone()));
+            run.zip(parts).for_each(|(n, part)| take(n, part));
         }
     });
 }

@@ -6,7 +6,7 @@ use super::files::{Found, Position};
 use super::finding::{Finding, Findings};
 use crate::frontier::Frontier;
 use crate::hash::Hash;
-use crate::tile::{TILE_WIDTH, tile_path};
+use crate::tile::{TILE_WIDTH, tile_path, tile_root};
 
 const HASH_BYTES: usize = 32;
 /// Twice what a tile has, so that one with bytes too many is read and reported as such.
@@ -62,8 +62,8 @@ pub(super) fn read(
         }
     };
     let hashes = cut(&position, &found, findings);
-    let ends: Vec<usize> = (0..=hashes.len()).map(|count| count * HASH_BYTES).collect();
-    position.compare_widths(&found, &ends, findings);
+    let end_of = |count| Some(count * HASH_BYTES).filter(|_| count <= hashes.len());
+    position.compare_widths(&found, &end_of, findings);
     Some(Stored {
         path: found.path,
         hashes,
@@ -176,10 +176,9 @@ impl Tiles {
 }
 
 fn cut(position: &Position<'_>, found: &Found, findings: &mut Findings) -> Vec<Hash> {
-    let exact = found.path == (position.path)(crate::tile::partial(position.width));
     let width = usize::try_from(position.width).unwrap_or(usize::MAX);
     let (hashes, rest) = found.bytes.as_chunks::<HASH_BYTES>();
-    if hashes.len() < width || (exact && (hashes.len() > width || !rest.is_empty())) {
+    if hashes.len() < width || (found.exact && (hashes.len() > width || !rest.is_empty())) {
         let message = format!("{} bytes for {width} hashes", found.bytes.len());
         let offset = found.bytes.len().min(width * HASH_BYTES);
         findings.push(
@@ -198,5 +197,8 @@ fn claim(stored: Option<&Stored>) -> Option<Hash> {
 
 /// The root over the hashes of a tile.
 pub(super) fn root(hashes: &[Hash]) -> Hash {
-    hashes.iter().copied().collect::<Frontier>().root()
+    match hashes.try_into() {
+        Ok(full) => tile_root(full),
+        Err(_) => hashes.iter().copied().collect::<Frontier>().root(),
+    }
 }

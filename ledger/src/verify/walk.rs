@@ -98,7 +98,7 @@ impl<'a> Walk<'a> {
         let missing = there.end;
         let archive = self.archive;
         part::in_order(archive, there, route.size, route.threads, |n, part| {
-            self.position(n, part, findings);
+            self.position((n, route.size), part, findings);
             watch(self, findings);
         });
         if missing < positions {
@@ -117,13 +117,25 @@ impl<'a> Walk<'a> {
         self.tree = None;
     }
 
-    fn position(&mut self, n: u64, part: Part, findings: &mut Findings) {
+    fn position(&mut self, (n, size): (u64, u64), part: Part, findings: &mut Findings) {
+        let first = n * TILE_WIDTH;
+        let joins = |stretch| self.chain.joins(stretch, first);
+        let part = if part.stretch.as_ref().is_none_or(joins) {
+            part
+        } else {
+            Part::entry_by_entry(self.archive, n, size)
+        };
         part.files_found
             .iter()
             .for_each(|found| findings.push(found.clone()));
         self.tiles.read += u64::from(part.stored.is_some());
-        let first = n * TILE_WIDTH;
         let whole = self.whole(first, &part, findings) && !part.opens_incarnation();
+        if let Some((stretch, tile)) = part.stretch.as_ref().zip(part.stored.as_ref()) {
+            self.chain.behind(stretch.last);
+            self.entries += part.width;
+            let one_by_one = tile.hashes.iter().filter(|_| !whole);
+            one_by_one.for_each(|hash| self.append(Some(*hash), findings));
+        }
         for index in 0..part.leaves.len() {
             self.entry(&part, index, first + index as u64, findings);
             if !whole {
