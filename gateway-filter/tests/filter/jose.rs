@@ -1,6 +1,7 @@
 //! JWEs: fields and whole payloads in both directions, over a vault in memory.
 
 mod desk;
+mod layered;
 mod refused;
 
 use std::path::Path;
