@@ -8,6 +8,8 @@ mod fragment;
 mod hints;
 mod openapi;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 pub use fragment::fragment;
 pub use openapi::openapi;
@@ -48,6 +50,10 @@ pub enum Place {
     Form(String),
     /// `csv`
     Csv(String),
+    /// `xml`
+    Xml(String),
+    /// `part`
+    Part(String),
     /// `query`
     Query(String),
     /// `segment`
@@ -63,9 +69,11 @@ pub enum DiscoverError {
     #[error(transparent)]
     Sample(#[from] crate::scan::ScanError),
     /// A kind of body that samples are not read of.
-    #[error("samples are read of JSON, JSON Lines, forms and CSV")]
+    #[error(
+        "samples are read of JSON, JSON Lines, forms, CSV, XML and multipart; of YAML, only `OpenAPI` 3 documents"
+    )]
     Format,
-    /// Not an `OpenAPI` 3 document in JSON.
-    #[error("not an OpenAPI 3 document in JSON (convert YAML first)")]
+    /// Not an `OpenAPI` 3 document in JSON or YAML.
+    #[error("not an OpenAPI 3 document in JSON or YAML")]
     OpenApi,
 }

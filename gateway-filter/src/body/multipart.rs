@@ -52,34 +52,60 @@ pub(super) fn select<'a>(
     boundary: &Boundary,
     bounds: &Bounds,
 ) -> Result<Vec<Field<'a>>, ScanError> {
-    let delimiter = boundary.delimiter();
-    let parts = parts(body, &delimiter, bounds)?;
     let mut fields = Vec::new();
-    for part in parts {
-        let fault = |fault| ScanError::at(body, part.start, Fault::Multipart(fault));
-        let after_line = part.start + delimiter.len() + 2;
-        // The CRLF before the next boundary belongs to it, and to no head.
-        let end = part.end - 2;
-        let head = head(&body[after_line..end]).map_err(fault)?;
-        let content = after_line + head.bytes..end;
-        if head.name == "_charset_" && !body[content.clone()].eq_ignore_ascii_case(b"utf-8") {
-            return Err(fault(MultipartFault::Charset));
-        }
-        let Some(rule) = rule(rules, &head.name) else {
+    for part in read(body, boundary, bounds)? {
+        let Some(rule) = rule(rules, &part.name) else {
             continue;
         };
-        let text = std::str::from_utf8(&body[content.clone()])
-            .map_err(|_| fault(MultipartFault::NotUtf8))?;
+        let text = std::str::from_utf8(&body[part.content.clone()]).map_err(|_| {
+            let fault = Fault::Multipart(MultipartFault::NotUtf8);
+            ScanError::at(body, part.extent.start, fault)
+        })?;
         let field = Field {
             rule,
-            span: content,
-            extent: part,
+            span: part.content,
+            extent: part.extent,
             value: Cow::Borrowed(text),
             spelling: Spelling::Part(*boundary),
         };
         keep(&mut fields, field, body, bounds)?;
     }
     Ok(fields)
+}
+
+/// One part of a body.
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) content: Range<usize>,
+    /// From its boundary to before the next one.
+    extent: Range<usize>,
+}
+
+/// All parts, each with its name.
+pub(crate) fn read(
+    body: &[u8],
+    boundary: &Boundary,
+    bounds: &Bounds,
+) -> Result<Vec<Part>, ScanError> {
+    let delimiter = boundary.delimiter();
+    let extents = parts(body, &delimiter, bounds)?;
+    let part = |extent: Range<usize>| {
+        let fault = |fault| ScanError::at(body, extent.start, Fault::Multipart(fault));
+        let after_line = extent.start + delimiter.len() + 2;
+        // The CRLF before the next boundary belongs to it, and to no head.
+        let end = extent.end - 2;
+        let head = head(&body[after_line..end]).map_err(fault)?;
+        let content = after_line + head.bytes..end;
+        if head.name == "_charset_" && !body[content.clone()].eq_ignore_ascii_case(b"utf-8") {
+            return Err(fault(MultipartFault::Charset));
+        }
+        Ok(Part {
+            name: head.name,
+            content,
+            extent,
+        })
+    };
+    extents.into_iter().map(part).collect()
 }
 
 /// Each part from its boundary to before the next one.

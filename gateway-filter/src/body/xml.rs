@@ -1,6 +1,7 @@
 //! Owns the reading of an XML body: one strict pass (XML 1.0 with namespaces, UTF-8) that follows the
 //! rules' paths. No DTD, so no entities but the five: nothing can grow or reach outside.
 
+mod leaves;
 mod markup;
 mod names;
 mod path;
@@ -8,6 +9,7 @@ mod text;
 
 use std::borrow::Cow;
 
+pub(crate) use leaves::leaves;
 pub use path::XmlPathError;
 pub(crate) use path::{XmlPath, XmlRule};
 pub(crate) use text::is_char;

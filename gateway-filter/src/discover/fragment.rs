@@ -44,6 +44,8 @@ fn rule(text: &mut String, side: Side, candidate: &Candidate) {
         Place::Json(place) => ("field", place),
         Place::Form(place) => ("form", place),
         Place::Csv(place) => ("csv", place),
+        Place::Xml(place) => ("xml", place),
+        Place::Part(place) => ("part", place),
         Place::Query(place) => ("query", place),
         Place::Segment(place) => ("segment", place),
         Place::Header(place) => ("header", place),
@@ -59,92 +61,4 @@ fn rule(text: &mut String, side: Side, candidate: &Candidate) {
 /// A basic string of TOML.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{openapi, samples};
-    use super::*;
-    use crate::media::Format;
-    use crate::settings::Settings;
-
-    const AROUND: &str = "[vault]\nurl = \"https://127.0.0.1:1\"\nca = \"ca.pem\"\n";
-
-    fn accepted(fragment: &str) -> Settings {
-        Settings::parse(&format!("{AROUND}{fragment}"), std::path::Path::new("")).unwrap()
-    }
-
-    fn places(candidates: &[Candidate]) -> Vec<(String, &str)> {
-        candidates
-            .iter()
-            .map(|candidate| (format!("{:?}", candidate.place), candidate.class))
-            .collect()
-    }
-
-    #[test]
-    fn a_proposal_from_samples_is_a_configuration() {
-        let json = br#"{"payer":{"national_id":"A123456789","name":"x","ref-no":"A123456789"},
-            "items":[{"n":4111111111111111},{"n":5555555555554444}],"count":"12345675","memo":"A1"}"#;
-        let found = samples(&[
-            (Format::Json, json.to_vec()),
-            (Format::Form, b"tel=0912345678&x=1".to_vec()),
-            (
-                Format::Csv { header: None },
-                b"when,birthday\n2020-01-01,1990-01-01\n".to_vec(),
-            ),
-        ])
-        .unwrap();
-        assert_eq!(
-            places(&found),
-            [
-                ("Json(\"$.items[*].n\")".to_owned(), "pan"),
-                ("Json(\"$.payer.name\")".to_owned(), "name"),
-                ("Json(\"$.payer.national_id\")".to_owned(), "national-id"),
-                ("Json(\"$.payer['ref-no']\")".to_owned(), "national-id"),
-                ("Form(\"tel\")".to_owned(), "mobile"),
-                ("Csv(\"birthday\")".to_owned(), "birth-date"),
-            ]
-        );
-        let proposal = Proposal {
-            name: "pay \"ments\"".to_owned(),
-            method: "POST".to_owned(),
-            path: "/payments".to_owned(),
-            request: found,
-            response: Vec::new(),
-        };
-        let text = fragment(&[proposal], "city");
-        assert!(text.contains("# national-id: 1 of 1 values pass the check digit"));
-        assert!(!text.contains("A123456789"), "a value in the proposal");
-        let settings = accepted(&text);
-        assert_eq!(settings.rules.routes()[0].name(), "pay \"ments\"");
-    }
-
-    #[test]
-    fn a_proposal_from_openapi_is_a_configuration() {
-        let document = br##"{"openapi":"3.1.0","paths":{"/people/{national_id}":{
-            "parameters":[{"name":"national_id","in":"path"}],
-            "get":{"operationId":"person","parameters":[{"$ref":"#/components/parameters/P"}],
-              "responses":{"200":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Person"}}}},
-                           "404":{"content":{"application/json":{"schema":{"type":"object","properties":{"email":{"type":"string"}}}}}}}},
-            "post":{"requestBody":{"content":{"application/x-www-form-urlencoded":{"schema":{"properties":{"contact":{"type":"string","format":"email"}}}}}},
-              "responses":{}}}},
-          "components":{"parameters":{"P":{"name":"phone","in":"query","schema":{"type":"string"}}},
-            "schemas":{"Person":{"type":"object","properties":{"full_name":{"type":"string"},
-              "children":{"type":"array","items":{"$ref":"#/components/schemas/Person"}}}}}}}"##;
-        let proposals = openapi(document).unwrap();
-        assert_eq!(proposals.len(), 2);
-        assert_eq!(
-            places(&proposals[0].request),
-            [
-                ("Segment(\"national_id\")".to_owned(), "national-id"),
-                ("Query(\"phone\")".to_owned(), "mobile")
-            ]
-        );
-        let answer = places(&proposals[0].response);
-        assert_eq!(answer[0].1, "name");
-        assert!(answer.contains(&("Json(\"$.children[*].full_name\")".to_owned(), "name")));
-        assert_eq!(proposals[1].request[1].class, "email");
-        accepted(&fragment(&proposals, "city"));
-        assert!(openapi(b"{}").is_err() && openapi(b"openapi: 3.0.0").is_err());
-    }
 }

@@ -1,5 +1,7 @@
-//! Owns the reading of an `OpenAPI` 3 document (JSON): operations, parameters and schemas. It has no
+//! Owns the reading of an `OpenAPI` 3 document (JSON or YAML): operations, parameters and schemas. It has no
 //! values, so names and formats speak.
+
+mod xml;
 
 use serde_json::Value;
 
@@ -12,7 +14,7 @@ const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "options", 
 
 /// A route for each operation in which a field looks like a class.
 pub fn openapi(document: &[u8]) -> Result<Vec<Proposal>, DiscoverError> {
-    let document: Value = serde_json::from_slice(document).map_err(|_| DiscoverError::OpenApi)?;
+    let document = parsed(document).ok_or(DiscoverError::OpenApi)?;
     let version = document["openapi"].as_str().unwrap_or_default();
     let paths = document["paths"].as_object();
     let (true, Some(paths)) = (version.starts_with("3."), paths) else {
@@ -34,6 +36,13 @@ pub fn openapi(document: &[u8]) -> Result<Vec<Proposal>, DiscoverError> {
         }
     }
     Ok(proposals)
+}
+
+/// JSON, else YAML: its library bounds what aliases may grow to.
+fn parsed(document: &[u8]) -> Option<Value> {
+    serde_json::from_slice(document)
+        .ok()
+        .or_else(|| serde_saphyr::from_slice(document).ok())
 }
 
 struct Reader<'d> {
@@ -62,9 +71,12 @@ impl<'d> Reader<'d> {
         let mut response = Vec::new();
         for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
             if status.starts_with('2') || status == "default" {
-                self.content(self.resolved(answer), &mut response);
+                let answer = self.resolved(answer);
+                self.headers(answer, &mut response);
+                self.content(answer, &mut response);
             }
         }
+        response.sort_by(|one, other| one.place.cmp(&other.place));
         response.dedup();
         Proposal {
             name,
@@ -87,18 +99,34 @@ impl<'d> Reader<'d> {
         candidate(place, name, self.resolved(&parameter["schema"]))
     }
 
+    fn headers(&self, answer: &'d Value, found: &mut Vec<Candidate>) {
+        for (name, header) in answer["headers"].as_object().into_iter().flatten() {
+            let place = Place::Header(name.to_ascii_lowercase());
+            let schema = self.resolved(&self.resolved(header)["schema"]);
+            found.extend(candidate(place, name, schema));
+        }
+    }
+
     fn content(&self, holder: &'d Value, found: &mut Vec<Candidate>) {
         for (media, content) in holder["content"].as_object().into_iter().flatten() {
             let schema = &content["schema"];
-            if media == "application/x-www-form-urlencoded" {
-                let properties = &self.resolved(schema)["properties"];
-                for (name, schema) in properties.as_object().into_iter().flatten() {
-                    let place = Place::Form(name.clone());
-                    found.extend(candidate(place, name, self.resolved(schema)));
+            match media.as_str() {
+                "application/x-www-form-urlencoded" => self.named(schema, Place::Form, found),
+                "multipart/form-data" => self.named(schema, Place::Part, found),
+                xml if xml.ends_with("/xml") || xml.ends_with("+xml") => self.xml(schema, found),
+                json if json == "application/json" || json.ends_with("+json") => {
+                    self.schema(schema, "$", "", 0, found);
                 }
-            } else if media == "application/json" || media.ends_with("+json") {
-                self.schema(schema, "$", "", 0, found);
+                _ => {}
             }
+        }
+    }
+
+    /// The properties of a body that is pairs of names and texts.
+    fn named(&self, schema: &'d Value, place: fn(String) -> Place, found: &mut Vec<Candidate>) {
+        let properties = &self.resolved(schema)["properties"];
+        for (name, schema) in properties.as_object().into_iter().flatten() {
+            found.extend(candidate(place(name.clone()), name, self.resolved(schema)));
         }
     }
 
@@ -132,11 +160,7 @@ impl<'d> Reader<'d> {
                 self.schema(inner, path, name, depth + 1, found);
             }
         }
-        let is_leaf = matches!(schema["type"].as_str(), Some("string" | "integer"))
-            || schema["type"]
-                .as_array()
-                .is_some_and(|types| types.contains(&"string".into()));
-        if is_leaf {
+        if is_leaf(schema) {
             let new = candidate(Place::Json(path.to_owned()), name, schema);
             found.extend(new.filter(|new| !found.contains(new)));
         }
@@ -156,6 +180,14 @@ impl<'d> Reader<'d> {
         }
         value
     }
+}
+
+/// A text or a number.
+fn is_leaf(schema: &Value) -> bool {
+    matches!(schema["type"].as_str(), Some("string" | "integer"))
+        || schema["type"]
+            .as_array()
+            .is_some_and(|types| types.contains(&"string".into()))
 }
 
 fn candidate(place: Place, name: &str, schema: &Value) -> Option<Candidate> {

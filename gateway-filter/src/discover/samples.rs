@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use super::detect::{DETECTORS, Weight};
 use super::{Candidate, DiscoverError, Place, hints};
 use crate::body::csv::{self, Column, Place as ColumnPlace};
-use crate::body::form;
+use crate::body::{form, multipart, xml};
 use crate::field::Spelling;
-use crate::media::Format;
+use crate::media::{Boundary, Format};
 use crate::scan::Bounds;
 use crate::scan::tape::{Kind, ROOT, Tape};
 
@@ -79,9 +79,9 @@ pub fn samples(bodies: &[(Format, Vec<u8>)]) -> Result<Vec<Candidate>, DiscoverE
             }
             Format::Form => a_form(body, &mut looks)?,
             Format::Csv { .. } => a_csv(body, &mut looks)?,
-            Format::Multipart(_) | Format::Xml | Format::Other => {
-                return Err(DiscoverError::Format);
-            }
+            Format::Xml => an_xml(body, &mut looks)?,
+            Format::Multipart(boundary) => a_multipart(body, boundary, &mut looks)?,
+            Format::Other => return Err(DiscoverError::Format),
         }
     }
     let candidate = |(place, looks): (Place, Looks)| {
@@ -179,6 +179,32 @@ fn a_csv(body: &[u8], looks: &mut BTreeMap<Place, Looks>) -> Result<(), Discover
         let seen = looks.entry(Place::Csv(name.clone())).or_default();
         seen.name = name;
         seen.see(&field.value);
+    }
+    Ok(())
+}
+
+fn an_xml(body: &[u8], looks: &mut BTreeMap<Place, Looks>) -> Result<(), DiscoverError> {
+    for leaf in xml::leaves(body, &BOUNDS)? {
+        let seen = looks.entry(Place::Xml(leaf.path)).or_default();
+        seen.name = leaf.name;
+        seen.see(&leaf.text);
+    }
+    Ok(())
+}
+
+fn a_multipart(
+    body: &[u8],
+    boundary: &Boundary,
+    looks: &mut BTreeMap<Place, Looks>,
+) -> Result<(), DiscoverError> {
+    for part in multipart::read(body, boundary, &BOUNDS)? {
+        // A picture is no text, and no class looks like one.
+        let Ok(text) = std::str::from_utf8(&body[part.content]) else {
+            continue;
+        };
+        let seen = looks.entry(Place::Part(part.name.clone())).or_default();
+        seen.name = part.name;
+        seen.see(text);
     }
     Ok(())
 }

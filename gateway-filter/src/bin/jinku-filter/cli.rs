@@ -40,10 +40,10 @@ pub(crate) enum Command {
         jinku-filter check filter.toml --against sample.json\n  \
         jinku-filter check filter.toml --against answer.xml --response --route look-up --rewritten")]
     Check(Check),
-    /// Proposes rules for a person to accept, from samples of traffic or an API description (`OpenAPI` 3 in JSON).
+    /// Proposes rules for a person to accept, from samples of traffic or an API description (`OpenAPI` 3 in JSON or YAML).
     #[command(
         after_help = "Examples:\n  jinku-filter discover samples/*.json --path /payments --domain city\n  \
-        jinku-filter discover openapi.json --domain city"
+        jinku-filter discover openapi.yaml --domain city"
     )]
     Discover(Discover),
     /// Measures on one core how fast fields are selected and replaced, without a vault.
@@ -78,7 +78,7 @@ pub(crate) struct Check {
 
 #[derive(Args)]
 pub(crate) struct Discover {
-    /// Samples of one route's requests (.json, .jsonl, .csv, .form), or one `OpenAPI` document.
+    /// Samples of one route's requests (.json, .jsonl, .csv, .form, .xml, .multipart), or one `OpenAPI` document.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The path template of the route that the samples are of.

@@ -49,7 +49,9 @@ pub(crate) fn discover(discover: &Discover) -> anyhow::Result<()> {
         bodies.push((media_of(file, &body).format, body));
     }
     let proposals = match bodies.as_slice() {
-        [(Format::Json, document)] if openapi(document).is_ok() => openapi(document)?,
+        [(Format::Json | Format::Other, document)] if openapi(document).is_ok() => {
+            openapi(document)?
+        }
         _ => vec![Proposal {
             name: "discovered".to_owned(),
             method: "*".to_owned(),
