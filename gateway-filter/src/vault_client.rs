@@ -23,6 +23,9 @@ use circuit::{Circuit, Health};
 /// The first pause before a retry; the second is twice as long, and so on.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long a request's name is known after the last attempt, in seconds.
+const NAME_SECONDS_MORE: u64 = 10;
+
 /// The vault over gRPC with mutual TLS.
 pub struct VaultClient {
     client: Client,
@@ -33,6 +36,8 @@ pub struct VaultClient {
     retries_max: u32,
     circuit: Circuit,
     names: RequestNames,
+    /// How long the vault has to know them.
+    name_seconds: u32,
     metrics: Arc<Metrics>,
 }
 
@@ -97,6 +102,7 @@ impl VaultClient {
             retries_max: settings.retries_max,
             circuit: Circuit::new(settings.circuit_failures_max, settings.circuit_pause),
             names: RequestNames::drawn(),
+            name_seconds: name_seconds(settings.timeout),
             metrics,
         })
     }
@@ -170,6 +176,7 @@ impl Vault for VaultClient {
     ) -> Result<Vec<String>, VaultError> {
         if self.retries_max > 0 && request.idempotency_key.is_empty() {
             request.idempotency_key = self.names.next();
+            request.idempotency_seconds = self.name_seconds;
         }
         let request = &request;
         let ask = |left| {
@@ -247,6 +254,12 @@ impl RequestNames {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         format!("filter-{:032x}-{count:x}", self.prefix)
     }
+}
+
+/// The last attempt ends with the call's deadline; the vault's clock may be set meanwhile.
+fn name_seconds(timeout: Duration) -> u32 {
+    let seconds = timeout.as_secs().saturating_add(NAME_SECONDS_MORE);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// Half to once and a half of the step, drawn: those who failed together do not come back together.

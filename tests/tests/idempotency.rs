@@ -347,3 +347,19 @@ async fn a_replacement_is_done_once_and_its_answer_outlasts_a_power_cut() {
     });
     assert_eq!(repeats.count(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_kept_for_as_long_as_its_caller_needs_it() {
+    let house = house_with("idempotency_seconds = 100\n");
+    let client = house.client(Some("tax-bureau"));
+    for (key, seconds) in [("a", 0), ("b", 30), ("c", 1_000)] {
+        let request = TokenizeRequest {
+            idempotency_seconds: seconds,
+            ..named(key, &["王"])
+        };
+        client.tokenize(request, None).await.unwrap();
+    }
+    let lives = "select group_concat((expires_us - created_us) / 1000000) \
+                 from (select * from idempotency order by rowid)";
+    assert_eq!(house.sql(lives).trim(), "100,30,100");
+}

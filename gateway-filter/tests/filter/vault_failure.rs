@@ -55,6 +55,9 @@ impl VaultService for FailingVault {
         request: Request<TokenizeRequest>,
     ) -> Result<Response<TokenizeResponse>, Status> {
         let name = request.get_ref().idempotency_key.clone();
+        // The deadline of the call, and ten seconds.
+        let seconds = if name.is_empty() { 0 } else { 30 };
+        assert_eq!(request.get_ref().idempotency_seconds, seconds);
         self.take(&name, &request)?;
         let tokens = vec!["t".to_owned()];
         Ok(Response::new(TokenizeResponse { tokens, entry: 1 }))

@@ -65,9 +65,32 @@ pub struct Once {
     pub keep: Duration,
 }
 
+impl Once {
+    /// A request whose name its caller needs for so many seconds, 0 for as long as may be, and in no case for longer
+    /// than `most`.
+    pub fn needed_for(key: IdempotencyKey, seconds: u32, most: Duration) -> Self {
+        let keep = match seconds {
+            0 => most,
+            seconds => most.min(Duration::from_secs(seconds.into())),
+        };
+        Self { key, keep }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_kept_as_long_as_it_is_needed_and_allowed() {
+        let kept = |seconds| {
+            let key = IdempotencyKey("a".to_owned());
+            Once::needed_for(key, seconds, Duration::from_mins(1)).keep
+        };
+        assert_eq!(kept(0), Duration::from_mins(1));
+        assert_eq!(kept(12), Duration::from_secs(12));
+        assert_eq!(kept(u32::MAX), Duration::from_mins(1));
+    }
 
     #[test]
     fn a_key_has_one_spelling_and_a_header_two() {

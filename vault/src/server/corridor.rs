@@ -34,8 +34,7 @@ use crate::admission::{Admitted, Arrival, Noted, RefusalKind};
 use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
 use crate::identity::{Caller, ClientCertificate, Unidentified};
 use crate::model::{
-    Delivery, DomainName, GrantId, IdempotencyKey, Once, Purpose, RequestId, RouteGroup, TokenText,
-    UnitName,
+    Delivery, DomainName, GrantId, Once, Purpose, RequestId, RouteGroup, TokenText, UnitName,
 };
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
 
@@ -282,7 +281,7 @@ pub(super) async fn tokenize(
     ticket: &Ticket,
     domain: DomainName,
     items: Vec<TokenizeItem>,
-    key: Option<IdempotencyKey>,
+    once: Option<Once>,
 ) -> Result<Issued, Problem> {
     let classes: BTreeSet<_> = items.iter().map(|item| item.class.clone()).collect();
     let scope = TokenizeScope {
@@ -292,8 +291,6 @@ pub(super) async fn tokenize(
     let decision = vault.policies.authorize_tokenize(ticket.take()?, scope);
     let asked = Asked::new(Operation::Tokenize).in_domain(&domain);
     let proof = decided(vault, ticket, asked, decision).await?;
-    let keep = vault.limits.idempotency;
-    let once = key.map(|key| Once { key, keep });
     Ok(vault
         .engine
         .tokenize(proof, items, once, ticket.request)

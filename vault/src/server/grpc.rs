@@ -28,8 +28,8 @@ use super::problem::Problem;
 use super::{Vault, rest};
 use crate::engine::{Revealed, Revelation, TokenizeItem, Wish};
 use crate::model::{
-    ClassName, Delivery, DomainName, IdempotencyKey, Plaintext, Subject, TicketText, TokenText,
-    View,
+    ClassName, Delivery, DomainName, IdempotencyKey, Once, Plaintext, Subject, TicketText,
+    TokenText, View,
 };
 
 pub(super) use guard::GrpcGuard;
@@ -54,9 +54,13 @@ impl Grpc {
         message: TokenizeRequest,
     ) -> Result<TokenizeResponse, Problem> {
         let domain = DomainName::parse(&message.domain)?;
-        let key = match message.idempotency_key.as_str() {
+        let once = match message.idempotency_key.as_str() {
             "" => None,
-            key => Some(IdempotencyKey::parse(key)?),
+            key => Some(Once::needed_for(
+                IdempotencyKey::parse(key)?,
+                message.idempotency_seconds,
+                self.vault.limits.idempotency,
+            )),
         };
         let item = |item: api::v1::TokenizeItem| {
             let value = Plaintext::new(item.value);
@@ -76,7 +80,7 @@ impl Grpc {
             .into_iter()
             .map(item)
             .collect::<Result<_, Problem>>()?;
-        let issued = corridor::tokenize(&self.vault, ticket, domain, items, key).await?;
+        let issued = corridor::tokenize(&self.vault, ticket, domain, items, once).await?;
         let tokens = issued
             .tokens
             .iter()

@@ -35,8 +35,8 @@ use super::tls::LiveTls;
 use super::{Readiness, Vault};
 use crate::engine::{TokenizeItem, Wish};
 use crate::model::{
-    ClassName, DomainName, GrantId, IdempotencyKey, InvalidIdempotencyKey, Plaintext, Purpose,
-    RequestId, Subject, TokenText,
+    ClassName, DomainName, GrantId, IdempotencyKey, InvalidIdempotencyKey, Once, Plaintext,
+    Purpose, RequestId, Subject, TokenText,
 };
 
 #[derive(Deserialize)]
@@ -93,7 +93,9 @@ async fn tokenized(vault: &Vault, ticket: &Ticket, request: Request) -> Result<R
         .into_iter()
         .map(item)
         .collect::<Result<_, Problem>>()?;
-    let issued = corridor::tokenize(vault, ticket, domain, items, key).await?;
+    let keep = vault.limits.idempotency;
+    let once = key.map(|key| Once { key, keep });
+    let issued = corridor::tokenize(vault, ticket, domain, items, once).await?;
     let tokens = issued.tokens.iter().map(TokenText::expose).collect();
     Ok(Json(TokensBody {
         tokens,

@@ -155,6 +155,7 @@ impl Desk {
                     domain,
                     items: cells.iter().map(item).collect(),
                     idempotency_key: key.to_owned(),
+                    ..TokenizeRequest::default()
                 };
                 let answer = self.client.tokenize(request, proof).await?;
                 Ok(Answer::Cells(answer.tokens.into_iter().map(Ok).collect()))
