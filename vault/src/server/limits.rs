@@ -58,6 +58,6 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// How long the answer to a request with an idempotency key is given again.
     pub idempotency: Duration,
-    /// Time for a request's header section, and for a TLS handshake.
+    /// Time for a TLS handshake, from its end to a connection's first request, and for each request's header section.
     pub header_timeout: Duration,
 }

@@ -17,6 +17,7 @@ use tower::ServiceExt;
 use super::belief::Belief;
 use super::corridor::Peer;
 use super::limits::{Limits, ListenConfig};
+use super::opening::Opening;
 use super::tls::LiveTls;
 use super::{Vault, routes};
 use crate::identity::ClientCertificate;
@@ -146,7 +147,10 @@ async fn connection(
         certificate: certificate.map(|der| Arc::new(ClientCertificate::read(der))),
         belief: belief.map(Arc::new),
     };
+    let stream = Opening::new(stream, limits.header_timeout);
+    let heard = stream.heard();
     let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+        heard.now();
         request.extensions_mut().insert(peer.clone());
         request.map(axum::body::Body::new)
     });
