@@ -17,6 +17,8 @@
 #       proxy         the filter as a proxy, over a vault in memory
 #       ext-proc-vault, proxy-vault, module-vault   the same, and the module within Envoy, over Jinku's vault
 #                     with its HSM simulator, ledger and policies; only in-1k and in-64k
+#       vault-grpc    no gateway and no HTTP: the same calls of five values straight to that vault, over as many
+#                     connections; what the ratios `/ vault` are to
 #
 # A vault in memory answers at once, so `ext-proc` less `no-op` is the filter's own time. From the environment:
 # JINKU_TEST_ENVOY (an Envoy 1.40; `bash tests/run.sh prepare` gets one into .tools), BENCH_BIN (where the
@@ -30,7 +32,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly CONNECTIONS=16
-readonly ALL_SIDES=(upstream envoy no-op ext-proc duplex proxy ext-proc-vault proxy-vault module-vault)
+readonly ALL_SIDES=(upstream envoy no-op ext-proc duplex proxy vault-grpc ext-proc-vault proxy-vault module-vault)
 readonly ALL_CASES=(in-1k in-64k both-1k both-64k)
 readonly BIN=${BENCH_BIN:-$PWD/target/release}
 readonly ENVOY=${JINKU_TEST_ENVOY:-$(find .tools/envoy -type f -name envoy -size +10M -print -quit 2>/dev/null || true)}
@@ -67,7 +69,7 @@ for name in "${sides[@]}"; do [[ " ${ALL_SIDES[*]} " == *" $name "* ]] || fail "
 for name in "${cases[@]}"; do [[ " ${ALL_CASES[*]} " == *" $name "* ]] || fail "no such case: $name"; done
 command -v wrk >/dev/null || fail "missing: wrk (sudo apt-get install wrk)"
 [ -x "$ENVOY" ] || fail "missing: Envoy 1.40 (bash tests/run.sh prepare, or JINKU_TEST_ENVOY=PATH)"
-for program in jinku jinku-filter examples/bench_parts; do
+for program in jinku jinku-filter examples/bench_parts examples/bench_load; do
     [ -x "$BIN/$program" ] || fail "missing: $BIN/$program; build it as the head of this file says"
 done
 
@@ -178,18 +180,17 @@ PYTHON
     ready "${port[$side]}" "$side"
 }
 
-if uses ext-proc-vault || uses proxy-vault || uses module-vault; then
+if uses vault-grpc || uses ext-proc-vault || uses proxy-vault || uses module-vault; then
     vault=$(free_port)
     "$BIN/jinku" init "$folder/city" --listen "127.0.0.1:$vault" --gateway "127.0.0.1:$(free_port)" \
         --upstream "127.0.0.1:$upstream" >"$folder/init.log" 2>&1 || { cat "$folder/init.log" >&2 && fail "jinku init"; }
     # The load is one unit's: its rate is not what is measured.
-    sed -i -e '/^requests_per_second/d' -e 's/^\[\[unit\]\]$/&\nrequests_per_second = 1000000/' "$folder/city/"*.toml
+    sed -i 's/^requests_per_second = .*/requests_per_second = 1000000/' "$folder/city/policies/units.toml"
     export JINKU_HSM_DIR="$folder/city/hsm"
     launch hsm "$BIN/jinku-hsm" serve --ready-file "$folder/hsm.ready"
     for ((tries = 0; tries < 600; tries++)); do [ ! -e "$folder/hsm.ready" ] || break && sleep 0.05; done
     launch vault "$BIN/jinku" serve --config "$folder/city/jinku.toml"
     ready "$vault" vault
-    unit=$("$BIN/jinku" mint "$folder/city" service-counter)
     {
         printf '[vault]\nurl = "https://localhost:%s"\nca = "tls/ca.pem"\n' "$vault"
         printf 'certificate = "tls/city-gateway.pem"\nkey = "tls/city-gateway-key.pem"\n'
@@ -234,7 +235,14 @@ LUA
 
 # measure SIDE CASE SECONDS: requests a second, p50 and p99 in microseconds, failures.
 measure() {
-    BENCH_BODY="$folder/${2#*-}.json" BENCH_UNIT="${unit:-bench}" wrk -t1 -c"$CONNECTIONS" -d"${3}s" \
+    local unit=bench
+    # Tokens of units live for minutes; a run may take longer.
+    [[ "$1" != *vault* ]] || unit=$("$BIN/jinku" mint "$folder/city" service-counter)
+    if [ "$1" = vault-grpc ]; then
+        "$BIN/examples/bench_load" vault "$folder/city/bench.toml" "$unit" "$CONNECTIONS" "$3" | sed -n 's/^RESULT //p'
+        return
+    fi
+    BENCH_BODY="$folder/${2#*-}.json" BENCH_UNIT="$unit" wrk -t1 -c"$CONNECTIONS" -d"${3}s" \
         -s "$folder/load.lua" "http://127.0.0.1:${port[$1]}/${2%-*}" | sed -n 's/^RESULT //p'
 }
 
@@ -242,7 +250,7 @@ measure() {
 for case in "${cases[@]}"; do
     for ((round = 0; round < rounds; round++)); do
         for side in "${sides[@]}"; do
-            [[ "$side.$case" != *-vault.both-* ]] || continue
+            [[ "$side.$case" != *vault*.both-* ]] || continue
             measure "$side" "$case" 1 >/dev/null
             echo "$side $case $(measure "$side" "$case" "$seconds")" >>"$folder/results"
         done
@@ -257,14 +265,16 @@ for line in open(sys.argv[1]):
     side, case, rate, p50, p99, failed = line.split()
     rows.setdefault(case, {}).setdefault(side, []).append((int(rate), int(p50), int(p99), int(failed)))
 failed = 0
-print(f"{'case':9} {'side':15} {'req/s':>9} {'/ envoy':>8} {'p50 us':>8} {'- no-op':>8} {'p99 us':>8} {'failed':>7}")
+print(f"{'case':9} {'side':15} {'req/s':>9} {'/ envoy':>8} {'/ vault':>8} {'p50 us':>8} {'- no-op':>8} {'p99 us':>8} {'failed':>7}")
 for case, sides in rows.items():
     middle = {side: [median(column) for column in zip(*runs)] for side, runs in sides.items()}
     for side, (rate, p50, p99, _) in middle.items():
         ratio = f"{rate / middle['envoy'][0]:.2f}" if "envoy" in middle else "-"
+        alone = "vault-grpc" in middle and side.endswith("-vault")
+        share = f"{rate / middle['vault-grpc'][0]:.2f}" if alone else "-"
         over = f"{p50 - middle['no-op'][1]:+.0f}" if "no-op" in middle else "-"
         bad = sum(run[3] for run in sides[side])
         failed += bad
-        print(f"{case:9} {side:15} {rate:9.0f} {ratio:>8} {p50:8.0f} {over:>8} {p99:8.0f} {bad:7}")
+        print(f"{case:9} {side:15} {rate:9.0f} {ratio:>8} {share:>8} {p50:8.0f} {over:>8} {p99:8.0f} {bad:7}")
 sys.exit(1 if failed else 0)
 PYTHON
