@@ -14,7 +14,7 @@ use hyper::body::Body;
 
 use crate::error::{FilterError, Side, UpstreamError};
 use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
-use crate::held::Held;
+use crate::held::{Charged, Held};
 use crate::live::Live;
 use crate::media::{self, Media};
 use crate::metrics::{Front, Watched};
@@ -38,6 +38,9 @@ enum Unread {
 
 impl<V: Vault> Carrier<V> {
     /// Carries one message; `hand_on` is whoever answers it. Failures end in a problem document.
+    ///
+    /// Of a body that passes unread, the trailers are the front's: what may not stand in them is among the
+    /// extensions of the request that is handed on, and of the answer ([`RuledNames`](crate::filter::RuledNames)).
     pub(crate) async fn carry<In, Out, Back, Answer, F>(
         &self,
         request: Request<In>,
@@ -90,10 +93,13 @@ impl<V: Vault> Carrier<V> {
             path: target.map_or("", PathAndQuery::as_str),
             headers: request.headers(),
         };
-        let passage = filter.admit(&head)?;
+        let passage = filter.admit(&head)?.within(self.live.store());
         watched.takes(passage.route_name());
         let rewriting = filter.request_head(&passage, &head).await?;
         rewrite(&mut request, &rewriting)?;
+        if let Some(names) = passage.ruled_names(Side::Request) {
+            request.extensions_mut().insert(names);
+        }
         let outbound = self.outbound(&filter, &passage, request).await?;
         let answer = hand_on(outbound).await?;
         self.inbound(&filter, &passage, answer).await
@@ -116,7 +122,7 @@ impl<V: Vault> Carrier<V> {
         }
         passage.check_announced(body.size_hint().lower())?;
         let bytes_max = passage.request_bytes_max();
-        let (whole, _held) = self
+        let whole = self
             .read(body, bytes_max)
             .await
             .map_err(|unread| match unread {
@@ -143,6 +149,11 @@ impl<V: Vault> Carrier<V> {
         Answer: From<Bytes> + From<Back>,
     {
         let (mut head, body) = answer.into_parts();
+        let rewriting = filter.response_head(passage, &head.headers).await?;
+        rewriting.apply(&mut head.headers);
+        if let Some(names) = passage.ruled_names(Side::Response) {
+            head.extensions.insert(names);
+        }
         let reading = passage.response_reading(&head.headers);
         let empty = body.is_end_stream();
         if empty && passage.reads_response() {
@@ -169,7 +180,7 @@ impl<V: Vault> Carrier<V> {
         body: Back,
     ) -> Result<Rewriting, FilterError> {
         let read = self.read(body, bytes_max).await;
-        let (whole, _held) = read.map_err(|unread| match unread {
+        let whole = read.map_err(|unread| match unread {
             Unread::TooLarge => UpstreamError::BodyTooLarge { bytes_max }.into(),
             Unread::Broken => UpstreamError::BodyBroken.into(),
             Unread::Late => UpstreamError::Timeout.into(),
@@ -182,12 +193,12 @@ impl<V: Vault> Carrier<V> {
         Ok(rewriting)
     }
 
-    /// A body whole, and its share of the memory that all bodies have.
+    /// A body whole, charged to the memory that all bodies have as long as it is there.
     async fn read<B: Body<Data = Bytes>>(
         &self,
         body: B,
         bytes_max: usize,
-    ) -> Result<(Bytes, Held), Unread> {
+    ) -> Result<Bytes, Unread> {
         // The limit holds while reading: what is announced need not be true.
         let body = std::pin::pin!(body);
         let gather = gather(body, bytes_max, self.live.share());
@@ -200,9 +211,9 @@ impl<V: Vault> Carrier<V> {
 async fn gather<B: Body<Data = Bytes>>(
     mut body: Pin<&mut B>,
     bytes_max: usize,
-    mut held: Held,
-) -> Result<(Bytes, Held), Unread> {
-    let mut whole = Vec::new();
+    held: Held,
+) -> Result<Bytes, Unread> {
+    let mut whole = Charged::new(held);
     while let Some(frame) = body.as_mut().frame().await {
         let frame = frame.map_err(|_| Unread::Broken)?;
         let Ok(part) = frame.into_data() else {
@@ -211,10 +222,9 @@ async fn gather<B: Body<Data = Bytes>>(
         if part.len() > bytes_max - whole.len() {
             return Err(Unread::TooLarge);
         }
-        held.grow(part.len()).map_err(|_| Unread::NoRoom)?;
-        whole.extend_from_slice(&part);
+        whole.push(&part, bytes_max).map_err(|_| Unread::NoRoom)?;
     }
-    Ok((whole.into(), held))
+    Ok(whole.into())
 }
 
 /// The body to send, its head made true again.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{FilterError, Side};
 use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+use crate::held::Charged;
 use crate::live::Live;
-use crate::media::Media;
+use crate::media::{self, Media};
 use crate::metrics::{Front, Watched};
 use crate::problem::Problem;
 
@@ -58,7 +59,7 @@ impl<V: Vault> Embedded<V> {
             .admit(head)
             .and_then(|passage| announced(passage, head))
         {
-            Ok(passage) => passage,
+            Ok(passage) => passage.within(live.store()),
             Err(error) => return Err(watched.refused(&error)),
         };
         watched.takes(passage.route_name());
@@ -82,12 +83,14 @@ impl<V: Vault> Embedded<V> {
     }
 
     /// The request's body, whole.
-    pub async fn request_body(&mut self, body: Bytes) -> Result<BodyAnswer, Problem> {
+    pub async fn request_body(&mut self, body: Vec<u8>) -> Result<BodyAnswer, Problem> {
         self.body(Side::Request, body).await
     }
 
-    /// The answer's head.
-    pub fn response_head(&mut self, headers: &HeaderMap) -> HeadAnswer {
+    /// The answer's head. The vault is asked only where a rule takes a field of it.
+    pub async fn response_head(&mut self, headers: &HeaderMap) -> Result<HeadAnswer, Problem> {
+        let rewriting = self.filter.response_head(&self.passage, headers).await;
+        let head = rewriting.map_err(|error| self.watched.refused(&error))?;
         let bytes_max = match self.passage.response_reading(headers) {
             Reading::Pass => None,
             Reading::Whole { bytes_max, media } => {
@@ -95,15 +98,32 @@ impl<V: Vault> Embedded<V> {
                 Some(bytes_max)
             }
         };
-        HeadAnswer {
-            head: HeadRewriting::default(),
-            bytes_max,
+        Ok(HeadAnswer { head, bytes_max })
+    }
+
+    /// What goes from the head of an answer that has no body (to HEAD, or a 304): what it tells is of a body
+    /// that the unit never gets.
+    pub fn bodiless_head(&self) -> HeadRewriting {
+        let mut head = HeadRewriting::default();
+        if self.passage.reads_response() {
+            head.without.extend(media::digests());
         }
+        head
     }
 
     /// The answer's body, whole.
-    pub async fn response_body(&mut self, body: Bytes) -> Result<BodyAnswer, Problem> {
+    pub async fn response_body(&mut self, body: Vec<u8>) -> Result<BodyAnswer, Problem> {
         self.body(Side::Response, body).await
+    }
+
+    /// Which of these trailers do not go on.
+    pub fn ruled_trailers<'n>(
+        &self,
+        side: Side,
+        names: impl Iterator<Item = &'n HeaderName>,
+    ) -> Vec<HeaderName> {
+        let ruled = self.passage.ruled_names(side);
+        ruled.map_or_else(Vec::new, |ruled| ruled.among(names))
     }
 
     /// A body that is larger than its head's answer allowed.
@@ -119,7 +139,7 @@ impl<V: Vault> Embedded<V> {
         self.watched.passed();
     }
 
-    async fn body(&mut self, side: Side, body: Bytes) -> Result<BodyAnswer, Problem> {
+    async fn body(&mut self, side: Side, body: Vec<u8>) -> Result<BodyAnswer, Problem> {
         let rewriting = self.rewriting(side, body).await;
         let rewriting = rewriting.map_err(|error| self.watched.refused(&error))?;
         self.live.metrics().body(side, rewriting.outcome());
@@ -131,9 +151,9 @@ impl<V: Vault> Embedded<V> {
         Ok(BodyAnswer { body, head })
     }
 
-    async fn rewriting(&self, side: Side, body: Bytes) -> Result<Rewriting, FilterError> {
-        let mut held = self.live.share();
-        held.grow(body.len())?;
+    async fn rewriting(&self, side: Side, body: Vec<u8>) -> Result<Rewriting, FilterError> {
+        // Envoy has its own; this is the copy.
+        let body: Bytes = Charged::of(body, self.live.share())?.into();
         match side {
             Side::Request => self.filter.request_body(&self.passage, body).await,
             Side::Response => match self.media {

@@ -100,6 +100,9 @@ pub enum UpstreamError {
     /// Its body broke off.
     #[error("the upstream's body broke off")]
     BodyBroken,
+    /// A header of its answer that a rule names can be read in two ways, or not at all.
+    #[error("a header of the upstream's answer that this route names can't be read in one way")]
+    HeaderInvalid,
     /// Its body can't be read, and fields of it must not go on.
     #[error("the upstream's body can't be read, and this route hides fields of it")]
     MediaUnsupported,

@@ -18,13 +18,16 @@ use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::{
     ExternalProcessor, ExternalProcessorServer,
 };
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tonic::transport::server::Connected;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::error::FilterError;
 use crate::filter::Vault;
-use crate::listen::{ListenError, Listener, Shutdown};
+use crate::listen::{Heard, ListenError, Listener, Opening, Shutdown};
 use crate::live::Live;
 use crate::metrics::Front;
 use crate::settings::ExtProcSettings;
@@ -44,6 +47,14 @@ pub async fn serve<V: Vault>(
     settings: ExtProcSettings,
     shutdown: Shutdown,
 ) -> Result<(), ListenError> {
+    let within = settings.header_timeout;
+    let incoming = TcpListenerStream::new(listener.socket).map(move |accepted| {
+        accepted.map(|stream| {
+            // Without it small answers wait for the peer's acknowledgement; failing is harmless.
+            let _ = stream.set_nodelay(true);
+            Opening::new(stream, within)
+        })
+    });
     let service = Service {
         live,
         settings,
@@ -55,9 +66,17 @@ pub async fn serve<V: Vault>(
         ExternalProcessorServer::new(service).max_decoding_message_size(message_bytes_max);
     tonic::transport::Server::builder()
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener.socket), shutdown.begun())
+        .serve_with_incoming_shutdown(incoming, shutdown.begun())
         .await
         .map_err(ListenError::Grpc)
+}
+
+impl Connected for Opening<TcpStream> {
+    type ConnectInfo = Heard;
+
+    fn connect_info(&self) -> Heard {
+        self.heard()
+    }
 }
 
 struct Service<V> {
@@ -74,6 +93,9 @@ impl<V: Vault> ExternalProcessor for Service<V> {
         &self,
         request: Request<Streaming<ProcessingRequest>>,
     ) -> Result<Response<Self::ProcessStream>, Status> {
+        if let Some(heard) = request.extensions().get::<Heard>() {
+            heard.now();
+        }
         let mut watched = self.live.metrics().message(Front::ExtProc);
         let Ok(slot) = self.live.slots().clone().try_acquire_owned() else {
             watched.refused(&FilterError::Overloaded);

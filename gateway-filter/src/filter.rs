@@ -18,11 +18,12 @@ use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Method};
 
 use crate::error::{FilterError, Side, UpstreamError, VaultError};
+use crate::held::{Held, Store};
 use crate::jose::{PayloadAct, is_jose, stated_type};
 use crate::media::{Coding, HIDING_THE_ANSWER, Media, OF_THE_FIRST_BODY};
 use crate::route::{CleanPath, Plan, ProofBeyond, Route};
 use crate::settings::{Rules, Unmatched};
-pub use head::HeadRewriting;
+pub use head::{HeadRewriting, RuledNames};
 
 /// The header in which a unit says why it wants values back.
 pub(crate) const PURPOSE: HeaderName = HeaderName::from_static("jinku-purpose");
@@ -80,6 +81,7 @@ pub struct Passage {
     response_type: OnceLock<Option<String>>,
     proof: Option<UnitProof>,
     purpose: Option<String>,
+    store: Option<Arc<Store>>,
 }
 
 /// Shows that the unit has the key that its token is bound to (RFC 9449 section 4.1). It counts for one call.
@@ -152,6 +154,7 @@ impl<V: Vault> Filter<V> {
             response_type: OnceLock::new(),
             proof: None,
             purpose: None,
+            store: None,
         };
         if passage.route.is_some() {
             passage.proof = proof(head.headers)?;
@@ -208,7 +211,7 @@ impl<V: Vault> Filter<V> {
         }
         if !passage.is_readable(plan, Side::Response, media) {
             // Tokens reveal nothing: the unit gets them as they are.
-            return if plan.hides() {
+            return if plan.hides_in_body() {
                 Err(UpstreamError::MediaUnsupported.into())
             } else {
                 Ok(Rewriting::Unchanged(body))
@@ -233,6 +236,19 @@ struct Asked<'p> {
 }
 
 impl Passage {
+    /// What its bodies become is charged to this memory; without it, nobody counts.
+    pub(crate) fn within(mut self, store: &Arc<Store>) -> Self {
+        self.store = Some(store.clone());
+        self
+    }
+
+    /// A share of memory for what a body becomes.
+    fn share(&self) -> Held {
+        self.store
+            .as_ref()
+            .map_or_else(Held::uncounted, Store::share)
+    }
+
     /// The request's headers that do not go on to the upstream.
     fn stays_here(&self) -> Vec<HeaderName> {
         let mut names = Vec::new();
@@ -287,7 +303,7 @@ impl Passage {
         let media = Media::of(headers);
         // One answer has one head.
         let _ = self.response_type.set(stated_type(headers));
-        if self.is_readable(plan, Side::Response, media) || plan.hides() {
+        if self.is_readable(plan, Side::Response, media) || plan.hides_in_body() {
             return Reading::Whole {
                 bytes_max: route.body_bytes_max,
                 media,
@@ -333,6 +349,16 @@ impl Passage {
     /// The plan of this side, if a rule of it looks into the body.
     fn body_plan(&self, side: Side) -> Option<(&Route, &Plan)> {
         self.plan(side).filter(|(_, plan)| plan.reads_body())
+    }
+
+    /// Whether a rule looks into the answer's head: it must be shown to the filter then.
+    pub fn reads_response_head(&self) -> bool {
+        self.head_plan(Side::Response).is_some()
+    }
+
+    /// The plan of this side, if a rule of it looks into the head.
+    fn head_plan(&self, side: Side) -> Option<(&Route, &Plan)> {
+        self.plan(side).filter(|(_, plan)| plan.reads_head())
     }
 
     fn plan(&self, side: Side) -> Option<(&Route, &Plan)> {
@@ -387,6 +413,13 @@ impl Rewriting {
                 ..HeadRewriting::default()
             },
             Self::Recast(_, head) => head.clone(),
+        }
+    }
+
+    /// The body that goes on, to look at.
+    pub(crate) fn as_bytes(&self) -> &Bytes {
+        match self {
+            Self::Unchanged(body) | Self::Rewritten(body) | Self::Recast(body, _) => body,
         }
     }
 

@@ -1,8 +1,10 @@
-//! Owns the bound on the bodies that are held in memory at once, over all messages. Yields what a
-//! body's bytes are charged to.
+//! Owns the bound on the bodies that are held in memory at once, over all messages: as they came, decoded,
+//! rewritten, and until whoever gets them has them. Yields what a body's bytes are charged to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
 
 use crate::error::FilterError;
 use crate::metrics::Metrics;
@@ -16,8 +18,15 @@ pub(crate) struct Store {
 
 /// One body's share. Dropped, it is given back.
 pub(crate) struct Held {
-    store: Arc<Store>,
+    /// `None` where nobody counts: a filter without a front.
+    store: Option<Arc<Store>>,
     bytes: usize,
+}
+
+/// A body in memory, and its share of it: both end together.
+pub(crate) struct Charged {
+    bytes: Vec<u8>,
+    held: Held,
 }
 
 impl Store {
@@ -31,16 +40,34 @@ impl Store {
 
     pub(crate) fn share(self: &Arc<Self>) -> Held {
         Held {
-            store: self.clone(),
+            store: Some(self.clone()),
             bytes: 0,
         }
     }
 }
 
 impl Held {
+    /// A share that nobody counts.
+    pub(crate) fn uncounted() -> Self {
+        Self {
+            store: None,
+            bytes: 0,
+        }
+    }
+
+    /// Another share of the same memory.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            bytes: 0,
+        }
+    }
+
     /// Charges more bytes, or refuses as overloaded.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), FilterError> {
-        let store = &self.store;
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
         let within = |held: usize| {
             held.checked_add(bytes)
                 .filter(|sum| *sum <= store.bytes_max)
@@ -57,8 +84,68 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.store.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.store.metrics.released(self.bytes);
+        if let Some(store) = &self.store {
+            store.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+            store.metrics.released(self.bytes);
+        }
+    }
+}
+
+impl Charged {
+    /// Nothing yet.
+    pub(crate) fn new(held: Held) -> Self {
+        Self {
+            bytes: Vec::new(),
+            held,
+        }
+    }
+
+    /// Bytes that are there already, or overloaded. What the share was charged for them before counts.
+    pub(crate) fn of(bytes: Vec<u8>, mut held: Held) -> Result<Self, FilterError> {
+        held.grow(bytes.capacity().saturating_sub(held.bytes))?;
+        Ok(Self { bytes, held })
+    }
+
+    /// Another share of the memory that these bytes are charged to.
+    pub(crate) fn another_share(&self) -> Held {
+        self.held.another()
+    }
+
+    /// Takes a part, or refuses as overloaded. What is charged is what is allocated: at most twice what came,
+    /// and never more than `bytes_max` for it.
+    pub(crate) fn push(&mut self, part: &[u8], bytes_max: usize) -> Result<(), FilterError> {
+        let (length, room) = (self.bytes.len(), self.bytes.capacity());
+        let needed = length.saturating_add(part.len());
+        if needed > room {
+            let grown = room.saturating_mul(2).min(bytes_max).max(needed);
+            self.held.grow(grown - room)?;
+            self.bytes.reserve_exact(grown - length);
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(())
+    }
+
+    /// The bytes, counted no longer.
+    pub(crate) fn into_vec(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl From<Charged> for Bytes {
+    /// The share is given back with the last clone of these bytes.
+    fn from(charged: Charged) -> Self {
+        Self::from_owner(charged)
     }
 }
 
@@ -77,5 +164,28 @@ mod tests {
         drop(one);
         assert_eq!(other.grow(6), Ok(()));
         assert!(store.metrics.page().contains("held_bytes 10"));
+        assert_eq!(Held::uncounted().grow(usize::MAX), Ok(()));
+    }
+
+    #[test]
+    fn a_body_is_charged_as_it_is_allocated_until_its_last_clone_is_gone() {
+        let store = Arc::new(Store::new(100, Arc::default()));
+        let mut body = Charged::new(store.share());
+        for part in [&b"0123456789"[..], b"01", b"0123456789"] {
+            body.push(part, 30).unwrap();
+        }
+        assert_eq!((body.len(), body.bytes.capacity()), (22, 30));
+        let held = |bytes: usize| {
+            let page = store.metrics.page();
+            assert!(page.contains(&format!("held_bytes {bytes}\n")), "{page}");
+        };
+        held(30);
+        assert_eq!(body.push(&[0; 80], 1000), Err(FilterError::Overloaded));
+        let bytes = Bytes::from(body);
+        let clone = bytes.slice(0..1);
+        drop(bytes);
+        held(30);
+        drop(clone);
+        held(0);
     }
 }

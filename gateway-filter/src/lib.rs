@@ -87,7 +87,9 @@ pub use body::xml::{XmlFault, XmlPathError};
 pub use coding::CodingFault;
 pub use embedded::{BodyAnswer, Embedded, HeadAnswer, failure as embedded_failure};
 pub use error::{FilterError, Refusal, Side, UpstreamError, VaultError};
-pub use filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+pub use filter::{
+    Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, RuledNames, Vault,
+};
 pub use jose::JweFault;
 pub use layer::{FilterLayer, Filtered};
 pub use listen::{ListenError, Listener, Shutdown, shutdown_on_signal};

@@ -64,6 +64,11 @@ impl<V: Vault> Live<V> {
         &self.slots
     }
 
+    /// The memory for all bodies.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// A share of memory for one body.
     pub(crate) fn share(&self) -> Held {
         self.store.share()

@@ -7,6 +7,7 @@ use crate::body;
 use crate::coding;
 use crate::error::{FilterError, Side};
 use crate::field::{Field, Spelling};
+use crate::held::Held;
 use crate::jose::PayloadAct;
 use crate::media::Media;
 use crate::rewrite::{Change, Replacement, splice};
@@ -97,9 +98,9 @@ fn read<'a>(
     if sample.len() > bytes_max {
         return Err(FilterError::BodyTooLarge { bytes_max });
     }
-    let decoded = coding::decoded(media.coding, sample, bytes_max)
-        .map_err(|fault| FilterError::Coding(side, fault))?;
-    Ok(decoded.map_or(Cow::Borrowed(sample), Cow::Owned))
+    let decoded = coding::decoded(media.coding, sample, bytes_max, Held::uncounted())
+        .map_err(|unmade| unmade.of_side(side))?;
+    Ok(decoded.map_or(Cow::Borrowed(sample), |plain| Cow::Owned(plain.into_vec())))
 }
 
 fn spliced(

@@ -210,7 +210,7 @@ fn jwe(side: Side, fault: JweFault) -> (StatusCode, &'static str) {
 
 fn request_fault(fault: &Fault) -> (StatusCode, &'static str) {
     match fault {
-        Fault::NotUtf8 => (StatusCode::BAD_REQUEST, "json-not-utf8"),
+        Fault::NotUtf8 => (StatusCode::BAD_REQUEST, "body-not-utf8"),
         Fault::Truncated
         | Fault::Trailing
         | Fault::Value
@@ -222,8 +222,8 @@ fn request_fault(fault: &Fault) -> (StatusCode, &'static str) {
         | Fault::Escape
         | Fault::LoneSurrogate => (StatusCode::BAD_REQUEST, "json-invalid"),
         Fault::DuplicateKey => (StatusCode::BAD_REQUEST, "json-duplicate-key"),
-        Fault::TooDeep { .. } => (StatusCode::BAD_REQUEST, "json-too-deep"),
-        Fault::TooManyNodes { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "json-nodes-exceeded"),
+        Fault::TooDeep { .. } => (StatusCode::BAD_REQUEST, "body-too-deep"),
+        Fault::TooManyNodes { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-nodes-exceeded"),
         Fault::TooManyFields { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "fields-exceeded"),
         Fault::FieldNotAString { .. } | Fault::Xml(XmlFault::NotText { .. }) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "field-not-a-string")
@@ -244,8 +244,7 @@ fn request_fault(fault: &Fault) -> (StatusCode, &'static str) {
 
 fn response_fault(fault: &Fault) -> &'static str {
     match fault {
-        Fault::NotUtf8
-        | Fault::Truncated
+        Fault::Truncated
         | Fault::Trailing
         | Fault::Value
         | Fault::Key
@@ -260,13 +259,16 @@ fn response_fault(fault: &Fault) -> &'static str {
         | Fault::TooManyNodes { .. }
         | Fault::TooManyFields { .. }
         | Fault::TooLong
-        | Fault::TooCostly => "upstream-json-exceeds-limits",
+        | Fault::TooCostly => "upstream-body-exceeds-limits",
         Fault::FieldNotAString { .. } | Fault::Xml(XmlFault::NotText { .. }) => {
             "upstream-field-not-a-string"
         }
-        Fault::Segment | Fault::Form(_) | Fault::Csv(_) | Fault::Multipart(_) | Fault::Xml(_) => {
-            "upstream-body-invalid"
-        }
+        Fault::NotUtf8
+        | Fault::Segment
+        | Fault::Form(_)
+        | Fault::Csv(_)
+        | Fault::Multipart(_)
+        | Fault::Xml(_) => "upstream-body-invalid",
     }
 }
 
@@ -276,6 +278,7 @@ fn upstream(error: &UpstreamError) -> (StatusCode, &'static str) {
         UpstreamError::Timeout => (StatusCode::GATEWAY_TIMEOUT, "upstream-timeout"),
         UpstreamError::BodyTooLarge { .. } => (StatusCode::BAD_GATEWAY, "upstream-body-too-large"),
         UpstreamError::BodyBroken => (StatusCode::BAD_GATEWAY, "upstream-body-broken"),
+        UpstreamError::HeaderInvalid => (StatusCode::BAD_GATEWAY, "upstream-header-invalid"),
         UpstreamError::MediaUnsupported => {
             (StatusCode::BAD_GATEWAY, "upstream-media-type-unsupported")
         }

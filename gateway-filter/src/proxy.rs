@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::carry::Carrier;
 use crate::error::{FilterError, UpstreamError};
 use crate::filter::Vault;
-use crate::listen::{Listener, Shutdown};
+use crate::listen::{Listener, Opening, Shutdown};
 use crate::live::Live;
 use crate::metrics::Front;
 use crate::settings::ProxySettings;
@@ -94,14 +94,16 @@ impl<V: Vault> Proxy<V> {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Carried> {
-        self.carrier
-            .carry(request, |request| self.hand_on(request))
-            .await
+        let answer = self.carrier.carry(request, |request| self.hand_on(request));
+        let (mut head, body) = Response::into_parts(answer.await);
+        let names = head.extensions.remove();
+        Response::from_parts(head, Carried::without(body, names))
     }
 
     /// The request to an upstream, and its answer, both without what belongs to a connection.
     async fn hand_on(&self, request: Request<Carried>) -> Result<Response<Incoming>, FilterError> {
         let (mut head, body) = request.into_parts();
+        let body = Carried::without(body, head.extensions.remove());
         hop::strip_hop_by_hop(&mut head.headers);
         head.uri = target(&head.uri, &head.headers, self.scheme())?;
         let request = Request::from_parts(head, body);
@@ -152,28 +154,33 @@ async fn tend<V: Vault>(proxy: Arc<Proxy<V>>) {
 }
 
 async fn connection<V: Vault>(proxy: Arc<Proxy<V>>, stream: TcpStream, watcher: Watcher) {
+    let within = proxy.settings.header_timeout;
     let Some(tls) = proxy.tls.door() else {
-        return speak(proxy, TokioIo::new(stream), watcher).await;
+        return speak(proxy, Opening::new(stream, within), watcher).await;
     };
     let handshake = TlsAcceptor::from(tls).accept(stream);
-    let handshake = tokio::time::timeout(proxy.settings.header_timeout, handshake);
+    let handshake = tokio::time::timeout(within, handshake);
     if let Ok(Ok(stream)) = handshake.await {
-        speak(proxy, TokioIo::new(stream), watcher).await;
+        speak(proxy, Opening::new(stream, within), watcher).await;
     } else {
         tracing::debug!("a TLS handshake failed");
     }
 }
 
-async fn speak<V: Vault, S>(proxy: Arc<Proxy<V>>, stream: TokioIo<S>, watcher: Watcher)
+async fn speak<V: Vault, S>(proxy: Arc<Proxy<V>>, stream: Opening<S>, watcher: Watcher)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let server = server(&proxy.settings);
+    let heard = stream.heard();
     let service = service_fn(move |request: Request<Incoming>| {
+        heard.now();
         let proxy = proxy.clone();
         async move { Ok::<_, Infallible>(proxy.answer(request).await) }
     });
-    let connection = server.serve_connection(stream, service).into_owned();
+    let connection = server
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
     if watcher.watch(connection).await.is_err() {
         tracing::debug!("a connection ended early");
     }

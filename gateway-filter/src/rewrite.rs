@@ -41,18 +41,20 @@ impl Replacement {
     }
 }
 
+/// How many bytes the splice takes, where no text needs escapes.
+pub(crate) fn spliced_bytes(body: &[u8], replacements: &[Replacement]) -> usize {
+    let grown = replacements.iter().map(|new| match &new.change {
+        Change::Text(text) => text.len() + 2,
+        Change::Drop => 0,
+    });
+    body.len() + grown.sum::<usize>()
+}
+
 /// Puts each replacement in the place of its span.
 ///
 /// The spans come from `body`: in order, apart from each other, within the body.
 pub(crate) fn splice(body: &[u8], replacements: &[Replacement]) -> Result<Vec<u8>, SpellFault> {
-    let grown: usize = replacements
-        .iter()
-        .map(|new| match &new.change {
-            Change::Text(text) => text.len() + 2,
-            Change::Drop => 0,
-        })
-        .sum();
-    let mut spliced = Vec::with_capacity(body.len() + grown);
+    let mut spliced = Vec::with_capacity(spliced_bytes(body, replacements));
     let mut kept = 0;
     for new in replacements {
         let before = body.get(kept..new.span.start).ok_or(SpellFault::Overlap)?;

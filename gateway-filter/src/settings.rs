@@ -85,6 +85,8 @@ pub enum Unmatched {
 pub struct ExtProcSettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// How long a connection may take until its first stream.
+    pub header_timeout: Duration,
     /// How long a body that comes in parts may take to arrive, in each direction.
     pub body_timeout: Duration,
     /// How long streams under way may take after the shutdown has begun.
@@ -379,6 +381,7 @@ fn vault(raw: RawVault, folder: &FilePath) -> Result<VaultSettings, SettingsErro
 fn ext_proc(raw: &RawExtProc) -> Result<ExtProcSettings, SettingsError> {
     Ok(ExtProcSettings {
         listen: listen("ext_proc.listen", &raw.listen)?,
+        header_timeout: timeout("ext_proc.header_timeout_ms", raw.header_timeout_ms)?,
         body_timeout: timeout("ext_proc.body_timeout_ms", raw.body_timeout_ms)?,
         drain_timeout: timeout("ext_proc.drain_timeout_ms", raw.drain_timeout_ms)?,
     })

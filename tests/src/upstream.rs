@@ -13,6 +13,8 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// The body, its chunks joined.
     pub body: Vec<u8>,
+    /// Lines after the last chunk, as they came.
+    pub trailers: Vec<String>,
 }
 
 impl Seen {
@@ -32,7 +34,7 @@ impl Seen {
     }
 }
 
-/// A running upstream. A POST is kept; a GET is answered with the last body that was kept, and its type.
+/// A running upstream. As it is usually, a POST is kept; a GET is answered with the last body that was kept, and its type.
 pub struct Upstream {
     seen: Arc<Mutex<Vec<Seen>>>,
 }
@@ -40,13 +42,21 @@ pub struct Upstream {
 impl Upstream {
     /// Listens on a port of loopback until the test ends.
     pub fn start(port: u16) -> Self {
+        Self::answering(port, usual)
+    }
+
+    /// The same; all that arrived, the newest last, becomes an answer, head and body.
+    pub fn answering(
+        port: u16,
+        answer: impl Fn(&[Seen]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let record = Arc::clone(&seen);
+        let (record, answer) = (Arc::clone(&seen), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let record = Arc::clone(&record);
-                std::thread::spawn(move || serve(&stream, &record));
+                let (record, answer) = (Arc::clone(&record), Arc::clone(&answer));
+                std::thread::spawn(move || serve(&stream, &record, &*answer));
             }
         });
         Self { seen }
@@ -63,31 +73,20 @@ impl Upstream {
     }
 }
 
-fn serve(stream: &TcpStream, record: &Mutex<Vec<Seen>>) {
+fn serve(
+    stream: &TcpStream,
+    record: &Mutex<Vec<Seen>>,
+    answer: &(impl Fn(&[Seen]) -> Vec<u8> + ?Sized),
+) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
-        let (media, answer) = {
+        let answer = {
             let mut record = record.lock().unwrap();
-            record.push(request.clone());
-            if request.target.starts_with("POST ") {
-                (JSON.to_owned(), b"{\"stored\":true}".to_vec())
-            } else {
-                let posts = record.iter().rev();
-                let mut posts = posts.filter(|seen| seen.target.starts_with("POST "));
-                posts
-                    .next()
-                    .map_or((JSON.to_owned(), b"{}".to_vec()), stored)
-            }
+            record.push(request);
+            answer(&record)
         };
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: {media}\r\ncontent-length: {}\r\n\r\n",
-            answer.len()
-        );
         let mut writer = stream;
-        if writer
-            .write_all(&[head.into_bytes(), answer].concat())
-            .is_err()
-        {
+        if writer.write_all(&answer).is_err() {
             return;
         }
     }
@@ -95,10 +94,26 @@ fn serve(stream: &TcpStream, record: &Mutex<Vec<Seen>>) {
 
 const JSON: &str = "application/json";
 
+fn usual(seen: &[Seen]) -> Vec<u8> {
+    let posted = |seen: &&Seen| seen.target.starts_with("POST ");
+    let (media, body) = match seen.last().filter(posted) {
+        Some(_) => (JSON, b"{\"stored\":true}".to_vec()),
+        None => {
+            let last = seen.iter().rev().find(posted);
+            last.map_or((JSON, b"{}".to_vec()), stored)
+        }
+    };
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {media}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
 /// What was stored, and its type.
-fn stored(seen: &Seen) -> (String, Vec<u8>) {
+fn stored(seen: &Seen) -> (&str, Vec<u8>) {
     let media = seen.header("content-type").first().copied().unwrap_or(JSON);
-    (media.to_owned(), seen.body.clone())
+    (media, seen.body.clone())
 }
 
 /// One request.
@@ -118,13 +133,20 @@ pub(crate) fn read(reader: &mut impl BufRead) -> Option<Seen> {
         target,
         headers,
         body: Vec::new(),
+        trailers: Vec::new(),
     };
     if seen.header("transfer-encoding") == ["chunked"] {
         while let size @ 1.. = usize::from_str_radix(&line(reader)?, 16).ok()? {
             seen.body.extend(exactly(reader, size)?);
             line(reader)?;
         }
-        line(reader)?;
+        loop {
+            let text = line(reader)?;
+            if text.is_empty() {
+                break;
+            }
+            seen.trailers.push(text);
+        }
     } else if let [length] = seen.header("content-length").as_slice() {
         let length = length.parse().ok()?;
         seen.body = exactly(reader, length)?;

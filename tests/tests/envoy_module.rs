@@ -1,5 +1,8 @@
 //! The main job within the real Envoy: the filter as a dynamic module, over a running vault.
 
+#[path = "envoy_module/heads.rs"]
+mod heads;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,10 +63,18 @@ impl City {
     fn open() -> Self {
         let house = House::open();
         let upstream = Upstream::start(house.upstream_port());
+        Self::around(house, upstream, &[])
+    }
+
+    /// With changes to Envoy's configuration: what stands there, and what is to.
+    fn around(house: House, upstream: Upstream, changes: &[(&str, &str)]) -> Self {
         let (listen, monitor) = (free_port(), free_port());
         let more = format!("[monitor]\nlisten = \"127.0.0.1:{monitor}\"\n\n[proxy]\nlisten");
         house.edit("filter.toml", "[proxy]\nlisten", &more);
         let (mut command, log) = command(&house, listen);
+        for (from, to) in changes {
+            house.edit("envoy.yaml", from, to);
+        }
         let mut envoy = Program::start(&mut command, &log);
         envoy.wait_for(|| says(&log, "all dependencies initialized. starting workers"));
         Self {
@@ -89,7 +100,7 @@ impl City {
     }
 }
 
-fn parsed(text: &str) -> Value {
+pub(crate) fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 

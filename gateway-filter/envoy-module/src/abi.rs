@@ -143,7 +143,26 @@ pub(crate) struct Stream(EnvoyFilter);
 impl Stream {
     /// The lines of a head, pseudo headers too.
     pub(crate) fn headers(&self, side: Side) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let map = header_map(side);
+        self.lines(header_map(side))
+    }
+
+    /// The names of the trailers; none where there are no trailers yet.
+    pub(crate) fn trailers(&self, side: Side) -> Vec<HeaderName> {
+        let lines = self.lines(trailer_map(side));
+        let names = lines.iter();
+        names
+            .filter_map(|(name, _)| HeaderName::from_bytes(name).ok())
+            .collect()
+    }
+
+    /// Takes trailers away.
+    pub(crate) fn remove_trailers(&self, side: Side, names: &[HeaderName]) {
+        for name in names {
+            self.set_line(trailer_map(side), name.as_str().as_bytes(), OurBytes::NONE);
+        }
+    }
+
+    fn lines(&self, map: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
         let nothing = EnvoyBytes {
             at: std::ptr::null(),
             length: 0,
@@ -172,7 +191,7 @@ impl Stream {
     pub(crate) fn rewrite(&self, side: Side, rewriting: &HeadRewriting) {
         self.remove(side, &rewriting.without);
         if let Some(target) = &rewriting.target {
-            self.set_line(side, b":path", OurBytes::of(target.as_bytes()));
+            self.set_line(header_map(side), b":path", OurBytes::of(target.as_bytes()));
         }
         for (name, values) in &rewriting.headers {
             self.remove(side, std::slice::from_ref(name));
@@ -194,12 +213,8 @@ impl Stream {
 
     /// Takes headers away.
     fn remove(&self, side: Side, names: &[HeaderName]) {
-        let nothing = OurBytes {
-            at: std::ptr::null(),
-            length: 0,
-        };
         for name in names {
-            self.set(side, name, nothing);
+            self.set(side, name, OurBytes::NONE);
         }
     }
 
@@ -213,12 +228,12 @@ impl Stream {
     }
 
     /// The body so far: with the part that is shown now, or what was kept.
-    pub(crate) fn body(&self, side: Side, place: Place) -> Bytes {
+    pub(crate) fn body(&self, side: Side, place: Place) -> Vec<u8> {
         let mut body = self.copy(buffered_body(side));
         if place == Place::Shown {
             body.extend(self.copy(received_body(side)));
         }
-        body.into()
+        body
     }
 
     /// Puts another body in the place of this one, and makes its length true.
@@ -292,15 +307,15 @@ impl Stream {
     }
 
     fn set(&self, side: Side, name: &HeaderName, value: OurBytes) {
-        self.set_line(side, name.as_str().as_bytes(), value);
+        self.set_line(header_map(side), name.as_str().as_bytes(), value);
     }
 
-    fn set_line(&self, side: Side, name: &[u8], value: OurBytes) {
+    fn set_line(&self, map: u32, name: &[u8], value: OurBytes) {
         let name = OurBytes::of(name);
         // SAFETY: `self.0` is the filter that Envoy passed to the hook that runs now; the bytes outlive
         // the call. A value at null takes the header away.
         unsafe {
-            envoy_dynamic_module_callback_http_set_header(self.0, header_map(side), name, value);
+            envoy_dynamic_module_callback_http_set_header(self.0, map, name, value);
         }
     }
 
@@ -368,6 +383,12 @@ impl EnvoyBytes {
 }
 
 impl OurBytes {
+    /// What takes a header away.
+    const NONE: Self = Self {
+        at: std::ptr::null(),
+        length: 0,
+    };
+
     fn of(bytes: &[u8]) -> Self {
         Self {
             at: bytes.as_ptr(),
@@ -381,6 +402,14 @@ fn header_map(side: Side) -> u32 {
     match side {
         Side::Request => 0,
         Side::Response => 2,
+    }
+}
+
+/// The same: what ends a message.
+fn trailer_map(side: Side) -> u32 {
+    match side {
+        Side::Request => 1,
+        Side::Response => 3,
     }
 }
 

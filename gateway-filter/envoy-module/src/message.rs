@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use gateway_filter::{
     BodyAnswer, Embedded, HeadAnswer, Problem, RequestHead, Side, VaultClient, embedded_failure,
 };
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use tokio::task::AbortHandle;
 
 use crate::abi::{End, Next, Place, Stream, Switch};
@@ -35,7 +35,7 @@ pub(crate) struct Message {
     embedded: Option<Embedded<VaultClient>>,
     request: Way,
     response: Way,
-    /// The request's body was kept whole while its head was asked about.
+    /// The body was kept whole while its head was asked about.
     kept_whole: bool,
     asked: Option<Asked>,
 }
@@ -51,6 +51,7 @@ struct Asked {
 /// What a question gave.
 enum Told {
     Head(Result<(Embedded<VaultClient>, HeadAnswer), Problem>),
+    AnswerHead(Embedded<VaultClient>, Result<HeadAnswer, Problem>),
     Body(Embedded<VaultClient>, Result<BodyAnswer, Problem>),
 }
 
@@ -101,19 +102,19 @@ impl Message {
         if self.response == Way::Answered {
             return Next::Continue;
         }
-        let Some(embedded) = &mut self.embedded else {
+        let Some(mut embedded) = self.embedded.take() else {
             return Next::Continue;
         };
         let Ok(head) = head(stream.headers(Side::Response)) else {
             return self.answer(stream, &embedded_failure());
         };
-        let answer = embedded.response_head(&head.headers);
-        if let (Some(bytes_max), End::Later) = (answer.bytes_max, end) {
-            self.response = Way::Gathering { bytes_max };
-            return Next::Hold;
-        }
-        embedded.passed();
-        Next::Continue
+        self.response = Way::AskingHead(end);
+        self.kept_whole = false;
+        let question = async move {
+            let answer = embedded.response_head(&head.headers).await;
+            Told::AnswerHead(embedded, answer)
+        };
+        self.ask(stream, Side::Response, Box::pin(question), Place::Shown)
     }
 
     /// A part of a body came; the parts before it are in Envoy's buffer.
@@ -141,7 +142,10 @@ impl Message {
     /// The body is whole, and trailers end the message.
     pub(crate) fn trailers(&mut self, stream: &Stream, side: Side) -> Next {
         match *self.way(side) {
-            Way::Open => Next::Continue,
+            Way::Open => {
+                self.strip_trailers(stream, side, &[]);
+                Next::Continue
+            }
             Way::Answered if side == Side::Response => Next::Continue,
             Way::AskingHead(_) => {
                 self.kept_whole = true;
@@ -158,6 +162,10 @@ impl Message {
             return;
         };
         let side = asked.side;
+        // Envoy answered meanwhile: nothing of this message goes on any more.
+        if self.response == Way::Answered {
+            return;
+        }
         let told = asked
             .outcome
             .lock()
@@ -182,12 +190,12 @@ impl Message {
     fn told(&mut self, stream: &Stream, side: Side, told: Told, place: Place) -> Next {
         match told {
             Told::Head(Err(problem)) => self.answer(stream, &problem),
-            Told::Head(Ok((embedded, answer))) => {
+            Told::Head(Ok((embedded, answer))) | Told::AnswerHead(embedded, Ok(answer)) => {
                 self.embedded = Some(embedded);
                 stream.rewrite(side, &answer.head);
-                self.head_told(stream, &answer)
+                self.head_told(stream, side, &answer)
             }
-            Told::Body(embedded, Err(problem)) => {
+            Told::AnswerHead(embedded, Err(problem)) | Told::Body(embedded, Err(problem)) => {
                 self.embedded = Some(embedded);
                 self.answer(stream, &problem)
             }
@@ -201,21 +209,33 @@ impl Message {
                     embedded.passed();
                 }
                 self.embedded = Some(embedded);
+                self.strip_trailers(stream, side, &head.without);
                 Next::Continue
             }
         }
     }
 
-    /// The request's head is settled; its body is gathered, or is there already.
-    fn head_told(&mut self, stream: &Stream, answer: &HeadAnswer) -> Next {
-        let end = match self.request {
+    /// Takes from the trailers, where they are there already, what tells of the first body and what a rule names.
+    fn strip_trailers(&self, stream: &Stream, side: Side, untrue: &[HeaderName]) {
+        let Some(embedded) = &self.embedded else {
+            return;
+        };
+        let names = stream.trailers(side);
+        if !names.is_empty() {
+            stream.remove_trailers(side, untrue);
+            stream.remove_trailers(side, &embedded.ruled_trailers(side, names.iter()));
+        }
+    }
+
+    /// A head is settled; its body is gathered, or is there already.
+    fn head_told(&mut self, stream: &Stream, side: Side, answer: &HeadAnswer) -> Next {
+        let end = match *self.way(side) {
             Way::AskingHead(end) => end,
             Way::Open | Way::Gathering { .. } | Way::Asking | Way::Answered => End::Here,
         };
-        let side = Side::Request;
         match answer.bytes_max {
             Some(bytes_max) if end == End::Later => {
-                self.request = Way::Gathering { bytes_max };
+                *self.way(side) = Way::Gathering { bytes_max };
                 if stream.body_bytes(side) > bytes_max {
                     self.too_large(stream, side, bytes_max)
                 } else if self.kept_whole {
@@ -225,7 +245,14 @@ impl Message {
                 }
             }
             Some(_) | None => {
-                self.request = Way::Open;
+                *self.way(side) = Way::Open;
+                if let (Side::Response, Some(embedded)) = (side, &mut self.embedded) {
+                    if end == End::Here {
+                        stream.rewrite(side, &embedded.bodiless_head());
+                    }
+                    embedded.passed();
+                }
+                self.strip_trailers(stream, side, &[]);
                 Next::Continue
             }
         }
@@ -317,7 +344,7 @@ fn head(lines: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Head, Problem> {
             b":path" => head.path = text(value)?,
             pseudo if pseudo.starts_with(b":") => {}
             name => {
-                let name = http::HeaderName::from_bytes(name).map_err(|_| embedded_failure())?;
+                let name = HeaderName::from_bytes(name).map_err(|_| embedded_failure())?;
                 let value =
                     http::HeaderValue::from_bytes(&value).map_err(|_| embedded_failure())?;
                 head.headers.append(name, value);

@@ -12,6 +12,7 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
     ImmediateResponse, ProcessingResponse, StreamedBodyResponse, TrailersResponse,
 };
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
+use envoy_types::pb::google::protobuf::BoolValue;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName};
 
@@ -90,20 +91,13 @@ fn lines(rewriting: &HeadRewriting) -> (Vec<HeaderValueOption>, Vec<String>) {
             without.push(name.to_string());
         }
         for (at, value) in values.iter().enumerate() {
-            let action = if at == 0 {
-                HeaderAppendAction::OverwriteIfExistsOrAdd
-            } else {
-                HeaderAppendAction::AppendIfExistsOrAdd
+            let line = HeaderValue {
+                key: name.to_string(),
+                raw_value: value.as_bytes().to_vec(),
+                ..HeaderValue::default()
             };
-            set_headers.push(HeaderValueOption {
-                header: Some(HeaderValue {
-                    key: name.to_string(),
-                    raw_value: value.as_bytes().to_vec(),
-                    ..HeaderValue::default()
-                }),
-                append_action: action.into(),
-                ..HeaderValueOption::default()
-            });
+            let place = if at == 0 { instead } else { beside };
+            set_headers.push(place(line));
         }
     }
     (set_headers, without)
@@ -253,13 +247,31 @@ fn replacing(body: &Bytes, head: &HeadRewriting) -> CommonResponse {
 }
 
 fn header(name: &str, value: String) -> HeaderValueOption {
+    instead(HeaderValue {
+        key: name.to_owned(),
+        raw_value: value.into_bytes(),
+        ..HeaderValue::default()
+    })
+}
+
+/// A line in the place of all of its name.
+fn instead(line: HeaderValue) -> HeaderValueOption {
     HeaderValueOption {
-        header: Some(HeaderValue {
-            key: name.to_owned(),
-            raw_value: value.into_bytes(),
-            ..HeaderValue::default()
-        }),
+        header: Some(line),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..HeaderValueOption::default()
+    }
+}
+
+/// One more line. Envoy's ext_proc takes `append_action` at its default for nothing said, and overwrites.
+#[expect(
+    deprecated,
+    reason = "the one way in which ext_proc of Envoy 1.40 appends"
+)]
+fn beside(line: HeaderValue) -> HeaderValueOption {
+    HeaderValueOption {
+        header: Some(line),
+        append: Some(BoolValue { value: true }),
         ..HeaderValueOption::default()
     }
 }

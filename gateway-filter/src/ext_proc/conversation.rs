@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Message;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
-    HttpBody, HttpHeaders, ProcessingRequest, ProcessingResponse,
+    HttpBody, HttpHeaders, HttpTrailers, ProcessingRequest, ProcessingResponse,
 };
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 use tonic::Status;
@@ -18,8 +18,10 @@ use super::answer::{self, End, Head};
 use super::gathered::{Full, Gathered};
 use super::modes::Modes;
 use crate::error::{FilterError, Side, UpstreamError};
-use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
-use crate::held::Held;
+use crate::filter::{
+    Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, RuledNames, Vault,
+};
+use crate::held::{Charged, Held};
 use crate::live::Live;
 use crate::media::{self, Media};
 use crate::metrics::Watched;
@@ -50,6 +52,8 @@ pub(super) struct Conversation<V> {
     response: Way,
     /// The gateway answers by itself (our refusal, or its own): nothing of the upstream's in it.
     local_reply: bool,
+    /// What the last answer took: it may be on its way until the gateway's next word.
+    answering: Held,
 }
 
 type Answers = Vec<ProcessingResponse>;
@@ -69,6 +73,7 @@ impl<V: Vault> Conversation<V> {
             request: Way::Head,
             response: Way::Head,
             local_reply: false,
+            answering: Held::uncounted(),
         }
     }
 
@@ -99,6 +104,7 @@ impl<V: Vault> Conversation<V> {
             self.modes = Modes::of(protocol)?;
         }
         let message = message.request.ok_or_else(out_of_order)?;
+        self.answering = Held::uncounted();
         let answers = match self.turn(message).await? {
             Ok(answers) => answers,
             Err(error) => {
@@ -117,8 +123,9 @@ impl<V: Vault> Conversation<V> {
     /// Whether all went on; an answer that no rule reads need not be shown at all.
     fn is_over(&self) -> bool {
         let unshown = || {
-            let reads = self.passage.as_ref().map(Passage::reads_response);
-            reads == Some(false) && matches!(self.response, Way::Head)
+            let unread =
+                |passage: &Passage| !passage.reads_response() && !passage.reads_response_head();
+            self.passage.as_ref().is_some_and(unread) && matches!(self.response, Way::Head)
         };
         matches!(self.request, Way::Over) && (matches!(self.response, Way::Over) || unshown())
     }
@@ -130,10 +137,10 @@ impl<V: Vault> Conversation<V> {
         match message {
             Message::RequestHeaders(headers) => self.request_head(headers).await,
             Message::RequestBody(body) => self.body(Side::Request, body).await,
-            Message::RequestTrailers(_) => self.trailers(Side::Request).await,
-            Message::ResponseHeaders(headers) => self.response_head(headers),
+            Message::RequestTrailers(trailers) => self.trailers(Side::Request, trailers).await,
+            Message::ResponseHeaders(headers) => self.response_head(headers).await,
             Message::ResponseBody(body) => self.body(Side::Response, body).await,
-            Message::ResponseTrailers(_) => self.trailers(Side::Response).await,
+            Message::ResponseTrailers(trailers) => self.trailers(Side::Response, trailers).await,
         }
     }
 
@@ -153,7 +160,7 @@ impl<V: Vault> Conversation<V> {
         };
         let admitted = self.filter.admit(&request);
         let passage = match admitted.and_then(|passage| announced(passage, &head)) {
-            Ok(passage) => passage,
+            Ok(passage) => passage.within(self.live.store()),
             Err(error) => return Ok(Err(error)),
         };
         self.watched.takes(passage.route_name());
@@ -177,7 +184,7 @@ impl<V: Vault> Conversation<V> {
         Ok(Ok(answers))
     }
 
-    fn response_head(&mut self, message: HttpHeaders) -> Result<Turn, Status> {
+    async fn response_head(&mut self, message: HttpHeaders) -> Result<Turn, Status> {
         if !matches!(self.response, Way::Head) {
             return Err(out_of_order());
         }
@@ -197,7 +204,10 @@ impl<V: Vault> Conversation<V> {
         }
         let reading = passage.response_reading(&head.headers);
         let no_body = message.end_of_stream || self.modes.skips(Side::Response);
-        let mut rewriting = HeadRewriting::default();
+        let mut rewriting = match self.filter.response_head(passage, &head.headers).await {
+            Ok(rewriting) => rewriting,
+            Err(error) => return Ok(Err(error)),
+        };
         if no_body && passage.reads_response() {
             // An answer to HEAD, or a 304: what it tells is of a body that the unit never gets.
             rewriting.without.extend(media::digests());
@@ -228,6 +238,8 @@ impl<V: Vault> Conversation<V> {
             Way::Unread => {
                 if !body.end_of_stream {
                     *self.way(side) = Way::Unread;
+                    let ruled = self.ruled_names(side);
+                    self.modes.check_trailers(side, ruled.as_ref())?;
                 }
                 Ok(Ok(vec![self.unread(side, body)]))
             }
@@ -237,7 +249,7 @@ impl<V: Vault> Conversation<V> {
                     return Ok(Err(refusal_of(side, full, gathered.bytes_max())));
                 }
                 if body.end_of_stream {
-                    return Ok(self.gathered(side, gathered, media, End::Here).await);
+                    return Ok(self.gathered(side, gathered, media, None).await);
                 }
                 *self.way(side) = Way::Parts(gathered, media);
                 Ok(Ok(Vec::new()))
@@ -246,11 +258,14 @@ impl<V: Vault> Conversation<V> {
         }
     }
 
-    async fn trailers(&mut self, side: Side) -> Result<Turn, Status> {
+    async fn trailers(&mut self, side: Side, trailers: HttpTrailers) -> Result<Turn, Status> {
+        let trailers = read_head(Some(trailers.trailers.unwrap_or_default()))?.headers;
+        let ruled = self.ruled_names(side);
+        let ruled = ruled.map_or_else(Vec::new, |names| names.among(trailers.keys()));
         match std::mem::replace(self.way(side), Way::Over) {
-            Way::Unread => Ok(Ok(vec![answer::trailers_go_on(side, &[])])),
+            Way::Unread => Ok(Ok(vec![answer::trailers_go_on(side, &ruled)])),
             Way::Parts(gathered, media) => {
-                Ok(self.gathered(side, gathered, media, End::Later).await)
+                Ok(self.gathered(side, gathered, media, Some(ruled)).await)
             }
             Way::Head | Way::Whole(_) | Way::Over => Err(out_of_order()),
         }
@@ -263,31 +278,42 @@ impl<V: Vault> Conversation<V> {
                 "the body came in parts or with trailers: set BUFFERED",
             ));
         }
-        let mut held = self.live.share();
-        if let Err(error) = held.grow(body.body.len()) {
-            return Ok(Err(error));
-        }
-        let rewriting = self.rewriting(side, media, body.body.into(), held).await;
-        Ok(rewriting.map(|rewriting| vec![answer::body_goes_on(side, rewriting)]))
+        let whole = match Charged::of(body.body, self.live.share()) {
+            Ok(whole) => whole.into(),
+            Err(error) => return Ok(Err(error)),
+        };
+        let rewriting = self.rewriting(side, media, whole).await;
+        Ok(rewriting.and_then(|rewriting| {
+            if !matches!(rewriting, Rewriting::Unchanged(_)) {
+                self.answering = self.charged(&rewriting)?;
+            }
+            Ok(vec![answer::body_goes_on(side, rewriting)])
+        }))
     }
 
-    /// The head that waited, the body in parts, and the trailers where they end it.
+    /// The head that waited, the body in parts, and where they end it, the trailers, without these.
     async fn gathered(
         &mut self,
         side: Side,
         mut gathered: Gathered,
         media: Media,
-        end: End,
+        trailers: Option<Vec<HeaderName>>,
     ) -> Turn {
         let mut head = std::mem::take(&mut gathered.head);
-        let (body, share) = gathered.whole();
-        let rewriting = self.rewriting(side, media, body, share).await?;
+        let rewriting = self.rewriting(side, media, gathered.whole()).await?;
+        self.answering = self.charged(&rewriting)?;
         let untrue = answer::untrue_of(&rewriting);
         head.extend(rewriting.head());
+        let end = if trailers.is_some() {
+            End::Later
+        } else {
+            End::Here
+        };
         let mut answers = vec![answer::head_goes_on(side, &head)];
         answers.extend(answer::parts_go_on(side, &rewriting.into_bytes(), end));
-        if end == End::Later {
-            answers.push(answer::trailers_go_on(side, &untrue));
+        if let Some(ruled) = trailers {
+            let without = [ruled, untrue].concat();
+            answers.push(answer::trailers_go_on(side, &without));
         }
         Ok(answers)
     }
@@ -297,7 +323,6 @@ impl<V: Vault> Conversation<V> {
         side: Side,
         media: Media,
         body: Bytes,
-        _held: Held,
     ) -> Result<Rewriting, FilterError> {
         let Some(passage) = &self.passage else {
             return Err(FilterError::BodyBroken);
@@ -308,6 +333,13 @@ impl<V: Vault> Conversation<V> {
         };
         self.live.metrics().body(side, rewriting.outcome());
         Ok(rewriting)
+    }
+
+    /// A share for the answer's own copy of a body.
+    fn charged(&self, rewriting: &Rewriting) -> Result<Held, FilterError> {
+        let mut share = self.live.share();
+        share.grow(rewriting.as_bytes().len())?;
+        Ok(share)
     }
 
     /// Our own refusal, or the gateway's, passes the filter once more on its way out.
@@ -338,6 +370,10 @@ impl<V: Vault> Conversation<V> {
         } else {
             answer::body_goes_on(side, Rewriting::Unchanged(Bytes::new()))
         }
+    }
+
+    fn ruled_names(&self, side: Side) -> Option<RuledNames> {
+        self.passage.as_ref()?.ruled_names(side)
     }
 
     fn way(&mut self, side: Side) -> &mut Way {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::filter::HeadRewriting;
-use crate::held::Held;
+use crate::held::{Charged, Held};
 
 /// The parts so far, and the head that waits for the whole.
 pub(super) struct Gathered {
@@ -14,8 +14,7 @@ pub(super) struct Gathered {
     /// When the whole body must be there.
     pub(super) deadline: Instant,
     bytes_max: usize,
-    parts: Vec<u8>,
-    share: Held,
+    parts: Charged,
 }
 
 /// Why a part was not taken.
@@ -38,8 +37,7 @@ impl Gathered {
             head,
             deadline,
             bytes_max,
-            parts: Vec::new(),
-            share,
+            parts: Charged::new(share),
         }
     }
 
@@ -51,13 +49,12 @@ impl Gathered {
         if part.len() > self.bytes_max - self.parts.len() {
             return Err(Full::TooLarge);
         }
-        self.share.grow(part.len()).map_err(|_| Full::NoRoom)?;
-        self.parts.extend_from_slice(part);
-        Ok(())
+        let pushed = self.parts.push(part, self.bytes_max);
+        pushed.map_err(|_| Full::NoRoom)
     }
 
-    /// The whole body; its share of the memory lasts until it is answered.
-    pub(super) fn whole(self) -> (Bytes, Held) {
-        (self.parts.into(), self.share)
+    /// The whole body.
+    pub(super) fn whole(self) -> Bytes {
+        self.parts.into()
     }
 }

@@ -6,7 +6,7 @@ use envoy_types::pb::envoy::service::ext_proc::v3::ProtocolConfiguration;
 use tonic::Status;
 
 use crate::error::Side;
-use crate::filter::Passage;
+use crate::filter::{Passage, RuledNames};
 
 /// The body modes that the gateway announced; `None` where it announced nothing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,6 +53,21 @@ impl Modes {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses a gateway that sends trailers past the filter, where some may not go on: a body that comes whole
+    /// and does not end its message is followed by them.
+    pub(super) fn check_trailers(
+        self,
+        side: Side,
+        ruled: Option<&RuledNames>,
+    ) -> Result<(), Status> {
+        if ruled.is_none() || self.streams(side) {
+            return Ok(());
+        }
+        Err(Status::failed_precondition(
+            "trailers follow, and a rule names headers: set FULL_DUPLEX_STREAMED",
+        ))
     }
 
     /// True where no body of that side will be shown.

@@ -8,8 +8,9 @@ use super::{Asked, Filter, Rewriting, Vault};
 use crate::body;
 use crate::coding;
 use crate::error::{FilterError, Side, VaultError};
+use crate::held::Charged;
 use crate::media::Media;
-use crate::rewrite::{Change, Replacement, splice};
+use crate::rewrite::{Change, Replacement, splice, spliced_bytes};
 use crate::route::Act;
 
 /// One value that a rule took, wherever it was found.
@@ -26,9 +27,10 @@ impl<V: Vault> Filter<V> {
         body: Bytes,
     ) -> Result<Rewriting, FilterError> {
         let side = asked.side;
-        let decoded = coding::decoded(media.coding, &body, asked.route.body_bytes_max)
-            .map_err(|fault| FilterError::Coding(side, fault))?;
-        let plain: &[u8] = decoded.as_deref().unwrap_or(&body);
+        let bytes_max = asked.route.body_bytes_max;
+        let decoded = coding::decoded(media.coding, &body, bytes_max, asked.passage.share())
+            .map_err(|unmade| unmade.of_side(side))?;
+        let plain: &[u8] = decoded.as_ref().map_or(&body, AsRef::as_ref);
         let fields = body::select(media.format, plain, asked.plan, &self.rules.bounds)
             .map_err(|error| FilterError::Body(side, error))?;
         let taken: Vec<Taken<'_>> = fields
@@ -47,10 +49,16 @@ impl<V: Vault> Filter<V> {
         if replacements.is_empty() {
             return Ok(Rewriting::Unchanged(body));
         }
+        let mut share = asked.passage.share();
+        share.grow(spliced_bytes(plain, &replacements))?;
         let spliced =
             splice(plain, &replacements).map_err(|fault| FilterError::Unfit(side, fault))?;
-        let encoded = coding::encoded(media.coding, spliced)
-            .map_err(|fault| FilterError::Coding(side, fault))?;
+        let spliced = Charged::of(spliced, share)?;
+        // From here on, only what goes on takes memory.
+        drop(fields);
+        drop((decoded, body));
+        let encoded =
+            coding::encoded(media.coding, spliced).map_err(|unmade| unmade.of_side(side))?;
         Ok(Rewriting::Rewritten(encoded.into()))
     }
 

@@ -1,5 +1,5 @@
-//! Owns the exchange of a head's fields: segments of the path, pairs of the query, headers. They are
-//! one vault call of their own, since a head goes on before its body is read.
+//! Owns the exchange of a head's fields: segments of the path, pairs of the query, headers, of answers too.
+//! They are one vault call of their own, since a head goes on before its body is read.
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
@@ -7,14 +7,14 @@ use http::header::{HeaderName, HeaderValue};
 use super::exchange::Taken;
 use super::{Asked, Filter, Passage, RequestHead, Vault};
 use crate::body::address;
-use crate::error::{FilterError, Side};
+use crate::error::{FilterError, Side, UpstreamError};
 use crate::field::Spelling;
 use crate::rewrite::{Change, Replacement, SpellFault, spell, splice};
 
-/// What changes in a request's head. It has no `Debug`: it holds what a vault gave.
+/// What changes in a head. It has no `Debug`: it holds what a vault gave.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HeadRewriting {
-    /// Headers that do not go on to the upstream.
+    /// Headers that do not go on.
     pub without: Vec<HeaderName>,
     /// Path and query, if they change.
     pub target: Option<String>,
@@ -46,6 +46,35 @@ impl HeadRewriting {
     }
 }
 
+/// The names of one side's headers that rules take. A trailer of such a name is one that nobody ruled on: it
+/// does not go on.
+#[derive(Clone)]
+pub struct RuledNames(Vec<HeaderName>);
+
+impl RuledNames {
+    /// Which of these names are ruled, in any spelling that some take for a rule's.
+    pub fn among<'n>(&self, names: impl Iterator<Item = &'n HeaderName>) -> Vec<HeaderName> {
+        let ruled = |name: &&HeaderName| self.0.iter().any(|named| folded(named) == folded(name));
+        names.filter(ruled).cloned().collect()
+    }
+}
+
+impl Passage {
+    /// What may not stand in the trailers of this side, if anything.
+    pub fn ruled_names(&self, side: Side) -> Option<RuledNames> {
+        let (_, plan) = self
+            .plan(side)
+            .filter(|(_, plan)| !plan.headers.is_empty())?;
+        let names = plan.headers.iter().map(|(_, name)| name.clone());
+        Some(RuledNames(names.collect()))
+    }
+}
+
+/// CGI and its heirs read `X_Id` and `X-Id` as one header.
+fn folded(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
+}
+
 impl<V: Vault> Filter<V> {
     /// What becomes of a request's head, before it goes on: what rules take of its path, query and
     /// headers is rewritten, and what is not for the upstream stays here.
@@ -56,18 +85,37 @@ impl<V: Vault> Filter<V> {
         passage: &Passage,
         head: &RequestHead<'_>,
     ) -> Result<HeadRewriting, FilterError> {
-        let mut rewriting = HeadRewriting {
-            without: passage.stays_here(),
-            ..HeadRewriting::default()
-        };
-        let side = Side::Request;
-        let (target, headers) = (head.path, head.headers);
-        let Some((route, plan)) = passage.plan(side).filter(|(_, plan)| plan.reads_head()) else {
+        let mut rewriting = self
+            .head(passage, Side::Request, head.path, head.headers)
+            .await?;
+        rewriting.without = passage.stays_here();
+        Ok(rewriting)
+    }
+
+    /// What becomes of an answer's head, before it goes on: what rules take of its headers is rewritten.
+    pub async fn response_head(
+        &self,
+        passage: &Passage,
+        headers: &HeaderMap,
+    ) -> Result<HeadRewriting, FilterError> {
+        self.head(passage, Side::Response, "", headers).await
+    }
+
+    /// An answer has no target: its `target` is empty, and no rule of its side names a place in one.
+    async fn head(
+        &self,
+        passage: &Passage,
+        side: Side,
+        target: &str,
+        headers: &HeaderMap,
+    ) -> Result<HeadRewriting, FilterError> {
+        let mut rewriting = HeadRewriting::default();
+        let Some((route, plan)) = passage.head_plan(side) else {
             return Ok(rewriting);
         };
         let fields = address::select(target, &plan.segments, &plan.query, &self.rules.bounds)
             .map_err(|error| FilterError::Body(side, error))?;
-        let lines = lines(&plan.headers, headers)?;
+        let lines = lines(&plan.headers, headers).ok_or_else(|| unreadable(side))?;
         let in_target = fields
             .iter()
             .map(|field| (field.rule, field.value.as_ref()));
@@ -101,31 +149,33 @@ impl<V: Vault> Filter<V> {
 /// A header's line that a rule takes: rule, name, value.
 type Line<'h> = (usize, &'h HeaderName, &'h str);
 
-fn lines<'h>(
-    rules: &'h [(usize, HeaderName)],
-    headers: &'h HeaderMap,
-) -> Result<Vec<Line<'h>>, FilterError> {
-    // CGI and its heirs read `X_Id` and `X-Id` as one header.
-    let folded = |name: &HeaderName| name.as_str().replace('_', "-");
+/// A header that a rule names, and that can be read in two ways or not at all.
+fn unreadable(side: Side) -> FilterError {
+    match side {
+        Side::Request => FilterError::HeaderInvalid("that a rule names"),
+        Side::Response => UpstreamError::HeaderInvalid.into(),
+    }
+}
+
+/// `None` where a line can't be read, or has a name that some take for a rule's.
+fn lines<'h>(rules: &'h [(usize, HeaderName)], headers: &'h HeaderMap) -> Option<Vec<Line<'h>>> {
     let another_spelling = |name: &HeaderName| {
         let like = |(_, named): &(usize, HeaderName)| folded(named) == folded(name);
         rules.iter().all(|(_, named)| named != name) && rules.iter().any(like)
     };
     if headers.keys().any(another_spelling) {
-        return Err(FilterError::HeaderInvalid("that a rule names"));
+        return None;
     }
     let mut lines = Vec::new();
     for (rule, name) in rules {
         for value in headers.get_all(name) {
-            let text = value
-                .to_str()
-                .map_err(|_| FilterError::HeaderInvalid("that a rule names"))?;
+            let text = value.to_str().ok()?;
             if !text.is_empty() {
                 lines.push((*rule, name, text));
             }
         }
     }
-    Ok(lines)
+    Some(lines)
 }
 
 /// All lines of the headers of which one changes.

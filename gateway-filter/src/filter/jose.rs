@@ -11,6 +11,7 @@ use super::exchange::Taken;
 use super::{Asked, Filter, HeadRewriting, Rewriting, Vault};
 use crate::coding;
 use crate::error::{FilterError, Side, VaultError};
+use crate::held::Charged;
 use crate::jose::{
     JOSE, JweFault, JweKey, Payload, PayloadAct, is_compact, item_fault, opened_type,
 };
@@ -30,8 +31,9 @@ impl<V: Vault> Filter<V> {
             return self.exchange(asked, media, body).await;
         };
         // What is encrypted is the body without its coding, and it gets none again: a JWE does not get smaller.
-        let decoded = coding::decoded(media.coding, &body, asked.route.body_bytes_max)
-            .map_err(|fault| FilterError::Coding(asked.side, fault))?;
+        let bytes_max = asked.route.body_bytes_max;
+        let decoded = coding::decoded(media.coding, &body, bytes_max, asked.passage.share())
+            .map_err(|unmade| unmade.of_side(asked.side))?;
         let body = decoded.map_or(body, Bytes::from);
         let (body, content_type) = match &payload.act {
             PayloadAct::Decrypt { content_types } => {
@@ -46,6 +48,7 @@ impl<V: Vault> Filter<V> {
                 let coding = Coding::Identity;
                 let body = self.fields(asked, Media { coding, ..media }, body).await?;
                 let jwe = self.payload_jwe(asked, payload, &body).await?;
+                let jwe = Charged::of(jwe.into_bytes(), asked.passage.share())?;
                 (jwe.into(), HeaderValue::from_static(JOSE))
             }
         };
@@ -106,7 +109,8 @@ impl<V: Vault> Filter<V> {
         let opened = opened.await?.pop().ok_or(VaultError::AnswerMismatch)?;
         let (full, content_type) =
             opened_type(opened.cty.as_deref(), allowed).ok_or(fault(JweFault::Type))?;
-        Ok((opened.plaintext.into(), full, content_type))
+        let plaintext = Charged::of(opened.plaintext, asked.passage.share())?;
+        Ok((plaintext.into(), full, content_type))
     }
 
     async fn payload_jwe(

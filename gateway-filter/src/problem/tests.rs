@@ -25,6 +25,59 @@ fn a_problem_is_an_rfc_9457_document() {
     );
 }
 
+/// Every code of the filter's own, as its source spells it.
+fn codes() -> Vec<&'static str> {
+    let source = include_str!("../problem.rs");
+    let meanings = source.split_once("fn meaning(").unwrap().1;
+    let is_code = |text: &&str| {
+        let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !text.is_empty() && text.bytes().all(letters)
+    };
+    meanings
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(is_code)
+        .collect()
+}
+
+#[test]
+fn every_code_has_its_line_in_the_table() {
+    let table = include_str!("../../PROBLEMS.md");
+    let codes = codes();
+    assert!(codes.len() > 40, "{codes:?}");
+    for code in &codes {
+        assert!(
+            table.contains(&format!("| `{code}` |")),
+            "{code} is not in PROBLEMS.md"
+        );
+    }
+    let named = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    for code in named.filter_map(|line| line.split('`').next()) {
+        let known = codes.contains(&code) || code == "filter-failed";
+        assert!(known, "PROBLEMS.md names {code}, which nobody gives");
+    }
+}
+
+#[test]
+fn a_code_names_json_only_where_the_body_is_json() {
+    for fault in [
+        Fault::NotUtf8,
+        Fault::TooDeep { depth_max: 1 },
+        Fault::TooManyNodes { nodes_max: 1 },
+    ] {
+        let of = |side| {
+            let error = ScanError::at(b"", 0, fault.clone());
+            own_code(&FilterError::Body(side, error))
+        };
+        assert!(of(Side::Request).starts_with("body-"), "{fault:?}");
+        assert!(
+            of(Side::Response).starts_with("upstream-body-"),
+            "{fault:?}"
+        );
+    }
+}
+
 #[test]
 fn a_401_carries_a_challenge() {
     let problem = Problem::from(&FilterError::Vault(VaultError::Unauthenticated(

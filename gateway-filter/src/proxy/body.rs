@@ -7,12 +7,38 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use crate::filter::RuledNames;
+
 /// A body on its way.
 pub(super) enum Carried {
     /// In memory.
     Held(Full<Bytes>),
     /// As it comes.
     Passing(Incoming),
+    /// As it comes, but for trailers of these names.
+    Ruled(Incoming, RuledNames),
+}
+
+impl Carried {
+    /// A body that passes loses these trailers; one that was read has none.
+    pub(super) fn without(self, names: Option<RuledNames>) -> Self {
+        match (self, names) {
+            (Self::Passing(body), Some(names)) => Self::Ruled(body, names),
+            (body, _) => body,
+        }
+    }
+}
+
+fn stripped(frame: Frame<Bytes>, names: &RuledNames) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            for name in names.among(trailers.keys()) {
+                trailers.remove(name);
+            }
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    }
 }
 
 impl From<Bytes> for Carried {
@@ -40,20 +66,23 @@ impl Body for Carried {
                 .poll_frame(context)
                 .map_err(|never| match never {}),
             Self::Passing(body) => Pin::new(body).poll_frame(context),
+            Self::Ruled(body, names) => Pin::new(body)
+                .poll_frame(context)
+                .map_ok(|frame| stripped(frame, names)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Held(body) => body.is_end_stream(),
-            Self::Passing(body) => body.is_end_stream(),
+            Self::Passing(body) | Self::Ruled(body, _) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Held(body) => body.size_hint(),
-            Self::Passing(body) => body.size_hint(),
+            Self::Passing(body) | Self::Ruled(body, _) => body.size_hint(),
         }
     }
 }

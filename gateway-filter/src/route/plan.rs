@@ -151,9 +151,15 @@ impl Plan {
         }
     }
 
-    /// Whether there is a value that must not go on.
-    pub(crate) fn hides(&self) -> bool {
-        self.payload.is_some() || self.acts.iter().any(Act::hides)
+    /// Whether there may be a value in the body that must not go on.
+    pub(crate) fn hides_in_body(&self) -> bool {
+        let in_head = |rule: usize| {
+            self.headers.iter().any(|(of, _)| *of == rule)
+                || self.query.iter().any(|pair| pair.rule == rule)
+                || self.segments.iter().any(|segment| segment.rule == rule)
+        };
+        let mut acts = self.acts.iter().enumerate();
+        self.payload.is_some() || acts.any(|(rule, act)| act.hides() && !in_head(rule))
     }
 
     /// Whether the unit has to say why.

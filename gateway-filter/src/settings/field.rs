@@ -149,10 +149,7 @@ fn place(
             requests_only(around, "segment")?;
             segment(plan, around, (rule, field), name)
         }
-        At::Header(name) => {
-            requests_only(around, "header")?;
-            header(plan, rule, name)
-        }
+        At::Header(name) => header(plan, rule, name),
     }
 }
 

@@ -26,7 +26,7 @@ pub struct ProxySettings {
     pub tls: Option<TlsSettings>,
     /// TLS to upstreams, where they are `https`.
     pub upstream_tls: Option<UpstreamTlsSettings>,
-    /// How long a request's head, or a TLS handshake, may take to arrive.
+    /// How long a TLS handshake, from its end a connection's first request, and a request's head may take.
     pub header_timeout: Duration,
     /// How long a body that is read may take to arrive, in each direction.
     pub body_timeout: Duration,

@@ -184,6 +184,7 @@ fn upstream_timeout_ms() -> u64 {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawExtProc {
     pub(super) listen: String,
+    pub(super) header_timeout_ms: u64,
     pub(super) body_timeout_ms: u64,
     pub(super) drain_timeout_ms: u64,
 }
@@ -192,6 +193,7 @@ impl Default for RawExtProc {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:18080".to_owned(),
+            header_timeout_ms: header_timeout_ms(),
             body_timeout_ms: body_timeout_ms(),
             drain_timeout_ms: drain_timeout_ms(),
         }

@@ -159,10 +159,11 @@ fn places_are_checked() {
     assert!(one(&token("segment = \"id\"")).contains("must have `{id}` once"));
     assert!(answer(&token("query = \"a\"")).contains("`query` is a place in requests alone"));
     assert!(answer(&token("segment = \"a\"")).contains("in requests alone"));
-    assert!(answer(&token("header = \"x-a\"")).contains("in requests alone"));
     for header in ["host", "Authorization", "a b", "content-type"] {
-        let text = one(&token(&format!("header = \"{header}\"")));
-        assert!(text.contains("can't be a field"), "{header}: {text}");
+        let line = token(&format!("header = \"{header}\""));
+        for text in [one(&line), answer(&line)] {
+            assert!(text.contains("can't be a field"), "{header}: {text}");
+        }
     }
     for place in [
         "form = \"a\"",

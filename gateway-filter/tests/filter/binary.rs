@@ -134,7 +134,7 @@ async fn check_prints_the_routes_or_says_what_is_wrong() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.len(), 8);
     assert_eq!(lines[0][0], "ROUTE");
     assert_eq!(
         lines[1][..5],

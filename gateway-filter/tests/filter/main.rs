@@ -8,6 +8,7 @@
     reason = "clippy knows `#[test]` functions, not what they call"
 )]
 
+mod answer_heads;
 mod binary;
 mod bodies;
 mod city;
@@ -16,8 +17,10 @@ mod ext_proc;
 mod head;
 mod jose;
 mod layer;
+mod memory;
 mod operations;
 mod pipeline;
 mod proxy;
+mod silence;
 mod vault_client;
 mod vault_failure;

@@ -403,7 +403,7 @@ async fn a_response_fails_closed_on_the_upstreams_side() {
     };
     assert_eq!(code("{").await, "upstream-json-invalid");
     assert_eq!(code(r#"{"a":1,"a":2}"#).await, "upstream-json-invalid");
-    assert_eq!(code(&"[".repeat(99)).await, "upstream-json-exceeds-limits");
+    assert_eq!(code(&"[".repeat(99)).await, "upstream-body-exceeds-limits");
     assert_eq!(
         code(r#"{"national_id":1}"#).await,
         "upstream-field-not-a-string"

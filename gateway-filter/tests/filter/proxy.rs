@@ -1,7 +1,7 @@
 //! The reverse proxy over real sockets: a client, the proxy, an upstream that remembers.
 
 mod nginx;
-mod running;
+pub(crate) mod running;
 mod shapes;
 mod tls;
 mod upstreams;

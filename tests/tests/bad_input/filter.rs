@@ -40,9 +40,9 @@ fn bodies() -> Vec<Row> {
             400,
             "json-invalid",
         ),
-        ("invalid UTF-8", JSON, invalid, 400, "json-not-utf8"),
-        row("nested", &deep(64), 400, "json-too-deep"),
-        row("nested a lot", &deep(100_000), 400, "json-too-deep"),
+        ("invalid UTF-8", JSON, invalid, 400, "body-not-utf8"),
+        row("nested", &deep(64), 400, "body-too-deep"),
+        row("nested a lot", &deep(100_000), 400, "body-too-deep"),
         row(
             "a key twice",
             &format!(r#"{{"national_id":"{ID}","national_id":"x"}}"#),
@@ -79,7 +79,7 @@ fn bodies() -> Vec<Row> {
             413,
             "fields-exceeded",
         ),
-        row("too many values", &many, 413, "json-nodes-exceeded"),
+        row("too many values", &many, 413, "body-nodes-exceeded"),
         row("over the limit", &large, 413, "body-too-large"),
         row(
             "a wrong check digit",

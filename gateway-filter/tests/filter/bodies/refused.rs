@@ -27,11 +27,11 @@ const ROWS: &[Row] = &[
     (JSON, b"{\"id\":\"a\0b\"}", 400, "json-invalid"),
     (JSON, b"{\"id\":\"a\"}\0", 400, "json-invalid"),
     (JSON, b"\0{\"id\":\"a\"}", 400, "json-invalid"),
-    (JSON, b"{\"id\":\"\xc0\xaf\"}", 400, "json-not-utf8"),
-    (JSON, b"{\"id\":\"\xe0\x80\xaf\"}", 400, "json-not-utf8"),
-    (JSON, b"{\"id\":\"\xed\xa0\x80\"}", 400, "json-not-utf8"),
-    (JSON, b"{\"id\":\"\xf4\x90\x80\x80\"}", 400, "json-not-utf8"),
-    (JSON, b"\xff\xfe{\x00}\x00", 400, "json-not-utf8"),
+    (JSON, b"{\"id\":\"\xc0\xaf\"}", 400, "body-not-utf8"),
+    (JSON, b"{\"id\":\"\xe0\x80\xaf\"}", 400, "body-not-utf8"),
+    (JSON, b"{\"id\":\"\xed\xa0\x80\"}", 400, "body-not-utf8"),
+    (JSON, b"{\"id\":\"\xf4\x90\x80\x80\"}", 400, "body-not-utf8"),
+    (JSON, b"\xff\xfe{\x00}\x00", 400, "body-not-utf8"),
     (JSON, b"\xef\xbb\xbf{\"id\":\"a\"}", 400, "json-invalid"),
     (JSON, br#"{"id":"a"}{"id":"b"}"#, 400, "json-invalid"),
     (JSON, br#"{"id":"a",}"#, 400, "json-invalid"),
@@ -184,17 +184,17 @@ fn many_attributes(count: usize) -> String {
 async fn what_is_too_deep_or_too_much_is_refused() {
     let nested = |open: &str, close: &str| format!("{}{}", open.repeat(1000), close.repeat(1000));
     let rows = [
-        (JSON, nested("[", "]"), "json-too-deep"),
+        (JSON, nested("[", "]"), "body-too-deep"),
         (
             JSON,
             nested("{\"a\":", "}").replace(":}", ":1}"),
-            "json-too-deep",
+            "body-too-deep",
         ),
-        (XML, nested("<a>", "</a>"), "json-too-deep"),
+        (XML, nested("<a>", "</a>"), "body-too-deep"),
         (
             JSON,
             format!("[{}]", vec!["{\"id\":\"1\"}"; 80_000].join(",")),
-            "json-nodes-exceeded",
+            "body-nodes-exceeded",
         ),
         (
             JSON,
@@ -202,9 +202,9 @@ async fn what_is_too_deep_or_too_much_is_refused() {
             "fields-exceeded",
         ),
         (LINES, "{\"id\":\"1\"}\n".repeat(1_001), "fields-exceeded"),
-        (LINES, "1\n".repeat(100_001), "json-nodes-exceeded"),
+        (LINES, "1\n".repeat(100_001), "body-nodes-exceeded"),
         (FORM, vec!["id=1"; 1_001].join("&"), "fields-exceeded"),
-        (FORM, "&".repeat(100_001), "json-nodes-exceeded"),
+        (FORM, "&".repeat(100_001), "body-nodes-exceeded"),
         (
             CSV,
             format!("id\n{}", "1\n".repeat(1_001)),
@@ -213,7 +213,7 @@ async fn what_is_too_deep_or_too_much_is_refused() {
         (
             CSV,
             format!("id\n{}", "\n".repeat(100_001)),
-            "json-nodes-exceeded",
+            "body-nodes-exceeded",
         ),
         (
             XML,
@@ -223,7 +223,7 @@ async fn what_is_too_deep_or_too_much_is_refused() {
         (
             XML,
             format!("<a>{}</a>", "<b/>".repeat(100_001)),
-            "json-nodes-exceeded",
+            "body-nodes-exceeded",
         ),
         (XML, many_attributes(257), "xml-names-exceeded"),
         (

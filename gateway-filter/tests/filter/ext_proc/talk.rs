@@ -20,26 +20,26 @@ use tonic::{Code, Status, Streaming};
 use crate::city::{MemoryVault, filter, settings};
 
 /// One stream as Envoy holds it.
-pub(super) struct Talk {
-    pub(super) messages: mpsc::Sender<ProcessingRequest>,
-    pub(super) answers: Streaming<ProcessingResponse>,
+pub(crate) struct Talk {
+    pub(crate) messages: mpsc::Sender<ProcessingRequest>,
+    pub(crate) answers: Streaming<ProcessingResponse>,
     /// Dropped, it ends the server.
     _shutdown: watch::Sender<bool>,
 }
 
 /// What follows a head.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rest {
+pub(crate) enum Rest {
     Body,
     Nothing,
 }
 
-pub(super) struct Running {
-    pub(super) client: ExternalProcessorClient<tonic::transport::Channel>,
-    pub(super) shutdown: watch::Sender<bool>,
+pub(crate) struct Running {
+    pub(crate) client: ExternalProcessorClient<tonic::transport::Channel>,
+    pub(crate) shutdown: watch::Sender<bool>,
 }
 
-pub(super) async fn processor(vault: &MemoryVault, limits: &str) -> Running {
+pub(crate) async fn processor(vault: &MemoryVault, limits: &str) -> Running {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
         .await
         .unwrap();
@@ -56,7 +56,7 @@ pub(super) async fn processor(vault: &MemoryVault, limits: &str) -> Running {
 }
 
 impl Running {
-    pub(super) async fn talk(&self) -> Result<Talk, Status> {
+    pub(crate) async fn talk(&self) -> Result<Talk, Status> {
         let (messages, stream) = mpsc::channel(8);
         let answers = self
             .client
@@ -72,12 +72,12 @@ impl Running {
     }
 }
 
-pub(super) async fn talk(vault: &MemoryVault) -> Talk {
+pub(crate) async fn talk(vault: &MemoryVault) -> Talk {
     processor(vault, "").await.talk().await.unwrap()
 }
 
 impl Talk {
-    pub(super) async fn send(&mut self, message: ProcessingRequest) -> Result<Reply, Status> {
+    pub(crate) async fn send(&mut self, message: ProcessingRequest) -> Result<Reply, Status> {
         self.messages.send(message).await.unwrap();
         match self.answers.message().await {
             Ok(Some(answer)) => Ok(answer.response.unwrap()),
@@ -87,11 +87,11 @@ impl Talk {
         }
     }
 
-    pub(super) async fn say(&mut self, message: Message) -> Result<Reply, Status> {
+    pub(crate) async fn say(&mut self, message: Message) -> Result<Reply, Status> {
         self.send(said(message)).await
     }
 
-    pub(super) async fn open(&mut self, message: Message) -> Result<Reply, Status> {
+    pub(crate) async fn open(&mut self, message: Message) -> Result<Reply, Status> {
         self.send(opening(
             message,
             BodySendMode::Buffered,
@@ -101,14 +101,14 @@ impl Talk {
     }
 }
 
-pub(super) fn said(message: Message) -> ProcessingRequest {
+pub(crate) fn said(message: Message) -> ProcessingRequest {
     ProcessingRequest {
         request: Some(message),
         ..Default::default()
     }
 }
 
-pub(super) fn opening(
+pub(crate) fn opening(
     message: Message,
     request: BodySendMode,
     response: BodySendMode,
@@ -124,7 +124,7 @@ pub(super) fn opening(
     }
 }
 
-pub(super) fn head(lines: &[(&str, &str)], rest: Rest) -> HttpHeaders {
+pub(crate) fn head(lines: &[(&str, &str)], rest: Rest) -> HttpHeaders {
     let line = |(key, value): &(&str, &str)| HeaderValue {
         key: (*key).to_owned(),
         raw_value: value.as_bytes().to_vec(),
@@ -140,7 +140,7 @@ pub(super) fn head(lines: &[(&str, &str)], rest: Rest) -> HttpHeaders {
     }
 }
 
-pub(super) fn request(method: &str, path: &str, lines: &[(&str, &str)], rest: Rest) -> Message {
+pub(crate) fn request(method: &str, path: &str, lines: &[(&str, &str)], rest: Rest) -> Message {
     let mut all = vec![
         (":method", method),
         (":path", path),
@@ -151,7 +151,7 @@ pub(super) fn request(method: &str, path: &str, lines: &[(&str, &str)], rest: Re
     Message::RequestHeaders(head(&all, rest))
 }
 
-pub(super) fn payment() -> Message {
+pub(crate) fn payment() -> Message {
     request(
         "POST",
         "/payments/card",
@@ -160,7 +160,7 @@ pub(super) fn payment() -> Message {
     )
 }
 
-pub(super) fn person() -> Message {
+pub(crate) fn person() -> Message {
     request(
         "GET",
         "/people/7",
@@ -169,7 +169,7 @@ pub(super) fn person() -> Message {
     )
 }
 
-pub(super) fn whole(body: &str) -> HttpBody {
+pub(crate) fn whole(body: &str) -> HttpBody {
     HttpBody {
         body: body.as_bytes().to_vec(),
         end_of_stream: true,
@@ -177,31 +177,31 @@ pub(super) fn whole(body: &str) -> HttpBody {
     }
 }
 
-pub(super) fn answer_head() -> Message {
+pub(crate) fn answer_head() -> Message {
     Message::ResponseHeaders(head(
         &[(":status", "200"), ("content-type", "application/json")],
         Rest::Body,
     ))
 }
 
-pub(super) const BODY: &str = r#"{ "payer":{"national_id":"A1"}}"#;
+pub(crate) const BODY: &str = r#"{ "payer":{"national_id":"A1"}}"#;
 
-pub(super) fn request_body(body: &str) -> Message {
+pub(crate) fn request_body(body: &str) -> Message {
     Message::RequestBody(whole(body))
 }
 
-pub(super) fn response_body(body: &str) -> Message {
+pub(crate) fn response_body(body: &str) -> Message {
     Message::ResponseBody(whole(body))
 }
 
-pub(super) fn body_of(common: Option<&CommonResponse>) -> Option<String> {
+pub(crate) fn body_of(common: Option<&CommonResponse>) -> Option<String> {
     match common?.body_mutation.as_ref()?.mutation.as_ref()? {
         Mutation::Body(body) => Some(String::from_utf8(body.clone()).unwrap()),
         other => panic!("{other:?}"),
     }
 }
 
-pub(super) fn header_of(common: &CommonResponse, name: &str) -> Option<String> {
+pub(crate) fn header_of(common: &CommonResponse, name: &str) -> Option<String> {
     let lines = &common.header_mutation.as_ref()?.set_headers;
     let line = lines
         .iter()
@@ -210,7 +210,7 @@ pub(super) fn header_of(common: &CommonResponse, name: &str) -> Option<String> {
     Some(String::from_utf8(line.raw_value.clone()).unwrap())
 }
 
-pub(super) fn removed(common: Option<&CommonResponse>) -> Vec<String> {
+pub(crate) fn removed(common: Option<&CommonResponse>) -> Vec<String> {
     common
         .unwrap()
         .header_mutation
@@ -220,7 +220,7 @@ pub(super) fn removed(common: Option<&CommonResponse>) -> Vec<String> {
         .clone()
 }
 
-pub(super) fn refused(reply: Result<Reply, Status>) -> (i32, String) {
+pub(crate) fn refused(reply: Result<Reply, Status>) -> (i32, String) {
     let Reply::ImmediateResponse(ImmediateResponse {
         status,
         headers,
@@ -243,6 +243,6 @@ pub(super) fn refused(reply: Result<Reply, Status>) -> (i32, String) {
     (status.unwrap().code, code)
 }
 
-pub(super) fn failed(reply: Result<Reply, Status>) -> Code {
+pub(crate) fn failed(reply: Result<Reply, Status>) -> Code {
     reply.expect_err("a gRPC error").code()
 }

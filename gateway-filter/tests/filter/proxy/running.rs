@@ -15,20 +15,23 @@ use tokio::task::JoinHandle;
 
 use crate::city::{MemoryVault, SETTINGS};
 
-pub(super) struct Running {
-    pub(super) address: SocketAddr,
-    pub(super) live: Arc<Live<MemoryVault>>,
-    pub(super) shutdown: watch::Sender<bool>,
-    pub(super) server: JoinHandle<()>,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) live: Arc<Live<MemoryVault>>,
+    pub(crate) shutdown: watch::Sender<bool>,
+    pub(crate) server: JoinHandle<()>,
 }
 
-pub(super) async fn start(
+pub(crate) async fn start(
     vault: &MemoryVault,
     upstream: SocketAddr,
     limits: &str,
     proxy: &str,
 ) -> Running {
+    let own = limits.contains("body_bytes_max");
+    let usual = if own { "" } else { "body_bytes_max = 2000" };
     let text = SETTINGS
+        .replace("body_bytes_max = 2000", usual)
         .replace("EXTPROC", "")
         .replace("LIMITS", limits)
         .replace(
@@ -40,7 +43,7 @@ pub(super) async fn start(
 }
 
 /// A proxy of these settings, whose files lie in `folder`.
-pub(super) async fn settled(vault: &MemoryVault, text: &str, folder: &std::path::Path) -> Running {
+pub(crate) async fn settled(vault: &MemoryVault, text: &str, folder: &std::path::Path) -> Running {
     let settings = gateway_filter::Settings::parse(text, folder).unwrap();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
         .await
@@ -59,24 +62,24 @@ pub(super) async fn settled(vault: &MemoryVault, text: &str, folder: &std::path:
     }
 }
 
-pub(super) async fn running(vault: &MemoryVault, upstream: SocketAddr) -> Running {
+pub(crate) async fn running(vault: &MemoryVault, upstream: SocketAddr) -> Running {
     start(vault, upstream, "", "").await
 }
 
-pub(super) fn client(version: Version) -> Client<HttpConnector, Full<Bytes>> {
+pub(crate) fn client(version: Version) -> Client<HttpConnector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .http2_only(version == Version::HTTP_2)
         .build_http()
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         assert_eq!(self.headers["content-type"], "application/problem+json");
         let document: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(document["status"], self.status.as_u16());
@@ -84,7 +87,7 @@ impl Answer {
     }
 }
 
-pub(super) async fn read<B>(response: Response<B>) -> Answer
+pub(crate) async fn read<B>(response: Response<B>) -> Answer
 where
     B: hyper::body::Body<Data = Bytes>,
     B::Error: std::fmt::Debug,
@@ -99,7 +102,7 @@ where
     }
 }
 
-pub(super) async fn send(
+pub(crate) async fn send(
     running: &Running,
     (method, path): (&str, &str),
     lines: &[(&str, &str)],
@@ -121,9 +124,9 @@ pub(super) async fn send(
     .await
 }
 
-pub(super) const PAY: (&str, &str) = ("POST", "/payments/card?q=1");
-pub(super) const UNIT: [(&str, &str); 2] = [
+pub(crate) const PAY: (&str, &str) = ("POST", "/payments/card?q=1");
+pub(crate) const UNIT: [(&str, &str); 2] = [
     ("content-type", "application/json"),
     ("authorization", "Bearer unit"),
 ];
-pub(super) const BODY: &str = r#"{ "payer" : {"national_id":"A123456789"}}"#;
+pub(crate) const BODY: &str = r#"{ "payer" : {"national_id":"A123456789"}}"#;

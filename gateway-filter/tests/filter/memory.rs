@@ -1,0 +1,159 @@
+//! The bound on bodies in memory: as they came, decoded, rewritten, and until whoever gets them has them.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::city::{MemoryVault, Upstream};
+use crate::ext_proc::talk::{
+    answer_head, payment, processor, refused, request_body, response_body,
+};
+use crate::proxy::running::{Running, UNIT, client, read, start};
+
+fn held(running: &Running) -> usize {
+    let page = running.live.metrics().page();
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("jinku_filter_held_bytes "));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn long(bytes: usize) -> String {
+    // Numbers that compress to about the half.
+    let numbers = (0..).map(|n: u64| n.wrapping_mul(6_364_136_223_846_793_005) % 10);
+    let filling: String = numbers.take(bytes).map(|n| n.to_string()).collect();
+    format!(r#"{{"payer":{{"national_id":"A1"}},"filling":"{filling}"}}"#)
+}
+
+#[tokio::test]
+async fn what_a_compressed_body_becomes_counts() {
+    let upstream = Upstream::start(|_| Response::new(Full::default())).await;
+    let limits = "body_bytes_max = 1000000\nheld_bytes_max = 400000";
+    let vault = MemoryVault::default();
+    let running = start(&vault, upstream.address, limits, "").await;
+    let pay = async |bytes: usize| {
+        let request = Request::post(format!("http://{}/payments/card", running.address))
+            .header("content-type", "application/json")
+            .header("content-encoding", "gzip")
+            .header("authorization", "Bearer unit")
+            .body(Full::new(Bytes::from(gzip(&long(bytes)))))
+            .unwrap();
+        let answer = client(http::Version::HTTP_11)
+            .request(request)
+            .await
+            .unwrap();
+        (answer.status().as_u16(), read_code(answer).await)
+    };
+    let overloaded = Some("overloaded".to_owned());
+    // Decoded, it is over the bound; then decoded and rewritten together are.
+    for bytes in [400_000, 200_000] {
+        assert_eq!(pay(bytes).await, (503, overloaded.clone()), "{bytes}");
+    }
+    assert_eq!((upstream.requests(), held(&running)), (0, 0));
+    assert_eq!(pay(100_000).await, (200, None));
+    assert_eq!(held(&running), 0);
+}
+
+async fn read_code(answer: Response<hyper::body::Incoming>) -> Option<String> {
+    let problem = answer.headers().contains_key("content-type");
+    if problem {
+        Some(read(answer).await.code())
+    } else {
+        None
+    }
+}
+
+#[tokio::test]
+async fn an_answer_counts_until_its_client_has_it() {
+    const BYTES: usize = 16 << 20;
+    let upstream = Upstream::start(|_| {
+        let filling = "x".repeat(BYTES);
+        let body = format!(r#"{{"national_id":"t1","filling":"{filling}"}}"#);
+        let answer = Response::builder().header("content-type", "application/json");
+        answer.body(Full::from(body)).unwrap()
+    })
+    .await;
+    let vault = MemoryVault::default();
+    vault.keep("t1", "A1");
+    let limits = "body_bytes_max = 20000000\nheld_bytes_max = 80000000";
+    let running = start(&vault, upstream.address, limits, "").await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let request = "GET /people/7 HTTP/1.1\r\nhost: a\r\nauthorization: Bearer unit\r\n\
+                   jinku-purpose: audit\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut first = vec![0; 12];
+    stream.read_exact(&mut first).await.unwrap();
+    assert_eq!(first, b"HTTP/1.1 200");
+    // The sockets' buffers hold a part of it; the rest waits here.
+    assert!(held(&running) > BYTES, "{}", held(&running));
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() > BYTES);
+    let gone = async {
+        while held(&running) > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(10), gone).await;
+    assert!(waited.is_ok(), "{}", held(&running));
+}
+
+#[tokio::test]
+async fn an_answer_to_the_gateway_counts_until_its_next_word() {
+    let vault = MemoryVault::default();
+    let processor = processor(&vault, "held_bytes_max = 3300").await;
+    let mut first = processor.talk().await.unwrap();
+    first.open(payment()).await.unwrap();
+    first.say(request_body(&long(1_400))).await.unwrap();
+    let mut second = processor.talk().await.unwrap();
+    second.open(payment()).await.unwrap();
+    let reply = second.say(request_body(&long(1_400))).await;
+    assert_eq!(refused(reply), (503, "overloaded".to_owned()));
+    first.say(answer_head()).await.unwrap();
+    let mut third = processor.talk().await.unwrap();
+    third.open(payment()).await.unwrap();
+    third.say(request_body(&long(1_400))).await.unwrap();
+    third.say(answer_head()).await.unwrap();
+    third.say(response_body("{}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_gives_the_memory_back() {
+    let upstream = Upstream::echo().await;
+    let vault = MemoryVault {
+        stuck: true,
+        ..MemoryVault::default()
+    };
+    let running = start(&vault, upstream.address, "", "").await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let body = long(1_000);
+    let lines = UNIT.map(|(name, value)| format!("{name}: {value}\r\n"));
+    let request = format!(
+        "POST /payments/card HTTP/1.1\r\nhost: a\r\n{}content-length: {}\r\n\r\n{body}",
+        lines.concat(),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let until = async |wanted: fn(usize) -> bool| {
+        let there = async {
+            while !wanted(held(&running)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), there).await;
+        assert!(waited.is_ok(), "{}", held(&running));
+    };
+    until(|held| held > 1_000).await;
+    drop(stream);
+    until(|held| held == 0).await;
+}
