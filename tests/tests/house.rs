@@ -28,7 +28,7 @@ const ROOMS: [&str; 11] = [
 ];
 
 /// The packages, and which of ours each may depend on.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("ledger", &[]),
     ("hsm-wire", &[]),
     ("hsm-client", &["hsm-wire"]),
