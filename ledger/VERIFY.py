@@ -6,7 +6,7 @@
 The key (`name+hash+base64`) comes from you, never from the archive; where it was handed over, the statements in
 `signers` lead to the one that signs now. Checked: the Ed25519 signature of `checkpoint`, those statements, every
 entry's index and link, every hash tile, the root. Not checked: the inner fields of entries, items, archived
-checkpoints, witnesses; `jinku-ledger verify` does all of it.
+checkpoints, witnesses, second signatures, time stamps; `jinku-ledger verify` does all of it.
 Exit codes: 0 verified, 2 tampered, 3 not trusted, 5 incomplete.
 """
 import base64

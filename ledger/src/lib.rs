@@ -31,6 +31,7 @@
 //! | `items/<N>[.p/<W>]` | our own: for each entry of that bundle its items behind their length (4 bytes); each item behind its length (2 bytes). No file where no entry of the bundle has items |
 //! | `checkpoints/YYYY/MM/DD.notes` | every published checkpoint, each behind a line `#<bytes>` |
 //! | `signers` | our own, once the log's key was handed over: the statements that old and new key signed, framed the same way |
+//! | `stamps/YYYY/MM/DD/SIZE.tsr` | our own: a time stamp over the checkpoint of that size, as its authority answered (RFC 3161) |
 //!
 //! Partial files may be removed once the full one exists. Publish in this order: bundles, items and
 //! tiles, then `checkpoint`, then its copy in `checkpoints/`.
@@ -45,7 +46,9 @@
 //! | `origin`, `note`, `checkpoint`, `history` | signed statements about the tree, and their archive |
 //! | `tlog_proof`, `receipt` | one entry and its proof, for whoever holds the log's key |
 //! | `vkey`, `cosignature`, [`policy`] | named keys; what witnesses say of a checkpoint, and how many must |
+//! | `stamp` | time stamps of checkpoints (RFC 3161), by others' authorities |
 //! | `signer` | the keys that sign a log one after another |
+//! | `second` | a log's second signature, with ML-DSA-44 |
 //! | [`witness`] | whether a witness may cosign: the judgement alone, without network or state |
 //! | [`verify`] | the auditor's judgement of a whole archive |
 
@@ -63,7 +66,9 @@ mod origin;
 pub mod policy;
 pub mod proof;
 mod receipt;
+mod second;
 mod signer;
+mod stamp;
 pub mod tile;
 mod tlog_proof;
 mod utc;
@@ -94,6 +99,10 @@ pub use receipt::{
     ProvenEntry, RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, named_origin, verify_proof,
     verify_proof_by, verify_receipt, verify_receipt_by,
 };
+pub use second::{SECOND_PUBLIC_BYTES, SECOND_SIGNATURE_BYTES, SecondKey};
 pub use signer::{Rotation, RotationError, SIGNERS_BYTES_MAX, Signers};
+pub use stamp::{
+    STAMP_BYTES_MAX, StampError, StampTrust, Stamped, stamp_request, verify_answer, verify_stamp,
+};
 pub use utc::{Utc, moment};
 pub use verify::{Report, Trust, verify_archive};

@@ -117,11 +117,17 @@ impl<'a> Note<'a> {
 
     /// What stands in the lines that name this key, behind the key's id. Nothing of it was checked.
     pub(crate) fn by<'n>(&'n self, key: &'n NamedKey) -> impl Iterator<Item = &'n [u8]> {
-        let named = self
-            .signatures
-            .iter()
-            .filter(|(name, _)| *name == key.name());
-        named.filter_map(|(_, bytes)| bytes.strip_prefix(key.id()))
+        self.named(key.name(), *key.id())
+    }
+
+    /// The same by a key's name and id, whatever kind it is of.
+    pub(crate) fn named<'n>(
+        &'n self,
+        name: &'n str,
+        id: [u8; 4],
+    ) -> impl Iterator<Item = &'n [u8]> {
+        let named = self.signatures.iter().filter(move |(of, _)| *of == name);
+        named.filter_map(move |(_, bytes)| bytes.strip_prefix(&id))
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Use {
     Note = 1,
     /// A checkpoint with the time at which it was seen (C2SP tlog-cosignature).
     Cosignature = 4,
+    /// The same with ML-DSA-44, which signs a structure of its own.
+    MlDsa44 = 6,
 }
 
 /// A key, its name, and the id that both make.
@@ -89,21 +91,31 @@ impl NamedKey {
 
     /// A signature line without its line feed: `— name base64(key id || signature)`.
     pub(crate) fn line(&self, signature: &[u8]) -> String {
-        let bytes = [self.id.as_slice(), signature].concat();
-        format!("— {} {}", self.name, STANDARD.encode(bytes))
+        signature_line(&self.name, self.id, signature)
     }
 }
 
 impl fmt::Display for NamedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = [&[self.signs as u8], self.public().as_slice()].concat();
-        let id = u32::from_be_bytes(self.id);
-        write!(f, "{}+{id:08x}+{}", self.name, STANDARD.encode(key))
+        f.write_str(&shown(&self.name, self.id, self.signs, self.public()))
     }
 }
 
+/// A signature line without its line feed.
+pub(crate) fn signature_line(name: &str, id: [u8; 4], signature: &[u8]) -> String {
+    let bytes = [id.as_slice(), signature].concat();
+    format!("— {name} {}", STANDARD.encode(bytes))
+}
+
+/// A key's text form.
+pub(crate) fn shown(name: &str, id: [u8; 4], signs: Use, public: &[u8]) -> String {
+    let key = [&[signs as u8], public].concat();
+    let id = u32::from_be_bytes(id);
+    format!("{name}+{id:08x}+{}", STANDARD.encode(key))
+}
+
 /// SHA-256(name || LF || type || key), its first four bytes.
-fn key_id(name: &str, signs: Use, public: &[u8; 32]) -> [u8; 4] {
+pub(crate) fn key_id(name: &str, signs: Use, public: &[u8]) -> [u8; 4] {
     let hash = digest(&[name.as_bytes(), b"\n", &[signs as u8], public]);
     let [a, b, c, d, ..] = hash.0;
     [a, b, c, d]

@@ -11,6 +11,7 @@ use super::archive::{Archive, ReadError};
 use super::code::Code;
 use super::finding::Findings;
 use super::items::ITEMS_BYTES_MAX;
+use super::second::fault;
 use super::signers::followed;
 use crate::checkpoint::Checkpoint;
 use crate::entry::{ENTRY_BYTES_MAX, Entry};
@@ -53,6 +54,9 @@ pub enum BookError {
     /// The checkpoint cannot be read, or is not signed by the key.
     #[error("the checkpoint: {0}")]
     Checkpoint(NoteError),
+    /// The checkpoint has no good second signature, and one is demanded.
+    #[error("the checkpoint: {}", .0.meaning())]
+    Second(Code),
     /// The checkpoint is of another log than the expected one.
     #[error("the archive is of another log than the key's")]
     Origin,
@@ -89,7 +93,7 @@ impl BookError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::File { code, .. } => *code,
+            Self::File { code, .. } | Self::Second(code) => *code,
             Self::Checkpoint(NoteError::Unsigned) => Code::SignatureMissing,
             Self::Checkpoint(NoteError::Signature) => Code::SignatureBad,
             Self::Checkpoint(_) => Code::CheckpointMalformed,
@@ -128,6 +132,11 @@ impl Book {
         let checkpoint = trust.open(&note).map_err(BookError::Checkpoint)?;
         if !trust.same_log(&checkpoint) {
             return Err(BookError::Origin);
+        }
+        let second = trust.second.as_ref().map(|key| key.signed(&note));
+        let second = second.transpose().map_err(BookError::Checkpoint)?;
+        if let Some(code) = second.and_then(fault) {
+            return Err(BookError::Second(code));
         }
         Ok(Self {
             archive,
@@ -237,30 +246,39 @@ impl Book {
         }
         let first = seq / TILE_WIDTH * TILE_WIDTH;
         let width = partial(size).filter(|_| size - first < TILE_WIDTH);
-        self.file(path, width, bytes_max)
+        file_of(&self.archive, path, width, bytes_max)
     }
 
     fn tile(&self, index: TileIndex, width: Option<u8>) -> Result<Vec<u8>, BookError> {
-        let path = |partial| tile_path(index.level, index.n, partial);
-        Ok(self.file(&path, width, TILE_BYTES_MAX)?.1)
+        tile_of(&self.archive, index, width)
     }
+}
 
-    /// The file of this width, or the full one where only that is left.
-    fn file(
-        &self,
-        path: &dyn Fn(Option<u8>) -> String,
-        width: Option<u8>,
-        bytes_max: u64,
-    ) -> Result<(String, Vec<u8>), BookError> {
-        let exact = path(width);
-        let read = match self.archive.read(&exact, bytes_max) {
-            Err(ReadError::Missing) if width.is_some() => self.archive.read(&path(None), bytes_max),
-            read => read,
-        };
-        match read {
-            Ok(bytes) => Ok((exact, bytes)),
-            Err(error) => Err(file_error(&exact, error)),
-        }
+/// A tile's bytes, as the archive has them.
+pub(super) fn tile_of(
+    archive: &Archive,
+    index: TileIndex,
+    width: Option<u8>,
+) -> Result<Vec<u8>, BookError> {
+    let path = |partial| tile_path(index.level, index.n, partial);
+    Ok(file_of(archive, &path, width, TILE_BYTES_MAX)?.1)
+}
+
+/// The file of this width, or the full one where only that is left.
+fn file_of(
+    archive: &Archive,
+    path: &dyn Fn(Option<u8>) -> String,
+    width: Option<u8>,
+    bytes_max: u64,
+) -> Result<(String, Vec<u8>), BookError> {
+    let exact = path(width);
+    let read = match archive.read(&exact, bytes_max) {
+        Err(ReadError::Missing) if width.is_some() => archive.read(&path(None), bytes_max),
+        read => read,
+    };
+    match read {
+        Ok(bytes) => Ok((exact, bytes)),
+        Err(error) => Err(file_error(&exact, error)),
     }
 }
 

@@ -180,6 +180,24 @@ codes! {
     CosignatureBad Trust "cosignature-bad":
         "A line of the checkpoint names a witness's key, and is not by it.";
         "Treat the checkpoint as forged or damaged, and ask the witness what it cosigned".
+    SecondMissing Trust "second-missing":
+        "The checkpoint has no second signature (ML-DSA-44) by the key that the auditor demands.";
+        "Ask whether the log has one; until then Ed25519 alone vouches for it".
+    SecondBad Trust "second-bad":
+        "A line of the checkpoint names the second key, and is not by it.";
+        "Treat the checkpoint as forged or damaged, and ask for another copy".
+    StampMissing Trust "stamp-missing":
+        "The auditor asks for time stamps, and the archive has none that holds.";
+        "Ask for the stamps, or have the log stamped from now on (`openssl ts`)".
+    StampOther Trust "stamp-other":
+        "A time stamp is over another checkpoint than the log's of that size.";
+        "Keep the stamp: if its authority signed it, the log had another root then, or it is another log's".
+    StampUntrusted Trust "stamp-untrusted":
+        "A time stamp is not signed by an authority that the auditor trusts, or not for time stamps alone, or not in its time.";
+        "Ask for the authority's certificate by another way, or treat the stamp as forged".
+    StampMalformed Trust "stamp-malformed":
+        "A file of time stamps is not the answer of an authority (RFC 3161) with a stamp in it.";
+        "Ask for another copy of the file".
     RootUnauthenticated Trust "root-unauthenticated":
         "The tree over the entries has another root than a checkpoint whose signature does not hold.";
         "Mend the checkpoint first: without it nothing states what the root must be".

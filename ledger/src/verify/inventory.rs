@@ -5,6 +5,7 @@ use std::mem;
 use super::archive::{Archive, Kind, Seen};
 use super::code::Code;
 use super::finding::{Finding, Findings};
+use super::stamps::stamp_size;
 use crate::tile::TILE_WIDTH;
 
 const DEPTH_MAX: usize = 12;
@@ -100,7 +101,11 @@ impl Inventory {
                 let message = "not covered by the checkpoint";
                 findings.push(Finding::new(Code::BeyondCheckpoint, message).file(path));
             }
-        } else if path != "checkpoint" && !is_notes(path) && !COMPANIONS.contains(&path) {
+        } else if path != "checkpoint"
+            && !is_notes(path)
+            && stamp_size(path).is_none()
+            && !COMPANIONS.contains(&path)
+        {
             let message = "not part of an archive, not read";
             findings.push(Finding::new(Code::UnexpectedFile, message).file(path));
         }

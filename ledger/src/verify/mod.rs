@@ -20,7 +20,9 @@ mod published;
 mod quorum;
 mod report;
 mod resume;
+mod second;
 mod signers;
+mod stamps;
 mod stretch;
 mod tiles;
 mod walk;
@@ -38,12 +40,16 @@ pub use published::{Published, published};
 pub use quorum::{Cosigner, Cosigners, Witnessing};
 pub use report::{Counts, REPORT_SCHEMA, Report, Stated};
 pub use resume::Resume;
+pub use second::{SecondSignature, fault as second_fault};
 pub use signers::signers_of;
+pub use stamps::{NewestStamp, Stamps, stamp_path};
 
 use crate::checkpoint::Checkpoint;
 use crate::note::VerifierKey;
 use crate::origin::Origin;
+use crate::second::SecondKey;
 use crate::signer::Rotation;
+use crate::stamp::StampTrust;
 use crate::tile::TILE_WIDTH;
 use archive::Archive;
 use chain::{Before, Chain, Handovers, Root};
@@ -64,6 +70,10 @@ pub struct Trust {
     pub pinned: Option<Checkpoint>,
     /// Statements by which the key handed over, as far as they are known; the archive's own are followed too.
     pub rotations: Vec<Rotation>,
+    /// The key of a second signature (ML-DSA-44), which the checkpoint must have then.
+    pub second: Option<SecondKey>,
+    /// Whose time stamps count, where the archive must have some.
+    pub stamps: Option<StampTrust>,
     /// What is asked of witnesses, if anything is.
     pub witnessing: Option<Witnessing>,
 }
@@ -155,6 +165,8 @@ struct Extent {
     read: Counts,
     cosigners: Option<Cosigners>,
     incarnations: Vec<Incarnation>,
+    second: Option<SecondSignature>,
+    stamps: Option<Stamps>,
 }
 
 fn verify(
@@ -166,6 +178,7 @@ fn verify(
 ) -> Report {
     let head = Head::open(archive, trust, &mut findings);
     let cosigners = quorum::judge(trust, &head, &mut findings);
+    let second = second::judge(trust, &head, &mut findings);
     let stated_size = head.checkpoint.as_ref().map(|stated| stated.size);
     let inventory = Inventory::take(archive, stated_size, &mut findings);
     let before_walk = findings.clone();
@@ -200,6 +213,12 @@ fn verify(
         cosigners.check_time(route.size.saturating_sub(1), time_us, &mut findings);
     }
     extent.incarnations = incarnations::judge(archive, &walk.incarnations, &mut findings);
+    extent.stamps = stamps::judge(
+        archive,
+        trust,
+        (head.checkpoint.as_ref(), root),
+        &mut findings,
+    );
     walk.chain.finish(root, &mut findings);
     let checkpoints = walk.past.finish(root, &mut findings);
     extent.read = Counts {
@@ -208,7 +227,7 @@ fn verify(
         tiles: walk.tiles.read,
         checkpoints,
     };
-    extent.cosigners = cosigners;
+    (extent.cosigners, extent.second) = (cosigners, second);
     report(trust, head, &extent, findings)
 }
 
@@ -321,6 +340,12 @@ fn report(trust: &Trust, head: Head, extent: &Extent, findings: Findings) -> Rep
     if extent.cosigners.is_none() {
         not_checked.push("witnesses");
     }
+    if extent.second.is_none() {
+        not_checked.push("a second signature (no key of it given)");
+    }
+    if extent.stamps.is_none() {
+        not_checked.push("time stamps");
+    }
     if trust.key.is_none() {
         not_checked.push("who signed (no key given)");
     }
@@ -344,7 +369,9 @@ fn report(trust: &Trust, head: Head, extent: &Extent, findings: Findings) -> Rep
             .collect(),
         authenticated: head.authentic,
         pinned_size: trust.pinned.as_ref().map(|pinned| pinned.size),
+        second: extent.second.clone(),
         cosigners: extent.cosigners.clone(),
+        stamps: extent.stamps.clone(),
         first_seq: extent.first_seq,
         resumed_at: extent.resumed_at,
         read: extent.read,

@@ -10,6 +10,7 @@ use super::code::Code;
 use super::finding::{Finding, Findings};
 use super::inventory::is_notes;
 use crate::checkpoint::Checkpoint;
+use crate::cosignature::Cosigned;
 use crate::frontier::Frontier;
 use crate::hash::{Hash, digest};
 use crate::history::Frames;
@@ -223,6 +224,9 @@ impl<'a> Past<'a> {
     fn note(&mut self, note: &str, file: &Arc<str>, offset: usize, findings: &mut Findings) {
         self.read += 1;
         let fault = match self.trust.open(note) {
+            Ok(_) if self.second_is_broken(note) => {
+                "its second signature is not by the key that it names".to_owned()
+            }
             Ok(checkpoint) if self.trust.same_log(&checkpoint) => {
                 let signed = Signed {
                     checkpoint,
@@ -236,6 +240,12 @@ impl<'a> Past<'a> {
         };
         let finding = Finding::new(Code::HistorySignature, fault);
         findings.push(finding.file(file).offset(offset));
+    }
+
+    /// Not every archived checkpoint has a second signature; one that has must have a good one.
+    fn second_is_broken(&self, note: &str) -> bool {
+        let second = self.trust.second.as_ref();
+        second.is_some_and(|key| key.signed(note) == Ok(Cosigned::Broken))
     }
 
     /// Sizes never fall, and one size has one root: in the archive, and against the checkpoint.

@@ -6,6 +6,8 @@ use super::code::Class;
 use super::finding::Finding;
 use super::incarnations::Incarnation;
 use super::quorum::Cosigners;
+use super::second::SecondSignature;
+use super::stamps::Stamps;
 
 /// Names the shape of a report in JSON; it changes when a field changes its meaning or goes away.
 pub const REPORT_SCHEMA: &str = "jinku-ledger.report/1";
@@ -29,8 +31,12 @@ pub struct Report {
     pub authenticated: bool,
     /// The size of the checkpoint verified last time.
     pub pinned_size: Option<u64>,
+    /// The second signature, if the auditor demands one.
+    pub second: Option<SecondSignature>,
     /// Who cosigned the checkpoint, if the auditor has a witness policy.
     pub cosigners: Option<Cosigners>,
+    /// The time stamps that hold, if the auditor brought certificates for them.
+    pub stamps: Option<Stamps>,
     /// The first entry that was read; those before rest on the pinned checkpoint.
     pub first_seq: u64,
     /// How many entries an earlier run had verified when it was broken off, and this one went on.
@@ -107,13 +113,17 @@ impl Report {
             None => "covered by no readable checkpoint".to_owned(),
             Some(stated) => format!("{} {}", self.relation(stated.size), self.signer()),
         };
+        let second = self.second.as_ref();
+        let second = second.map_or_else(String::new, |found| format!(", {}", found.said()));
         let cosigned = self.cosigners.as_ref();
         let cosigned = cosigned.map_or_else(String::new, |found| format!(", {}", found.said()));
+        let stamped = self.stamps.as_ref();
+        let stamped = stamped.map_or_else(String::new, |found| format!(", {}", found.said()));
         let not_checked = match self.not_checked.as_slice() {
             [] => "nothing".to_owned(),
             some => some.join(", "),
         };
-        format!("{entries}, {against}{cosigned}; not checked: {not_checked}")
+        format!("{entries}, {against}{second}{cosigned}{stamped}; not checked: {not_checked}")
     }
 
     /// A checkpoint covers what was found to agree with it; anything else was held against it.

@@ -121,6 +121,12 @@ pub(crate) struct Keys {
     /// A file with public keys, one a line; it must lie outside of the archive
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Vec<PathBuf>,
+    /// Demand a second signature (ML-DSA-44) by this key of the log; may be given for each log
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) second_key: Vec<String>,
+    /// The same from a file with such keys, one a line; it must lie outside of the archive
+    #[arg(long, value_name = "FILE")]
+    pub(crate) second_key_file: Vec<PathBuf>,
 }
 
 /// From the auditor's key to the one that signs now.
@@ -142,6 +148,10 @@ pub(crate) struct Witnesses {
     /// Count cosignatures from this time on only, in UTC: `2026-11-23` or `2026-11-23T08:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = crate::selection::time, requires = "policy")]
     pub(crate) cosigned_since: Option<u64>,
+    /// Ask for time stamps (RFC 3161) that lead to these certificates, an authority's own or its issuers' (PEM or DER);
+    /// they must lie outside of the archive
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tsa_cert: Vec<PathBuf>,
 }
 
 #[derive(clap::Args)]

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ledger::proof::verify_consistency;
-use ledger::verify::{Book, BookError, Code, signers_of};
+use ledger::verify::{Book, BookError, Code, second_fault, signers_of};
 use ledger::{Checkpoint, Hash, Signers, Trust, VerifierKey, named_origin};
 
 use crate::args::{Keys, Statements};
@@ -73,6 +73,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             }
         },
     };
+    // The newer one vouches for what is to be believed from now on.
+    let second = keys.second(named_origin(&new_note).as_ref())?;
+    let second = second.and_then(|key| key.signed(&new_note).ok());
+    if let Some(code) = second.and_then(second_fault) {
+        return verdict::refused("consistency", code, code.meaning());
+    }
     let (old, new) = match (open(&old_note, &signers), open(&new_note, &signers)) {
         (Ok(old), Ok(new)) => (old, new),
         (Err((code, message)), _) => {

@@ -88,8 +88,10 @@ fn copy(args: &Args, report: &Report) -> anyhow::Result<u64> {
     for path in covered(stated.size) {
         files += u64::from(copied(&args.dir, &args.to, &path)?);
     }
-    for path in notes(&args.dir)? {
-        files += u64::from(copied(&args.dir, &args.to, &path)?);
+    for folder in ["checkpoints", "stamps"] {
+        for path in below(&args.dir, folder)? {
+            files += u64::from(copied(&args.dir, &args.to, &path)?);
+        }
     }
     // Only a log whose signing key was handed over has it.
     if args.dir.join(SIGNERS).is_file() {
@@ -152,9 +154,10 @@ fn copied(from: &Path, to: &Path, path: &str) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-fn notes(dir: &Path) -> anyhow::Result<Vec<String>> {
+/// Every file below a folder of the archive.
+fn below(dir: &Path, folder: &str) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
-    let mut folders = vec![PathBuf::from("checkpoints")];
+    let mut folders = vec![PathBuf::from(folder)];
     while let Some(folder) = folders.pop() {
         let Ok(names) = fs::read_dir(dir.join(&folder)) else {
             continue;

@@ -6,7 +6,7 @@ use ledger::verify::Code;
 use ledger::{RECEIPT_BYTES_MAX, verify_proof_by};
 
 use crate::args::{Keys, Statements};
-use crate::receipt::{origin_of, said, text};
+use crate::receipt::{origin_of, said, text, unsigned_again};
 use crate::screen::Screen;
 use crate::show::row;
 use crate::trust::{Keyring, followed};
@@ -46,6 +46,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             return verdict::refused("proof", Code::SignerStatement, &error.to_string());
         }
     };
+    if let Some(code) = unsigned_again(&keys, &text)? {
+        return verdict::refused("proof", code, code.meaning());
+    }
     match verify_proof_by(&text, &bytes, &signers) {
         Ok(proven) => {
             let stated = &proven.checkpoint;

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use ledger::verify::{Class, Code};
+use ledger::verify::{Class, Code, second_fault};
 use ledger::{
     Item, Origin, RECEIPT_BYTES_MAX, ReceiptError, Signers, VerifiedReceipt, VerifierKey,
     named_origin, verify_receipt_by,
@@ -30,7 +30,10 @@ pub(crate) fn run(args: &args::Receipt) -> anyhow::Result<u8> {
         )),
         (Some(_), None) => Err(Fault::of(&ReceiptError::Format("text that is not UTF-8"))),
         (Some(key), Some(text)) => match followed(key, &args.statements)? {
-            Ok(signers) => judged(&text, &signers),
+            Ok(signers) => match unsigned_again(&keys, &text)? {
+                None => judged(&text, &signers),
+                Some(code) => Err(Fault::new(code, code.meaning().to_owned())),
+            },
             Err(error) => Err(Fault::new(Code::SignerStatement, error.to_string())),
         },
     };
@@ -88,6 +91,16 @@ pub(crate) fn text(file: &Path) -> anyhow::Result<Option<String>> {
 pub(crate) fn origin_of(text: &str) -> Option<Origin> {
     let (_, note) = text.split_once("\n\n")?;
     named_origin(note)
+}
+
+/// What is wrong with the second signature of a proof's checkpoint, where one is demanded.
+pub(crate) fn unsigned_again(keys: &Keyring, text: &str) -> anyhow::Result<Option<Code>> {
+    let Some(key) = keys.second(origin_of(text).as_ref())? else {
+        return Ok(None);
+    };
+    let signed = text.split_once("\n\n").map(|(_, note)| key.signed(note));
+    // What is no proof, or has no checkpoint, is said by whoever reads it.
+    Ok(signed.and_then(Result::ok).and_then(second_fault))
 }
 
 fn print(

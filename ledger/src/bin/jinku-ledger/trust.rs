@@ -9,43 +9,63 @@ use anyhow::{Context as _, bail, ensure};
 use ledger::policy::POLICY_BYTES_MAX;
 use ledger::verify::{Witnessing, signers_of, stated_origin};
 use ledger::{
-    ANY_TIME, Checkpoint, Origin, Policy, RotationError, SIGNERS_BYTES_MAX, Signers, Trust,
-    VerifierKey,
+    ANY_TIME, Checkpoint, Origin, Policy, RotationError, SIGNERS_BYTES_MAX, SecondKey, Signers,
+    StampTrust, Trust, VerifierKey,
 };
 
 use crate::args;
 use crate::files::read;
 use crate::screen::{Screen, shown};
 
+/// A chain of certificates has a few kilobytes.
+const CERTIFICATES_BYTES_MAX: u64 = 1024 * 1024;
+
 /// The keys that the auditor holds.
 pub(crate) struct Keyring {
     held: Vec<VerifierKey>,
     /// How many of them were named by themselves, and not in a policy, which may list logs of others.
     named: usize,
+    /// Keys of second signatures, which are demanded then.
+    second: Vec<SecondKey>,
     witnessing: Option<Witnessing>,
+    stamps: Option<StampTrust>,
 }
 
 impl Keyring {
     /// The keys that were named. A file has one key a line; it lies outside of every archive.
     pub(crate) fn open(keys: &args::Keys, dirs: &[&Path]) -> anyhow::Result<Self> {
-        let mut held = Vec::new();
-        for text in &keys.key {
-            held.push(VerifierKey::parse(text.trim())?);
-        }
-        for file in &keys.key_file {
-            dirs.iter().try_for_each(|dir| outside(file, dir))?;
-            let text = fs::read_to_string(file)
-                .with_context(|| format!("the key file {} cannot be read", file.display()))?;
-            let lines = text.lines().map(str::trim);
-            for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
-                held.push(VerifierKey::parse(line)?);
-            }
-        }
+        let held = listed(&keys.key, &keys.key_file, dirs)?;
+        let held = held.iter().map(|text| VerifierKey::parse(text));
+        let held = held.collect::<Result<Vec<_>, _>>()?;
+        let second = listed(&keys.second_key, &keys.second_key_file, dirs)?;
+        let second = second.iter().map(|text| SecondKey::parse(text));
         Ok(Self {
             named: held.len(),
             held,
+            second: second
+                .collect::<Result<_, _>>()
+                .context("the key of the second signature")?,
             witnessing: None,
+            stamps: None,
         })
+    }
+
+    /// The key whose signature is demanded too: the one there is, or of several the one with this log's name.
+    pub(crate) fn second(&self, origin: Option<&Origin>) -> anyhow::Result<Option<SecondKey>> {
+        if self.second.len() < 2 {
+            return Ok(self.second.first().cloned());
+        }
+        let named = |key: &&SecondKey| origin.is_some_and(|origin| origin.as_str() == key.name());
+        let mut found = self.second.iter().filter(named);
+        // None would demand nothing, and say so nowhere.
+        let key = found
+            .next()
+            .context("no key of a second signature has the name of this log")?;
+        ensure!(
+            found.all(|other| other == key),
+            "two keys of a second signature have the name of this log"
+        );
+        Ok(Some(key.clone()))
     }
 
     /// The same, with the policy's own keys of logs, and what it asks of witnesses.
@@ -55,6 +75,12 @@ impl Keyring {
         dirs: &[&Path],
     ) -> anyhow::Result<Self> {
         let mut ring = Self::open(keys, dirs)?;
+        for file in &witnesses.tsa_cert {
+            dirs.iter().try_for_each(|dir| outside(file, dir))?;
+            let held = StampTrust::parse(&read(file, CERTIFICATES_BYTES_MAX)?)
+                .with_context(|| format!("the certificates {}", file.display()))?;
+            ring.stamps.get_or_insert_default().extend(held);
+        }
         let Some(file) = &witnesses.policy else {
             return Ok(ring);
         };
@@ -125,14 +151,31 @@ impl Keyring {
         let origin = origin.map(Origin::parse).transpose()?;
         // The stated name only chooses among the auditor's own keys.
         let stated = || stated_origin(dir);
-        let key = self.of(origin.clone().or_else(stated).as_ref())?;
+        let named = origin.clone().or_else(stated);
+        let key = self.of(named.as_ref())?;
         Ok(Trust {
             key,
+            second: self.second(named.as_ref())?,
             origin,
             witnessing: self.witnessing.clone(),
+            stamps: self.stamps.clone(),
             ..Trust::default()
         })
     }
+}
+
+/// Keys as they were given, and those of files, which lie outside of every archive: one a line.
+fn listed(given: &[String], files: &[PathBuf], dirs: &[&Path]) -> anyhow::Result<Vec<String>> {
+    let mut keys: Vec<String> = given.iter().map(|text| text.trim().to_owned()).collect();
+    for file in files {
+        dirs.iter().try_for_each(|dir| outside(file, dir))?;
+        let text = fs::read_to_string(file)
+            .with_context(|| format!("the key file {} cannot be read", file.display()))?;
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        keys.extend(lines.map(str::to_owned));
+    }
+    Ok(keys)
 }
 
 /// The keys that sign a log, from the auditor's own along the statements in a file, if there is one. It is not
