@@ -4,6 +4,7 @@ mod calls;
 mod corridor;
 mod keys;
 mod kolmogorov;
+mod ledger;
 mod rows;
 mod timing;
 
@@ -55,6 +56,8 @@ pub(super) struct Options {
     #[command(flatten)]
     corridor: corridor::Options,
     #[command(flatten)]
+    ledger: ledger::Options,
+    #[command(flatten)]
     timing: timing::Options,
 }
 
@@ -66,6 +69,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             (None, Some(rows)) => large(rows, time).await?,
             (None, None) if options.calls.measured(time).await? => {}
             (None, None) if options.corridor.measured(time).await? => {}
+            (None, None) if options.ledger.measured(time).await? => {}
             (None, None) if options.timing.measured().await? => {}
             (None, None) => all(time).await?,
         }

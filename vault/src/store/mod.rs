@@ -24,7 +24,7 @@ pub use copy::copy_out;
 pub use epoch::{EpochRow, EpochWrite};
 pub use guard::{AlertRow, AlertSettled, GuardWrite};
 pub use incarnation::{IncarnationRow, Mark, Marked};
-pub use limit::{RawLookups, raw_insert_rate};
+pub use limit::{RawLookups, raw_entry_rate, raw_insert_rate};
 pub use nonce::{NonceHash, NonceRow, NonceTaken};
 pub use policy::{PolicyRow, PolicyWrite, SetState};
 pub use row::{
