@@ -14,11 +14,13 @@
 //! | `press` | one round of it |
 //! | `witnesses` | the threads that collect witnesses' cosignatures |
 //! | `handover` | from one signing key to the next |
+//! | `annals` | the archive of all published checkpoints |
 //! | `backlog` | how far entries may run ahead of what is published |
 //! | `quota` | the book in which units' quotas are counted |
 //! | `receipt` | [`Receipts`]: what proves an entry to whoever holds the log's key |
 //! | `replay` | [`Replay`]: published entries for a database that came from a backup |
 
+mod annals;
 mod backlog;
 mod handover;
 mod incarnation;

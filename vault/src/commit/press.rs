@@ -1,14 +1,15 @@
 //! One round of publishing: entries into the tree, a signature, witnesses' cosignatures, and the
 //! checkpoint in its place.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ledger::{Checkpoint, Origin};
 use tokio::sync::watch;
 
+use super::annals::Annals;
 use super::publish::{CheckpointSigner, PublishError, Published, resume};
 use super::receipt::Standing;
 use super::tiles::{Integrator, write_durably};
@@ -63,6 +64,7 @@ impl Press {
             told: false,
         };
         press.intended = press.recalled()?;
+        press.mend_archive()?;
         Ok(press)
     }
 
@@ -95,6 +97,9 @@ impl Press {
         match resume(&self.standing, &self.reader) {
             Ok(tree) => self.tree = tree,
             Err(error) => tracing::error!(%error, "the published ledger can't be taken up"),
+        }
+        if let Err(error) = self.mend_archive() {
+            tracing::error!(%error, "the archive of checkpoints can't be mended");
         }
     }
 
@@ -186,14 +191,20 @@ impl Press {
 
     /// Every checkpoint that was ever published stays: an auditor compares them pairwise.
     fn archive(&self, note: &str) -> io::Result<()> {
-        let day = ledger::notes_path(self.clock.now().0);
-        let path = self.standing.directory.join(day);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        self.annals().append(note, self.clock.now())
+    }
+
+    /// What is published and what is archived are two files: a crash may come in between.
+    fn mend_archive(&self) -> Result<(), PublishError> {
+        match self.standing.checkpoint()? {
+            Some((note, _)) => self.annals().mend(&note, self.clock.now()),
+            None => Ok(()),
         }
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(ledger::framed_note(note).as_bytes())?;
-        file.sync_all()
+    }
+
+    fn annals(&self) -> Annals<'_> {
+        let directory = &self.standing.directory;
+        Annals { directory }
     }
 
     /// Beside the ledger, not in it: it is no part of an archive.

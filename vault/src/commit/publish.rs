@@ -1,7 +1,7 @@
 //! The publisher's thread: integrates sequenced entries, signs a checkpoint, puts it in its place.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -49,6 +49,12 @@ pub enum PublishError {
     /// The ledger directory can't be read or written.
     #[error("the ledger directory can't be read or written ({0}): check its disk and rights")]
     Files(#[from] io::Error),
+    /// The archive of checkpoints ends in what is no record, and no crash leaves.
+    #[error(
+        "the archive of checkpoints ends in what is no record ({}): restore that file, auditors compare what is in it",
+        .0.display()
+    )]
+    Archive(PathBuf),
     /// The store can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),

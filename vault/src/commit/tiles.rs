@@ -12,6 +12,9 @@ use ledger::{Frontier, Hash, leaf_hash};
 
 use crate::store::StoredEntry;
 
+/// How a file's name ends while it is not in its place.
+const FRESH: &str = "new";
+
 /// The right edge of the tree, and the last bundle, which is not full yet.
 pub(super) struct Integrator {
     directory: PathBuf,
@@ -154,6 +157,9 @@ impl Integrator {
     /// durable with others', before a checkpoint says that the file is there.
     fn write(&mut self, relative: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.directory.join(relative);
+        if relative.contains(".p/") {
+            sweep(&path)?;
+        }
         let folder = write_whole(&path, bytes)?;
         // A folder that is new is an entry of the one above.
         let above = folder.ancestors().map(Path::to_owned);
@@ -168,6 +174,23 @@ impl Integrator {
     }
 }
 
+/// Removes what a crash left beside this partial file: a full one is written again under the same name, but the next
+/// partial one has another.
+fn sweep(path: &Path) -> io::Result<()> {
+    let names = match path.parent().map(fs::read_dir) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        None => return Ok(()),
+        Some(names) => names?,
+    };
+    for name in names {
+        let left = name?.path();
+        if left.extension().is_some_and(|end| end == FRESH) {
+            fs::remove_file(left)?;
+        }
+    }
+    Ok(())
+}
+
 /// Temp file, fsync, rename, fsync of the folder.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(write_whole(path, bytes)?)?.sync_all()
@@ -180,7 +203,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
         .ok_or_else(|| io::Error::other("a file without a folder"))?;
     fs::create_dir_all(folder)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(".");
+    name.push(FRESH);
     let fresh = path.with_file_name(name);
     let mut file = File::create(&fresh)?;
     file.write_all(bytes)?;
