@@ -184,7 +184,7 @@ def uint(data, at):
 def seq_and_prev(entry):
     """The values of keys 1 and 2: the map's first three keys are 0, 1 and 2 (FORMAT.cddl)."""
     seq, at = uint(entry, 4)
-    if entry[0] >> 5 != 5 or entry[1:4] != b"\x00\x01\x01" or entry[at : at + 3] != b"\x02\x58\x20":
+    if entry[0] >> 5 != 5 or entry[1:4] not in (b"\x00\x01\x01", b"\x00\x02\x01") or entry[at : at + 3] != b"\x02\x58\x20":
         raise ValueError
     return seq, entry[at + 3 : at + 35]
 

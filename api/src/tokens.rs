@@ -3,10 +3,11 @@
 use crate::calls::client;
 use crate::v1::tokens_client::TokensClient as Stub;
 use crate::v1::{
-    DescribeTokensResponse, EraseTokensRequest, EraseTokensResponse, HoldRequest, ListHoldsRequest,
-    ListHoldsResponse, MoveTokensRequest, PurgeTokensRequest, PurgeTokensResponse,
-    ReindexTokensRequest, ReindexTokensResponse, ReplaceTokensRequest, ReplaceTokensResponse,
-    SearchRequest, SearchResponse, TokensRequest, TokensResponse,
+    DescribeTokensResponse, DetailRequest, EraseDetailResponse, EraseTokensRequest,
+    EraseTokensResponse, HoldRequest, ListHoldsRequest, ListHoldsResponse, MoveTokensRequest,
+    PurgeTokensRequest, PurgeTokensResponse, ReadDetailResponse, ReindexTokensRequest,
+    ReindexTokensResponse, ReplaceTokensRequest, ReplaceTokensResponse, SearchRequest,
+    SearchResponse, TokensRequest, TokensResponse,
 };
 
 client! {
@@ -38,5 +39,9 @@ client! {
         search(SearchRequest) -> SearchResponse;
         /// Indexes a class's values anew after its normal form was changed, one step a call.
         reindex_tokens(ReindexTokensRequest) -> ReindexTokensResponse;
+        /// Reads the reason that was given for an act.
+        read_detail(DetailRequest) -> ReadDetailResponse;
+        /// Erases it; the act's entry keeps a hash.
+        erase_detail(DetailRequest) -> EraseDetailResponse;
     }
 }

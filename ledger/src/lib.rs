@@ -55,6 +55,7 @@
 mod cbor;
 mod checkpoint;
 mod cosignature;
+mod detail;
 mod entry;
 mod error;
 mod frontier;
@@ -80,6 +81,9 @@ pub use checkpoint::{Checkpoint, open_checkpoint};
 pub use cosignature::{
     ANY_TIME, CLOCK_AHEAD_SECONDS_MAX, Cosigned, WitnessKey, cosignature_line, cosignature_lines,
     cosigned, cosigned_text, fresh,
+};
+pub use detail::{
+    DETAIL_BYTES_MAX, DETAIL_FILE_BYTES_MAX, Detail, InvalidDetail, detail_commitment, is_detail,
 };
 pub use entry::{
     Batch, Boot, ENTRY_BYTES_MAX, Entry, FORMAT, Facts, Operation, Outcome, Pseudonym,

@@ -41,6 +41,7 @@ async fn redeemed(house: &House, token: &str) -> String {
 
 fn of(tokens: &[String]) -> TokensRequest {
     TokensRequest {
+        reason: None,
         domain: "city".to_owned(),
         purpose: CARE.to_owned(),
         tokens: tokens.to_vec(),
@@ -49,6 +50,7 @@ fn of(tokens: &[String]) -> TokensRequest {
 
 async fn erase(house: &House, tokens: &[String], subject: Option<&str>) -> u64 {
     let request = EraseTokensRequest {
+        reason: None,
         domain: "city".to_owned(),
         purpose: "erasure-request".to_owned(),
         tokens: tokens.to_vec(),
@@ -199,6 +201,7 @@ async fn no_epoch_is_erased_under_a_hold() {
     let tokens = issued(&house, &["王一"], None).await;
     let officer = house.tokens(Some(OFFICER));
     let hold = api::v1::HoldRequest {
+        reason: None,
         domain: "city".to_owned(),
         purpose: "legal-hold".to_owned(),
         matter: "case-1".to_owned(),

@@ -48,6 +48,7 @@ async fn redeemed(house: &House, token: &str) -> String {
 
 fn by_subject(subject: &str) -> EraseTokensRequest {
     EraseTokensRequest {
+        reason: None,
         domain: "city".to_owned(),
         purpose: ERASURE.to_owned(),
         tokens: Vec::new(),
@@ -57,6 +58,7 @@ fn by_subject(subject: &str) -> EraseTokensRequest {
 
 fn by_tokens(tokens: &[String]) -> EraseTokensRequest {
     EraseTokensRequest {
+        reason: None,
         domain: "city".to_owned(),
         purpose: ERASURE.to_owned(),
         tokens: tokens.to_vec(),

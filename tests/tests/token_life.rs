@@ -209,6 +209,7 @@ fn custodian(house: &House) -> TokensClient {
 /// A request about tokens of the domain `lab`.
 fn about(purpose: &str, tokens: &[String]) -> TokensRequest {
     TokensRequest {
+        reason: None,
         domain: "lab".to_owned(),
         purpose: purpose.to_owned(),
         tokens: tokens.to_vec(),

@@ -1,7 +1,10 @@
 //! Reads an entry strictly: required keys first, then known keys in ascending order, then nothing.
 
 use super::view::{EntryView, FactsView};
-use super::{Batch, Boot, ENTRY_BYTES_MAX, Entry, Operation, Outcome, Pseudonym, SCHEMA, encode};
+use super::{
+    Batch, Boot, DETAIL_SCHEMA, ENTRY_BYTES_MAX, Entry, Operation, Outcome, Pseudonym, SCHEMA,
+    encode,
+};
 use crate::cbor::{Lines, Reader, spelling};
 use crate::error::EntryError;
 use crate::hash::Hash;
@@ -28,7 +31,7 @@ pub(crate) fn view(bytes: &[u8]) -> Result<EntryView<'_>, EntryError> {
     }
     let mut r = Reader::new(bytes);
     let pairs = r.map()?;
-    let mut entry = required(&mut r)?;
+    let (mut entry, schema) = required(&mut r)?;
     let optional = pairs.checked_sub(LAST_REQUIRED_KEY + 1);
     let optional = optional.ok_or_else(|| r.broken("a required key is missing"))?;
     let mut last = LAST_REQUIRED_KEY;
@@ -37,12 +40,17 @@ pub(crate) fn view(bytes: &[u8]) -> Result<EntryView<'_>, EntryError> {
     }
     r.end()?;
     encode::placed(&entry.facts)?;
+    if encode::schema(&entry.facts) != schema {
+        return Err(r.broken("a schema version of other keys"));
+    }
     Ok(entry)
 }
 
-fn required<'a>(r: &mut Reader<'a>) -> Result<EntryView<'a>, EntryError> {
+/// The required keys, and the schema version.
+fn required<'a>(r: &mut Reader<'a>) -> Result<(EntryView<'a>, u64), EntryError> {
     key(r, 0)?;
-    if r.uint()? != SCHEMA {
+    let schema = r.uint()?;
+    if schema != SCHEMA && schema != DETAIL_SCHEMA {
         return Err(r.broken("an unknown schema version"));
     }
     key(r, 1)?;
@@ -63,13 +71,14 @@ fn required<'a>(r: &mut Reader<'a>) -> Result<EntryView<'a>, EntryError> {
     key(r, LAST_REQUIRED_KEY)?;
     let outcome = Outcome::from_code(r.uint()?);
     let outcome = outcome.ok_or_else(|| r.broken("an unknown outcome"))?;
-    Ok(EntryView {
+    let entry = EntryView {
         seq,
         prev,
         time_us,
         boot,
         facts: FactsView::new(operation, outcome),
-    })
+    };
+    Ok((entry, schema))
 }
 
 #[inline]
@@ -103,6 +112,7 @@ fn fact<'a>(r: &mut Reader<'a>, last: u64, facts: &mut FactsView<'a>) -> Result<
         17 => facts.reason = Some(r.text(Lines::One)?),
         18 => facts.format = Some(r.text(Lines::Many)?),
         19 => facts.statement = Some(r.text(Lines::Many)?),
+        20 => facts.detail = Some(r.byte_array()?),
         _ => return Err(spelling(here, "an unknown key")),
     }
     Ok(key)

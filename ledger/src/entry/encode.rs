@@ -1,7 +1,7 @@
 //! Writes an entry: a map with ascending integer keys, absent facts left out.
 
 use super::view::{EntryView, FactsView};
-use super::{ENTRY_BYTES_MAX, Entry, Operation, SCHEMA};
+use super::{DETAIL_SCHEMA, ENTRY_BYTES_MAX, Entry, Operation, SCHEMA};
 use crate::cbor::{Lines, Writer, is_clean};
 use crate::error::EntryError;
 
@@ -15,7 +15,7 @@ pub(super) fn entry(entry: &Entry) -> Result<Vec<u8>, EntryError> {
     let mut w = Writer::default();
     w.map(REQUIRED_PAIRS + present(facts));
     w.uint(0);
-    w.uint(SCHEMA);
+    w.uint(schema(facts));
     w.uint(1);
     w.uint(entry.seq);
     w.uint(2);
@@ -36,6 +36,14 @@ pub(super) fn entry(entry: &Entry) -> Result<Vec<u8>, EntryError> {
         Err(EntryError::TooLong)
     } else {
         Ok(bytes)
+    }
+}
+
+/// The one schema of entries with these facts.
+pub(super) fn schema(facts: &FactsView<'_>) -> u64 {
+    match facts.detail {
+        Some(_) => DETAIL_SCHEMA,
+        None => SCHEMA,
     }
 }
 
@@ -84,6 +92,7 @@ fn present(facts: &FactsView<'_>) -> u64 {
         facts.reason.is_some(),
         facts.format.is_some(),
         facts.statement.is_some(),
+        facts.detail.is_some(),
     ];
     present.into_iter().map(u64::from).sum()
 }
@@ -117,6 +126,7 @@ fn optional(w: &mut Writer, facts: &FactsView<'_>) {
     text(w, 17, facts.reason);
     text(w, 18, facts.format);
     text(w, 19, facts.statement);
+    bytes(w, 20, facts.detail.as_ref().map(<[u8; 32]>::as_slice));
 }
 
 fn text(w: &mut Writer, key: u64, text: Option<&str>) {

@@ -21,6 +21,9 @@ pub const FORMAT: &str = include_str!("../../FORMAT.cddl");
 
 const SCHEMA: u64 = 1;
 
+/// The schema of entries that commit to a detail: tools that know the first one only say that it is newer.
+const DETAIL_SCHEMA: u64 = 2;
+
 /// An entry as it stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -90,6 +93,8 @@ pub struct Facts {
     pub format: Option<String>,
     /// A signed note, in entries `signer-rotate` only: see [`crate::Rotation`].
     pub statement: Option<String>,
+    /// [`crate::detail_commitment`] of a text that is kept beside the log, and may be erased.
+    pub detail: Option<[u8; 32]>,
 }
 
 impl Facts {
@@ -112,6 +117,7 @@ impl Facts {
             reason: None,
             format: None,
             statement: None,
+            detail: None,
         }
     }
 

@@ -195,6 +195,10 @@ coded! {
         EpochErase = 83 "epoch-erase",
         /// The node's database goes on in another life: it was restored, or found elsewhere than it was left.
         IncarnationOpen = 84 "incarnation-open",
+        /// A detail that an entry commits to was read.
+        DetailRead = 85 "detail-read",
+        /// A detail that an entry commits to was erased, with its salt.
+        DetailErase = 86 "detail-erase",
     }
 }
 

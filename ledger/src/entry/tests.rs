@@ -24,6 +24,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         any::<Option<[u8; 32]>>(),
         any::<Option<[u8; 16]>>(),
         any::<Option<[u8; 32]>>(),
+        any::<Option<[u8; 32]>>(),
     );
     (operation, outcome, texts, pair, batch, key, bytes).prop_map(
         |(operation, outcome, texts, pair, batch, key, bytes)| Facts {
@@ -41,6 +42,7 @@ fn facts() -> impl Strategy<Value = Facts> {
             policy: bytes.0,
             request: bytes.1,
             commitment: bytes.2,
+            detail: bytes.3,
             ..Facts::new(operation, outcome)
         },
     )
@@ -96,6 +98,21 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
         .collect();
     assert_eq!(at.len(), 1, "{from:?} is not there once");
     [&bytes[..at[0]], to, &bytes[at[0] + from.len()..]].concat()
+}
+
+#[test]
+fn a_schema_version_goes_with_its_keys_alone() {
+    let plain = bytes_of(ok());
+    let detailed = bytes_of(Facts {
+        detail: Some([7; 32]),
+        ..ok()
+    });
+    assert_eq!((plain[2], detailed[2]), (1, 2));
+    for (bytes, schema) in [(&plain, 2), (&detailed, 1), (&plain, 3), (&detailed, 3)] {
+        let mut other = bytes.clone();
+        other[2] = schema;
+        assert!(Entry::decode(&other).is_err(), "{schema}");
+    }
 }
 
 proptest! {
@@ -197,7 +214,7 @@ fn keys_out_of_order_twice_or_unknown_are_refused() {
     assert_eq!(rule(&replaced(&bytes, gateway, b"\x07\x64edge")), order);
     assert_eq!(rule(&replaced(&bytes, gateway, b"\x00\x64edge")), order);
     assert_eq!(
-        rule(&replaced(&bytes, gateway, b"\x14\x64edge")),
+        rule(&replaced(&bytes, gateway, b"\x15\x64edge")),
         "an unknown key"
     );
     let missing = "a required key is missing or out of order";
@@ -257,7 +274,7 @@ fn text_that_is_not_clean_is_refused_both_ways() {
 fn unknown_numbers_are_refused() {
     let bytes = bytes_of(ok());
     assert_eq!(
-        rule(&replaced(&bytes, &[0xa7, 0, 1], &[0xa7, 0, 2])),
+        rule(&replaced(&bytes, &[0xa7, 0, 1], &[0xa7, 0, 3])),
         "an unknown schema version"
     );
     assert_eq!(
@@ -419,7 +436,7 @@ proptest! {
         let Facts { operation, unit, gateway, purpose, domain, reason, key, .. } = &entry.facts;
         let texts = [unit, gateway, purpose, domain, reason].into_iter().flatten();
         let short = texts.chain(key.iter().map(|(id, _)| id)).all(|text| text.len() < 256);
-        let rare = [Operation::Genesis, Operation::SignerRotate].contains(operation);
+        let rare = [Operation::Genesis, Operation::SignerRotate].contains(operation) || entry.facts.detail.is_some();
         prop_assert_eq!(glance(&good).is_some(), short && !rare);
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct FactsView<'a> {
     pub(crate) reason: Option<&'a str>,
     pub(crate) format: Option<&'a str>,
     pub(crate) statement: Option<&'a str>,
+    pub(crate) detail: Option<[u8; 32]>,
 }
 
 impl FactsView<'_> {
@@ -52,6 +53,7 @@ impl FactsView<'_> {
             reason: None,
             format: None,
             statement: None,
+            detail: None,
         }
     }
 
@@ -73,6 +75,7 @@ impl FactsView<'_> {
             reason: owned(self.reason),
             format: owned(self.format),
             statement: owned(self.statement),
+            detail: self.detail,
         }
     }
 }
@@ -114,6 +117,7 @@ impl<'a> From<&'a Entry> for EntryView<'a> {
                 reason: facts.reason.as_deref(),
                 format: facts.format.as_deref(),
                 statement: facts.statement.as_deref(),
+                detail: facts.detail,
             },
         }
     }

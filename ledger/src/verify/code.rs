@@ -150,6 +150,9 @@ codes! {
     ItemsMalformed Tampered "items-malformed":
         "An items file cannot be cut into items, or an item is not in its one allowed spelling.";
         "Compare the items file with another copy of the archive, from this offset on".
+    DetailDiffers Tampered "detail-differs":
+        "A detail that was handed out is not the one that its entry commits to.";
+        "Treat the text as altered: ask the operator for the one that the entry's hash is of".
     ReceiptMalformed Tampered "receipt-malformed":
         "The file is not a receipt in its one spelling.";
         "Check that it is a receipt; if it is, ask for another copy".

@@ -12,6 +12,7 @@ const LIBRARY: &str = "public-library";
 /// A hold for one matter, on tokens or on the subject.
 fn hold(tokens: &[String], subject: Option<&str>) -> HoldRequest {
     HoldRequest {
+        reason: None,
         domain: "city".to_owned(),
         purpose: "legal-hold".to_owned(),
         matter: "court-7".to_owned(),
@@ -36,6 +37,7 @@ async fn what_was_switched_off_held_or_locked_since_is_so_after_the_restore() {
 
     let office = house.tokens(Some(OFFICE));
     let off = TokensRequest {
+        reason: None,
         domain: "city".to_owned(),
         purpose: "token-care".to_owned(),
         tokens: tokens[..1].to_vec(),

@@ -8,6 +8,7 @@ use super::*;
 
 fn holding(matter: &str, tokens: &[String], subject: Option<&str>) -> HoldRequest {
     HoldRequest {
+        reason: None,
         domain: "lab".to_owned(),
         purpose: HOLD.to_owned(),
         matter: matter.to_owned(),
@@ -64,6 +65,7 @@ async fn what_a_hold_covers_is_neither_purged_nor_replaced() {
     let first = holding("case-1", &tokens[..1], None);
     for _ in 0..2 {
         let batch = HoldRequest {
+            reason: None,
             tokens: vec![tokens[0].clone(); 2],
             ..first.clone()
         };

@@ -188,6 +188,7 @@ async fn who_may_nothing_is_told_so_and_the_ledger_knows() {
     }
     // A subject's tokens are of any class: who looks after one may not.
     let whole = HoldRequest {
+        reason: None,
         domain: "lab".to_owned(),
         purpose: HOLD.to_owned(),
         matter: "m".to_owned(),

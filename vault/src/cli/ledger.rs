@@ -1,6 +1,7 @@
 //! `jinku ledger export`: the published log as an archive that needs no server.
 
 mod counts;
+mod detail;
 mod epoch;
 mod incarnation;
 mod signer;
@@ -33,6 +34,10 @@ pub(super) enum Command {
     /// Say that the database goes on in another life, while the vault is stopped: after it was moved by hand, or
     /// where another vault went on from a copy of it.
     NewIncarnation(stopped::Place),
+    /// Show the reason that was given for an act, of a running vault.
+    Detail(detail::Read),
+    /// Erase it for good. The act's entry keeps a hash, which says nothing of it.
+    EraseDetail(detail::Erase),
     /// List the epochs of pseudonyms.
     Epoch(epoch::Listing),
     /// Open the next epoch of pseudonyms, while the vault is stopped.
@@ -49,6 +54,8 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Export { data, to } => (data, to),
         Command::Counts(options) => return counts::count(options),
         Command::NewIncarnation(place) => return incarnation::open(place),
+        Command::Detail(options) => return detail::read(options),
+        Command::EraseDetail(options) => return detail::erase(options),
         Command::Epoch(options) => return epoch::list(options),
         Command::NextEpoch(options) => return epoch::open_next(options),
         Command::EraseEpoch(options) => return epoch::erase(options),

@@ -13,6 +13,7 @@ use ledger::{Facts, Item, ItemView, Operation, Outcome};
 
 use super::guard::LOCKED_BY_HONEYTOKEN;
 use super::own_keys::{Epochs, KeyError, epoch_told};
+use super::token::detail_told;
 use super::units::Restored;
 use crate::commit::{Replay, ReplayError, Replayed, incarnation_told};
 use crate::model::{DomainName, KeyRef, KeyState, Matter, Timestamp, UnitName, VersionState};
@@ -218,6 +219,9 @@ impl Amends<'_> {
         let at = Timestamp(replayed.entry.time_us);
         change.epochs.extend(epoch_told(facts, at));
         change.incarnation = incarnation_told(facts, at);
+        change
+            .details
+            .extend(detail_told(facts).filter(|_| facts.outcome == Outcome::Ok));
         let unit = self.units.as_mut();
         if let Some(write) = unit.and_then(|units| units.change(facts, at)) {
             change.units.push(write);

@@ -23,6 +23,7 @@ mod once;
 mod policy_set;
 mod proposal;
 mod public_url;
+mod reason;
 mod secret;
 mod signing;
 mod unit;
@@ -65,6 +66,7 @@ pub use once::{IdempotencyKey, InvalidIdempotencyKey, Once};
 pub use policy_set::{InvalidSetDigest, KeptSet, SetDigest};
 pub use proposal::{InvalidProposalId, Proposal, ProposalId, ProposedAct};
 pub use public_url::{InvalidUrl, PublicUrl};
+pub use reason::{InvalidReason, Reason};
 pub use secret::{AccessTokenText, Plaintext, TicketText, TokenText};
 pub use signing::{InvalidSigningKey, SigningKey, SigningPlace};
 pub use unit::{

@@ -1,6 +1,7 @@
 //! Acts on tokens that stand: each a type of its own, with its word in Cedar and its word in the ledger.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use ledger::Operation;
 
@@ -8,7 +9,7 @@ use super::authorized::{self, Authorized, Denied, Refused};
 use super::cache::{Classes, Key};
 use super::{Asker, Live, Policies};
 use crate::admission::Admitted;
-use crate::model::{ClassName, DomainName, Purpose};
+use crate::model::{ClassName, DomainName, Purpose, Reason};
 
 /// One act on tokens. A closed set: the types below.
 pub trait TokenAct: Send + Sync + 'static {
@@ -44,6 +45,10 @@ acts! {
     Reindex = "ReindexTokens" Reindex,
     /// Tokens and their values are erased.
     Erase = "Erase" Erase,
+    /// The reason that was given for an act is read, by those who may look after all tokens of the domain.
+    ReadDetail = "DescribeToken" DetailRead,
+    /// It is erased, by those who may erase them all.
+    EraseDetail = "Erase" DetailErase,
 }
 
 /// What an act on tokens asks for. The classes are not known before the tokens are looked up.
@@ -53,6 +58,8 @@ pub struct TokensScope<'a> {
     pub domain: &'a DomainName,
     /// Why.
     pub purpose: &'a Purpose,
+    /// The same in words, where they are given: policies do not read them.
+    pub reason: Option<&'a Arc<Reason>>,
 }
 
 /// Granted: this act, for this purpose, on tokens of these classes.
@@ -81,6 +88,7 @@ pub struct OnTokens<A> {
     purpose: Purpose,
     classes: Classes,
     whole: bool,
+    reason: Option<Arc<Reason>>,
     act: PhantomData<fn() -> A>,
 }
 
@@ -93,6 +101,11 @@ impl<A: TokenAct> OnTokens<A> {
     /// Why.
     pub fn purpose(&self) -> &Purpose {
         &self.purpose
+    }
+
+    /// The same in words, where they were given.
+    pub fn reason(&self) -> Option<&Reason> {
+        self.reason.as_deref()
     }
 
     /// Whether tokens of this class are among them.
@@ -126,6 +139,7 @@ impl Policies {
             purpose: scope.purpose.clone(),
             classes,
             whole,
+            reason: scope.reason.map(Arc::clone),
             act: PhantomData,
         });
         authorized::decided(admitted, live.set.digest(), granted)

@@ -7,6 +7,7 @@ mod key_life;
 mod key_use;
 mod keys;
 mod policy;
+mod token_detail;
 mod token_erase;
 mod token_find;
 mod tokens;

@@ -1,6 +1,7 @@
 //! The REST face: JSON in and out under `/v1`, problems after RFC 9457.
 
 mod body;
+mod detail;
 mod detokenize;
 pub(super) mod erase;
 pub(super) mod guard;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod copy;
+mod detail;
 mod epoch;
 mod guard;
 mod incarnation;
@@ -21,6 +22,7 @@ mod units;
 
 pub use answer::{AnswerId, AnswerRow, KeptAnswer, RequestDigest};
 pub use copy::copy_out;
+pub use detail::{DetailRow, DetailWrite};
 pub use epoch::{EpochRow, EpochWrite};
 pub use guard::{AlertRow, AlertSettled, GuardWrite};
 pub use incarnation::{IncarnationRow, Mark, Marked};

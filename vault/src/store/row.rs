@@ -3,6 +3,7 @@
 use kms::{KeyId, KeyKind};
 
 use super::answer::AnswerRow;
+use super::detail::DetailWrite;
 use super::epoch::EpochWrite;
 use super::guard::GuardWrite;
 use super::incarnation::IncarnationRow;
@@ -306,6 +307,8 @@ pub struct Change {
     pub policies: Vec<PolicyWrite>,
     /// Epochs of pseudonyms that are opened or erased.
     pub epochs: Vec<EpochWrite>,
+    /// Details that entries commit to.
+    pub details: Vec<DetailWrite>,
     /// An incarnation of the database that is opened.
     pub incarnation: Option<IncarnationRow>,
 }
@@ -329,5 +332,6 @@ impl Change {
             && self.policies.is_empty()
             && self.epochs.is_empty()
             && self.incarnation.is_none()
+            && self.details.is_empty()
     }
 }

@@ -1,6 +1,7 @@
 //! The embedded store: one `SQLite` file in WAL mode, one writer, readers beside it.
 
 mod counts;
+mod detail;
 mod epoch;
 mod grants;
 mod guard;
@@ -37,7 +38,7 @@ pub use quota::QuotaWrite;
 use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 13] = [
+const MIGRATIONS: [(u32, &str); 14] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
@@ -51,6 +52,7 @@ const MIGRATIONS: [(u32, &str); 13] = [
     (11, include_str!("migrations/0011_quotas.sql")),
     (12, include_str!("migrations/0012_key_messages.sql")),
     (13, include_str!("migrations/0013_ledger_life.sql")),
+    (14, include_str!("migrations/0014_detail.sql")),
 ];
 
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";
@@ -432,6 +434,9 @@ impl Writer {
         }
         for write in &change.epochs {
             self.write_epoch(write, entry)?;
+        }
+        for write in &change.details {
+            self.write_detail(write, entry)?;
         }
         if let Some(opened) = &change.incarnation {
             self.open_incarnation(opened, entry)?;

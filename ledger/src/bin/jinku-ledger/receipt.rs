@@ -134,6 +134,9 @@ fn print(
     if let Some(commitment) = receipt.entry.facts.commitment {
         Screen::line(&format!("  commitment {}", hex(&commitment)))?;
     }
+    if let Some(detail) = receipt.entry.facts.detail {
+        Screen::line(&format!("  detail, as a hash {}", hex(&detail)))?;
+    }
     for item in &receipt.items {
         let (id, class) = (hex(&item.pseudonym.id), shown(&item.class));
         Screen::line(&format!("  token {id}  {class}  {}", item.view))?;

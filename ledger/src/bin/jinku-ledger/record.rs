@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use ledger::verify::{Book, Class, Listing};
-use ledger::{Entry, NOTE_BYTES_MAX};
+use ledger::verify::{Book, Class, Code, Listing};
+use ledger::{DETAIL_FILE_BYTES_MAX, Detail, Entry, NOTE_BYTES_MAX};
 
 use crate::args::Keys;
 use crate::files::{create, read};
-use crate::screen::Screen;
+use crate::screen::{Screen, shown};
 use crate::show::row;
 use crate::trust::Keyring;
 use crate::verdict;
@@ -16,6 +16,7 @@ use crate::verdict;
 const EXAMPLES: &str = "\
 Examples:
   jinku-ledger record /mnt/ledger --seq 1234 --key-file ~/audit/node-1.vkey --out 1234.tlog-proof
+  jinku-ledger record /mnt/ledger --seq 1234 --key-file ~/audit/node-1.vkey --detail 1234.detail
   jinku-ledger record /mnt/ledger --request 00112233445566778899aabbccddeeff --key-file ~/audit/node-1.vkey";
 
 #[derive(clap::Args)]
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// The log's name, if it is not the key's name
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
+    /// A detail of this entry that the vault handed out (`jinku ledger detail`): is it the one that the entry commits to?
+    #[arg(long, value_name = "FILE")]
+    detail: Option<PathBuf>,
     /// Write the receipt here instead of to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -56,6 +60,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let text = receipt.encode()?;
     let entry = Entry::decode(&receipt.entry)?;
     Screen::remark(&row(seq, &entry));
+    if let Some(file) = &args.detail {
+        let detail = Detail::parse(&read(file, DETAIL_FILE_BYTES_MAX as u64)?)?;
+        let same = detail.entry == seq && detail.commitment() == entry.facts.detail;
+        if !same || entry.facts.detail.is_none() {
+            let message = format!("entry {seq} commits to another text, or to none");
+            return verdict::refused("record", Code::DetailDiffers, &message);
+        }
+        Screen::remark(&format!(
+            "the detail is entry {seq}'s: {}",
+            shown(&detail.text)
+        ));
+    }
     match &args.out {
         Some(file) => create(file, text.as_bytes())?,
         None => Screen::text(&text)?,

@@ -184,6 +184,7 @@ pub(crate) fn object(seq: u64, entry: &Entry) -> Value {
         "key": facts.key.as_ref().map(|(id, version)| json!({ "id": id, "version": version })),
         "request": facts.request.map(|request| hex(&request)),
         "commitment": facts.commitment.map(|commitment| hex(&commitment)),
+        "detail": facts.detail.map(|detail| hex(&detail)),
         "batch": facts.batch.map(|batch| json!({ "count": batch.count, "root": batch.root.to_string() })),
         "domain": facts.domain,
         "reason": facts.reason,

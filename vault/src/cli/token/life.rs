@@ -14,7 +14,7 @@ use api::v1::{
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::session::{Session, Tokens, instant, one_line};
+use super::session::{Session, Tokens, instant, one_line, reason};
 use crate::cli::connection::refused;
 use crate::cli::consent::Consent;
 use crate::cli::screen;
@@ -86,6 +86,9 @@ pub(super) struct Whom {
     /// A file with one line, the subject; instead of tokens.
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     subject_file: Option<PathBuf>,
+    /// A file with the reason, in words: the ledger holds a hash of it, and it can be erased later. Not for listing.
+    #[arg(long, value_name = "FILE")]
+    reason_file: Option<PathBuf>,
 }
 
 impl Whom {
@@ -151,6 +154,7 @@ impl Session {
             domain: self.domain.clone(),
             purpose: self.purpose.clone(),
             tokens: tokens.to_vec(),
+            reason: None,
         }
     }
 }
@@ -300,6 +304,7 @@ fn hold(
         matter,
         tokens: tokens.clone(),
         subject,
+        reason: reason(whom.reason_file.as_deref())?,
     };
     Ok((tokens, request))
 }

@@ -131,6 +131,15 @@ fn text(file: Option<&Path>) -> anyhow::Result<String> {
     text.context("what was read is not UTF-8: tokens, values and subjects are text")
 }
 
+/// A reason in words, without the end of its last line.
+pub(super) fn reason(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    let text = text(Some(file))?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
 /// One line of a file: a value or a subject, without the end of the line.
 pub(super) fn one_line(file: Option<&Path>) -> anyhow::Result<String> {
     let text = text(file)?;

@@ -105,6 +105,11 @@ impl Epochs {
         })
     }
 
+    /// The half that all of them share; of other keys too that must be erased for good.
+    pub(in crate::engine) fn base(&self) -> &MacKey {
+        &self.base
+    }
+
     /// All of them, by number.
     pub(in crate::engine) fn living(&self) -> Vec<Arc<Pseudonyms>> {
         let living = self.living.read().unwrap_or_else(PoisonError::into_inner);

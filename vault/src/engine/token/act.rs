@@ -257,9 +257,10 @@ impl Engine {
             items.push((self.item(fingerprint, class, view(&outcome)), 1));
             outcomes.push(either(outcome));
         }
-        let facts = act_facts(proof, request);
+        let mut facts = act_facts(proof, request);
         let shredding = self.shredding(work.shreds);
         let mut change = work.change;
+        self.commit_to_reason(grant, &mut facts, &mut change)?;
         change.token_writes.extend(shredding.write());
         let outcomes = Withheld::gather(outcomes);
         change.answer = keep.map(|keep| keep(self, &outcomes)).transpose()?;

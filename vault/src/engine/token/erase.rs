@@ -164,10 +164,11 @@ impl Engine {
         let mut writes = plan.writes;
         let shredding = self.shredding(plan.slots);
         writes.extend(shredding.write());
-        let change = Change {
+        let mut change = Change {
             token_writes: writes,
             ..Change::none()
         };
+        self.commit_to_reason(proof.grant(), &mut facts, &mut change)?;
         Ok(Draft {
             record: Record::batch(change, facts, plan.items)?,
             outcome: told((erased, unlinked)),

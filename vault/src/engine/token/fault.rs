@@ -74,6 +74,12 @@ pub enum TokenActFault {
         keys and restart the vault, which destroys them"
     )]
     NotDestroyed,
+    /// No detail is kept for the entry.
+    #[error(
+        "no reason is kept for that entry in this domain: none was given, it was erased, or it came after the backup \
+         that was restored"
+    )]
+    NoDetail,
     /// No hold for that matter stands on the subject.
     #[error("no hold for that matter stands on it: list its holds")]
     NoHold,

@@ -14,12 +14,14 @@
 //! | `hold` | legal holds |
 //! | `purge` | what is old goes |
 //! | `erase` | tokens and their values go, by token or by subject, with a certificate |
+//! | `detail` | the reasons that people give, which entries commit to |
 //! | `search`, `reindex` | a value's tokens, and what finds them |
 //! | `shred` | keys that are destroyed when the entry stands |
 
 mod act;
 mod again;
 mod describe;
+mod detail;
 mod erase;
 mod fault;
 mod hold;
@@ -40,5 +42,6 @@ pub use reindex::Reindexing;
 pub use replace::Replacement;
 pub use search::Found;
 
+pub(super) use detail::detail_told;
 pub(super) use search::SearchRates;
 pub(super) use shred::Shredded;

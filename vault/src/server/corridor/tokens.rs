@@ -1,11 +1,13 @@
 //! The corridor's part for tokens that stand: from a domain and a purpose to a proof, or to a refusal that is
 //! recorded.
 
+use std::sync::Arc;
+
 use ledger::Outcome;
 
 use super::Ticket;
 use super::act::{Asked, decided};
-use crate::model::{ClassName, DomainName, Purpose};
+use crate::model::{ClassName, DomainName, Purpose, Reason};
 use crate::policy::token_act::TokenAct;
 use crate::policy::{Authorized, Denied, OnTokens, TokensScope};
 use crate::server::Vault;
@@ -15,6 +17,24 @@ use crate::server::problem::Problem;
 pub(in crate::server) struct Scope {
     pub(in crate::server) domain: DomainName,
     pub(in crate::server) purpose: Purpose,
+    reason: Option<Arc<Reason>>,
+}
+
+impl Scope {
+    pub(in crate::server) fn new(domain: DomainName, purpose: Purpose) -> Self {
+        let reason = None;
+        Self {
+            domain,
+            purpose,
+            reason,
+        }
+    }
+
+    /// With the reason in words, where one is given.
+    pub(in crate::server) fn because(self, reason: Option<String>) -> Result<Self, Problem> {
+        let reason = reason.map(Reason::parse).transpose()?.map(Arc::new);
+        Ok(Self { reason, ..self })
+    }
 }
 
 /// On tokens of which classes may the caller do `A`? On none is a refusal.
@@ -24,8 +44,16 @@ pub(in crate::server) async fn on_tokens<A: TokenAct>(
     scope: &Scope,
 ) -> Result<Authorized<OnTokens<A>>, Problem> {
     let admitted = ticket.take()?;
-    let Scope { domain, purpose } = scope;
-    let scope = TokensScope { domain, purpose };
+    let Scope {
+        domain,
+        purpose,
+        reason,
+    } = scope;
+    let scope = TokensScope {
+        domain,
+        purpose,
+        reason: reason.as_ref(),
+    };
     let decision = vault.policies.authorize_on_tokens(admitted, scope);
     let asked = Asked::new(A::OPERATION).in_domain(domain);
     decided(vault, ticket, asked.for_purpose(Some(purpose)), decision).await

@@ -12,7 +12,7 @@ pub(super) async fn erase_tokens(
     call: Call<'_>,
     message: EraseTokensRequest,
 ) -> Answer<EraseTokensResponse> {
-    let scope = scope(&message.domain, &message.purpose)?;
+    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
     // An empty list and none are one message: with a subject it is none.
     let none = message.tokens.is_empty() && message.subject.is_some();
     let what = rest::erase::erasing((!none).then_some(message.tokens), message.subject)?;

@@ -64,7 +64,7 @@ fn recorded(entry: Sequenced) -> TokensResponse {
 
 pub(super) async fn place_hold(call: Call<'_>, message: HoldRequest) -> Answer<TokensResponse> {
     let Call { vault, ticket } = call;
-    let scope = scope(&message.domain, &message.purpose)?;
+    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
     let matter = Matter::parse(&message.matter)?;
     let (engine, request) = (&vault.engine, ticket.request());
     match HeldBy::read(stated(message.tokens), message.subject)? {
@@ -84,7 +84,7 @@ pub(super) async fn place_hold(call: Call<'_>, message: HoldRequest) -> Answer<T
 
 pub(super) async fn lift_hold(call: Call<'_>, message: HoldRequest) -> Answer<TokensResponse> {
     let Call { vault, ticket } = call;
-    let scope = scope(&message.domain, &message.purpose)?;
+    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
     let matter = Matter::parse(&message.matter)?;
     let (engine, request) = (&vault.engine, ticket.request());
     match HeldBy::read(stated(message.tokens), message.subject)? {

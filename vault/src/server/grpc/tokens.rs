@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use api::v1::tokens_server::Tokens as Contract;
 use api::v1::{
-    DescribeTokensResponse, DescribedToken, EraseTokensRequest, EraseTokensResponse, HoldRequest,
-    ItemError, ListHoldsRequest, ListHoldsResponse, MoveTokensRequest, PurgeTokensRequest,
-    PurgeTokensResponse, ReindexTokensRequest, ReindexTokensResponse, ReplaceTokensRequest,
-    ReplaceTokensResponse, ReplacedToken, SearchRequest, SearchResponse, TokenDescription,
-    TokenDone, TokensRequest, TokensResponse,
+    DescribeTokensResponse, DescribedToken, DetailRequest, EraseDetailResponse, EraseTokensRequest,
+    EraseTokensResponse, HoldRequest, ItemError, ListHoldsRequest, ListHoldsResponse,
+    MoveTokensRequest, PurgeTokensRequest, PurgeTokensResponse, ReadDetailResponse,
+    ReindexTokensRequest, ReindexTokensResponse, ReplaceTokensRequest, ReplaceTokensResponse,
+    ReplacedToken, SearchRequest, SearchResponse, TokenDescription, TokenDone, TokensRequest,
+    TokensResponse,
 };
 use tonic::{Request, Response, Status};
 
 use super::ticket;
+use super::token_detail::{erase_detail, read_detail};
 use super::token_erase::erase_tokens;
 use super::token_find::{lift_hold, list_holds, place_hold, purge_tokens, reindex_tokens, search};
 use crate::engine::token::{Acted, Description, Replacement, TokenFault};
@@ -76,13 +78,13 @@ contract! {
     list_holds(ListHoldsRequest) -> ListHoldsResponse;
     search(SearchRequest) -> SearchResponse;
     reindex_tokens(ReindexTokensRequest) -> ReindexTokensResponse;
+    read_detail(DetailRequest) -> ReadDetailResponse;
+    erase_detail(DetailRequest) -> EraseDetailResponse;
 }
 
 pub(super) fn scope(domain: &str, purpose: &str) -> Answer<Scope> {
-    Ok(Scope {
-        domain: DomainName::parse(domain)?,
-        purpose: rest::purpose(purpose)?,
-    })
+    let (domain, purpose) = (DomainName::parse(domain)?, rest::purpose(purpose)?);
+    Ok(Scope::new(domain, purpose))
 }
 
 fn tokens(texts: Vec<String>) -> Vec<TokenText> {
@@ -97,7 +99,7 @@ pub(super) fn failed(fault: TokenFault) -> ItemError {
 }
 
 async fn describe_tokens(call: Call<'_>, message: TokensRequest) -> Answer<DescribeTokensResponse> {
-    let scope = scope(&message.domain, &message.purpose)?;
+    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
     let proof = on_tokens::<token_act::Describe>(call.vault, call.ticket, &scope).await?;
     let (engine, request) = (&call.vault.engine, call.ticket.request());
     let described = engine.describe_tokens(proof, tokens(message.tokens), request);
@@ -148,7 +150,7 @@ pub(super) fn done(acted: Acted<()>) -> TokensResponse {
 }
 
 async fn disable_tokens(call: Call<'_>, message: TokensRequest) -> Answer<TokensResponse> {
-    let scope = scope(&message.domain, &message.purpose)?;
+    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
     let proof = on_tokens::<token_act::Disable>(call.vault, call.ticket, &scope).await?;
     let (engine, request) = (&call.vault.engine, call.ticket.request());
     let disabled = engine.disable_tokens(proof, tokens(message.tokens), request);
@@ -156,7 +158,7 @@ async fn disable_tokens(call: Call<'_>, message: TokensRequest) -> Answer<Tokens
 }
 
 async fn enable_tokens(call: Call<'_>, message: TokensRequest) -> Answer<TokensResponse> {
-    let scope = scope(&message.domain, &message.purpose)?;
+    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
     let proof = on_tokens::<token_act::Enable>(call.vault, call.ticket, &scope).await?;
     let (engine, request) = (&call.vault.engine, call.ticket.request());
     let enabled = engine.enable_tokens(proof, tokens(message.tokens), request);

@@ -7,6 +7,7 @@ use tonic::Code;
 use super::Problem;
 use crate::engine::DeliveryFault;
 use crate::engine::token::TokenActFault;
+use crate::model::InvalidReason;
 
 impl From<&TokenActFault> for Problem {
     fn from(fault: &TokenActFault) -> Self {
@@ -22,6 +23,7 @@ impl From<&TokenActFault> for Problem {
                 "shreds-due",
                 (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
             ),
+            TokenActFault::NoDetail => ("detail-unknown", (StatusCode::NOT_FOUND, Code::NotFound)),
             TokenActFault::NoHold => (
                 "hold-unknown",
                 (StatusCode::CONFLICT, Code::FailedPrecondition),
@@ -32,6 +34,14 @@ impl From<&TokenActFault> for Problem {
             return problem.retry(1);
         }
         problem
+    }
+}
+
+impl From<InvalidReason> for Problem {
+    fn from(error: InvalidReason) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let detail = error.to_string();
+        Self::new("reason-invalid", status, Code::InvalidArgument, detail)
     }
 }
 

@@ -19,6 +19,7 @@ struct EraseBody {
     purpose: String,
     tokens: Option<Vec<String>>,
     subject: Option<String>,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -34,7 +35,7 @@ struct ErasureBody {
 
 pub(super) async fn erased(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<EraseBody>().await?;
-    let scope = scope(&body.domain, &body.purpose)?;
+    let scope = scope(&body.domain, &body.purpose)?.because(body.reason)?;
     let what = erasing(body.tokens, body.subject)?;
     let by_token = matches!(what, Erasing::Tokens(_));
     let proof = on_tokens::<token_act::Erase>(vault, ticket, &scope).await?;

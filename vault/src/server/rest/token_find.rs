@@ -78,6 +78,7 @@ struct HoldBody {
     matter: String,
     tokens: Option<Vec<String>>,
     subject: Option<String>,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -92,7 +93,7 @@ fn recorded(entry: Sequenced) -> Result<Response, Problem> {
 
 pub(super) async fn held(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<HoldBody>().await?;
-    let scope = scope(&body.domain, &body.purpose)?;
+    let scope = scope(&body.domain, &body.purpose)?.because(body.reason)?;
     let matter = Matter::parse(&body.matter)?;
     let (engine, request) = (&vault.engine, ticket.request());
     match HeldBy::read(body.tokens, body.subject)? {
@@ -111,7 +112,7 @@ pub(super) async fn held(call: Call<'_>) -> Result<Response, Problem> {
 
 pub(super) async fn released(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<HoldBody>().await?;
-    let scope = scope(&body.domain, &body.purpose)?;
+    let scope = scope(&body.domain, &body.purpose)?.because(body.reason)?;
     let matter = Matter::parse(&body.matter)?;
     let (engine, request) = (&vault.engine, ticket.request());
     match HeldBy::read(body.tokens, body.subject)? {

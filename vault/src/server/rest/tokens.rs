@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::keys::instant;
-use super::{answer, decode, erase, idempotency_key, purpose, to_json, token_find};
+use super::{answer, decode, detail, erase, idempotency_key, purpose, to_json, token_find};
 use crate::engine::token::{Acted, Description, Replacement, TokenFault};
 use crate::model::{ClassName, DomainName, Once, TokenText};
 use crate::policy::token_act;
@@ -25,20 +25,19 @@ struct TokensBody {
     #[serde(default)]
     purpose: String,
     tokens: Vec<String>,
+    reason: Option<String>,
 }
 
 impl TokensBody {
     fn read(self) -> Result<(Scope, Vec<TokenText>), Problem> {
         let tokens = self.tokens.into_iter().map(TokenText::new).collect();
-        Ok((scope(&self.domain, &self.purpose)?, tokens))
+        let scope = scope(&self.domain, &self.purpose)?;
+        Ok((scope.because(self.reason)?, tokens))
     }
 }
 
 pub(super) fn scope(domain: &str, why: &str) -> Result<Scope, Problem> {
-    Ok(Scope {
-        domain: DomainName::parse(domain)?,
-        purpose: purpose(why)?,
-    })
+    Ok(Scope::new(DomainName::parse(domain)?, purpose(why)?))
 }
 
 /// One request about tokens.
@@ -177,6 +176,8 @@ async fn acted(
         "holds" => token_find::holds(call).await,
         "search" => token_find::searched(call).await,
         "reindex" => token_find::reindexed(call).await,
+        "detail" => detail::read(call).await,
+        "erase-detail" => detail::erased(call).await,
         _ => Err(Problem::no_such_path()),
     }
 }

@@ -228,7 +228,8 @@ impl Reader {
         self.query(|connection| {
             let sql = "SELECT max(slot) FROM (SELECT max(shred) AS slot FROM \
                 (SELECT shred FROM token ORDER BY rowid DESC LIMIT ?1) \
-                UNION ALL SELECT max(slot) FROM pseudonym_epoch)";
+                UNION ALL SELECT max(slot) FROM pseudonym_epoch \
+                UNION ALL SELECT max(slot) FROM detail)";
             let slot: Option<u64> = connection.query_row(sql, [NEWEST_ROWS], |row| row.get(0))?;
             Ok(slot.map(ShredSlot))
         })
