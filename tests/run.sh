@@ -131,12 +131,12 @@ envoy_binary() {
     find "$ENVOY_HOME" -type f -name envoy -size +10M -print -quit
 }
 
-# Leaves JINKU_TEST_PEERS naming a Python with others' tools for C2SP logs, or `none` where there is no Python that
+# Leaves JINKU_TEST_PEERS naming a Python with others' tools for C2SP logs, and others' ML-DSA, or `none` where there is no Python that
 # they run on.
 peers() {
     local home="$PWD/.tools/peers" python found=
     [ -z "${JINKU_TEST_PEERS:-}" ] || return 0
-    local wanted='import sys; import aics_tlog, aics_witness; sys.exit(sys.version_info < (3, 12))'
+    local wanted='import sys; import aics_tlog, aics_witness; import cryptography.hazmat.primitives.asymmetric.mldsa; sys.exit(sys.version_info < (3, 12))'
     if ! "$home/bin/python" -c "$wanted" 2>/dev/null; then
         for python in python3.14 python3.13 python3.12 python3 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python; do
             if "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
@@ -153,7 +153,7 @@ peers() {
         rm -rf "$home"
         quiet 120 "$found" -m venv "$home"
         quiet 600 "$home/bin/python" -m pip install --disable-pip-version-check \
-            'aics-tlog==0.2.1' 'aics-witness==0.1.0' ||
+            'aics-tlog==0.2.1' 'aics-witness==0.1.0' 'cryptography==50.0.2' ||
             missing "aics-tlog and aics-witness" "JINKU_TEST_PEERS=none, or remove .tools/peers and run again"
     fi
     export JINKU_TEST_PEERS="$home/bin/python"

@@ -23,6 +23,7 @@
 //! | `sealer`, `subkeys` | many messages in one go; keys of messages, kept for the next ones |
 //! | `shred` | keys of single values, outside of the database: what they sealed goes with them |
 //! | `mac` | HMAC |
+//! | `second` | ML-DSA-44, for the log's second signature |
 //! | `signing`, `public` | Ed25519, ECDSA P-256; public keys as DER, PEM, JWK |
 //! | `jwe` | messages to a recipient's public key, which only its holder opens; messages for who has the same key |
 //! | `cache` | opened keys, kept for a while |
@@ -59,6 +60,7 @@ mod recovery;
 mod scrub;
 mod sealer;
 mod sealing;
+mod second;
 mod secret;
 pub mod shares;
 mod shred;
@@ -82,6 +84,7 @@ pub use opened::OpenKey;
 pub use public::PublicKey;
 pub use recovery::RecoveryFile;
 pub use sealer::Sealer;
+pub use second::SecondSigner;
 pub use secret::{Pin, SecretBytes, random_bytes};
 pub use shred::ShredKey;
 pub use signing::{SigningKey, signature_from_der, signature_to_der};

@@ -120,7 +120,7 @@ mod tests {
         let salt: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
         let found = detail_commitment(&salt, "court order 114-2231");
         assert_eq!(
-            crate::Hash(found).to_string(),
+            Hash(found).to_string(),
             "b92534f490fff9dc7ee9e8a449ec67fbfa148d0a9266a4884c616aaa6d966639"
         );
     }

@@ -1,6 +1,11 @@
 //! The log's signing key changes: old and new sign the statement, the log goes on, and neither key can be
 //! used out of its turn.
 
+#[path = "signer/second.rs"]
+mod second;
+#[path = "signer/stamp.rs"]
+mod stamp;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};

@@ -48,6 +48,7 @@ fn desk() -> Desk {
         CheckpointSigner {
             key: key.clone(),
             sign: Box::new(sign),
+            second: None,
         },
         (database.reader(), clock.clone()),
         NEVER,

@@ -81,6 +81,7 @@ impl Desk {
         let signer = CheckpointSigner {
             key: key(),
             sign: Box::new(sign),
+            second: None,
         };
         let origin = Origin::parse(ORIGIN).unwrap();
         let beside = (

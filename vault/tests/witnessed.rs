@@ -115,6 +115,7 @@ impl Desk {
         let signer = CheckpointSigner {
             key: log_key(),
             sign: Box::new(move |body| Ok(log.sign(body).as_ref().try_into().unwrap())),
+            second: None,
         };
         let policy = format!("witness w1 {}\nquorum w1\n", Eye::key());
         let asked = Arc::clone(eye);

@@ -5,6 +5,7 @@ mod detail;
 mod epoch;
 mod incarnation;
 mod signer;
+mod stamp;
 mod stopped;
 
 use std::fs;
@@ -47,6 +48,8 @@ pub(super) enum Command {
     EraseEpoch(epoch::Erase),
     /// Hand the log over to a new signing key, while the vault is stopped.
     RotateSigner(signer::Options),
+    /// Have an authority stamp the published checkpoint with its time (RFC 3161).
+    Stamp(stamp::Options),
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
@@ -60,6 +63,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::NextEpoch(options) => return epoch::open_next(options),
         Command::EraseEpoch(options) => return epoch::erase(options),
         Command::RotateSigner(options) => return signer::rotate(options),
+        Command::Stamp(options) => return stamp::stamp(options),
     };
     let files = export(data, to)?;
     screen::good(&format!("{files} files are in {}", to.display()));
@@ -94,6 +98,7 @@ pub(super) fn export(data: &Path, to: &Path) -> anyhow::Result<u64> {
 fn export_once(from: &Path, to: &Path) -> anyhow::Result<u64> {
     // The archive of checkpoints first: it must not know more than `checkpoint` does.
     let mut files = copy_folder(&from.join("checkpoints"), &to.join("checkpoints"))?;
+    files += copy_folder(&from.join("stamps"), &to.join("stamps"))?;
     let note = fs::read_to_string(from.join("checkpoint"))
         .with_context(|| format!("nothing is published under `{}` yet", from.display()))?;
     let (body, _) = note

@@ -25,6 +25,7 @@ mod receipt;
 mod restore;
 mod root;
 mod screen;
+mod second;
 mod serve;
 mod sign_request;
 mod stage;

@@ -11,7 +11,7 @@ use rand::TryRng;
 
 use super::deciding::Deciding;
 use super::issuers::issuers;
-use super::{incarnation, pin};
+use super::{incarnation, pin, second};
 use crate::admission::{self, Admission, Locks};
 use crate::commit::{
     Backlog, CheckpointSigner, Committer, OpenLog, PublishError, Publisher, Witnesses,
@@ -25,7 +25,7 @@ use crate::engine::{Bounds, Engine, Keys};
 use crate::identity::{Identity, SignatureRules};
 use crate::model::{Budgets, Calendars, Catalogue, Clock, Registry, SystemClock, Timestamp};
 use crate::server::{HsmWatch, LedgerFace, Metrics, TokenEndpoint, Vault};
-use crate::store::{Database, Reader, Shreds};
+use crate::store::{Database, Reader, Shreds, StoreError};
 use crate::token;
 
 /// How long a vault waits at its start for an HSM that is away.
@@ -134,22 +134,19 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
     let reader = database.reader();
     let identity = identity.signed_by(signature_rules(config, &reader)?);
     let shreds = Shreds::open(&config.shreds, &database)?;
-    let age = if reader.last_entry()?.is_none() {
-        Age::New
-    } else {
-        Age::Standing
-    };
+    let age = age(&reader)?;
     let (hsm, envelope) = root_of_keys(config, age).await?;
     let signer = signer(&hsm, &config.hsm, age)?;
     let key = VerifierKey::new(config.ledger.origin.as_str(), signer.public_key())?;
 
     // The publisher looks first: a database that was rolled back must not be written to.
-    let signer = checkpoint_signer(&hsm, signer, &key);
+    let (signer, slot) = second::signing(config, checkpoint_signer(&hsm, signer, &key));
     let publisher = publisher(config, signer, database.reader(), &clock)?;
     let (committer, writer) = begun(config, &database, &reader, &clock).await?;
     let admission = admission.with_book(quota_book(database.reader(), committer.clone()));
     let stores = (&reader, &shreds);
-    let keys = Keys::open(&catalogue, &envelope, stores, &committer, &clock).await?;
+    let second = (&slot, &committer, &clock);
+    let keys = keys(config, &catalogue, &envelope, stores, second).await?;
     let mark = deciding.mark(&envelope, stores, &committer, &clock).await?;
     let watch_clock = Arc::clone(&clock);
     let shelf = KeyShelf::new(envelope, Arc::clone(&hsm), shelf_settings(config));
@@ -191,6 +188,26 @@ pub async fn open(config: &Config) -> anyhow::Result<Running> {
         writer,
         _database: database,
     })
+}
+
+/// A database without entries is new.
+fn age(reader: &Reader) -> Result<Age, StoreError> {
+    Ok(match reader.last_entry()? {
+        None => Age::New,
+        Some(_) => Age::Standing,
+    })
+}
+
+/// The vault's own keys, and the one of the log's second signature, for which the publisher waits.
+async fn keys(
+    config: &Config,
+    catalogue: &Catalogue,
+    envelope: &Envelope,
+    stores: (&Reader, &Shreds),
+    (slot, committer, clock): (&second::Awaited, &Committer, &Arc<dyn Clock>),
+) -> anyhow::Result<Keys> {
+    second::fill(slot, config, envelope, stores, (committer, clock)).await?;
+    Ok(Keys::open(catalogue, envelope, stores, committer, clock).await?)
 }
 
 /// Whoever is served has a checkpoint to compare with. One from before is enough while witnesses are away:
@@ -331,7 +348,7 @@ fn signature_rules(config: &Config, reader: &Reader) -> anyhow::Result<Option<Si
 }
 
 /// A new root is made for a new database only: another HSM must not be taken for the old one.
-fn root(hsm: &Hsm, config: &HsmConfig, age: Age) -> anyhow::Result<RootKey> {
+pub(super) fn root(hsm: &Hsm, config: &HsmConfig, age: Age) -> anyhow::Result<RootKey> {
     match hsm.root(&config.root_label)? {
         Some(root) => Ok(root),
         None if age == Age::New => Ok(hsm.generate_root(&config.root_label)?),
@@ -366,6 +383,7 @@ pub(super) fn checkpoint_signer(
     CheckpointSigner {
         key: key.clone(),
         sign: Box::new(sign),
+        second: None,
     }
 }
 

@@ -11,8 +11,8 @@ use kms::{Envelope, Hsm};
 use ledger::{Facts, Operation, Outcome, VerifierKey};
 
 use super::backup::{DATABASE, Manifest};
-use super::{ceremony, incarnation, open, screen};
-use crate::commit::{Opening, Record, Replay, Withheld, standing_tree};
+use super::{ceremony, incarnation, open, screen, second};
+use crate::commit::{CheckpointSigner, Opening, Record, Replay, Withheld, standing_tree};
 use crate::config::Config;
 use crate::engine::{Aftermath, make_good};
 use crate::model::{Clock, SystemClock};
@@ -216,7 +216,10 @@ fn published(config: &Config, hsm: &Arc<Hsm>, places: &Places) -> anyhow::Result
     let database = Database::open(&places.database)?;
     let signer = open::signer(hsm, &config.hsm, open::Age::Standing)?;
     let key = VerifierKey::new(config.ledger.origin.as_str(), signer.public_key())?;
-    let signer = open::checkpoint_signer(hsm, signer, &key);
+    let signer = CheckpointSigner {
+        second: second::standing(config, hsm, &database.reader())?,
+        ..open::checkpoint_signer(hsm, signer, &key)
+    };
     open::publisher(config, signer, database.reader(), &clock)?.publish()?;
     Ok(())
 }

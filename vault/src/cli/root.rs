@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use kms::{Envelope, Hsm, WrappedKey};
 use ledger::{Facts, Operation, Outcome, VerifierKey};
 
-use super::{ceremony, open, screen};
-use crate::commit::{Committer, Record, Withheld};
+use super::{ceremony, open, screen, second};
+use crate::commit::{CheckpointSigner, Committer, Record, Withheld};
 use crate::config::Config;
 use crate::model::{Clock, SystemClock};
 use crate::store::{Change, Database, KeyWrite, Material, Reader};
@@ -47,7 +47,10 @@ pub(super) fn rotate(options: &Rotation) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let signer = open::signer(&hsm, &config.hsm, open::Age::Standing)?;
     let key = VerifierKey::new(config.ledger.origin.as_str(), signer.public_key())?;
-    let signer = open::checkpoint_signer(&hsm, signer, &key);
+    let signer = CheckpointSigner {
+        second: second::under(&config, &[&old, &new], &database.reader())?,
+        ..open::checkpoint_signer(&hsm, signer, &key)
+    };
     // It looks first: a database that was rolled back must not be written to.
     let publisher = open::publisher(&config, signer, database.reader(), &clock)?;
     let reader = database.reader();

@@ -45,7 +45,7 @@ impl Annals<'_> {
         let bytes = fs::read(&path)?;
         let (whole, torn) = bytes.split_at(whole_frames(&bytes));
         if !torn.is_empty() {
-            if !is_part(torn, framed_note(standing).as_bytes()) {
+            if !records(standing).any(|record| is_part(torn, record.as_bytes())) {
                 return Err(PublishError::Archive(path));
             }
             let file = OpenOptions::new().write(true).open(&path)?;
@@ -92,6 +92,20 @@ impl Annals<'_> {
     }
 }
 
+/// How a published checkpoint may have been archived: as it stands, or without the line of a second signature, which is
+/// not kept each time.
+fn records(standing: &str) -> impl Iterator<Item = String> {
+    let (body, lines) = standing.split_once("\n\n").unwrap_or((standing, ""));
+    let lines: Vec<&str> = lines.split_inclusive('\n').collect();
+    let number = lines.len();
+    let without = move |left_out: usize| {
+        let kept = lines.iter().enumerate();
+        let kept = kept.filter_map(|(at, line)| (at != left_out).then_some(*line));
+        framed_note(&format!("{body}\n\n{}", kept.collect::<String>()))
+    };
+    std::iter::once(framed_note(standing)).chain((0..number).map(without))
+}
+
 /// Whether these bytes are what a crash may leave of a record: some of it, and zeros where the disk had not got so far.
 fn is_part(torn: &[u8], record: &[u8]) -> bool {
     let mut pairs = torn.iter().zip(record);
@@ -101,4 +115,44 @@ fn is_part(torn: &[u8], record: &[u8]) -> bool {
 /// What is signed: all before the empty line.
 fn body(note: &str) -> &str {
     note.split_once("\n\n").map_or(note, |(body, _)| body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STANDING: &str = "origin\n3\nroot\n\n— log first\n— log second\n";
+    const NOW: Timestamp = Timestamp(0);
+
+    fn mended(torn: &str) -> Result<String, PublishError> {
+        let folder = tempfile::tempdir().unwrap();
+        let annals = Annals {
+            directory: folder.path(),
+        };
+        annals.append("origin\n2\nroot\n\n— log first\n", NOW).unwrap();
+        let path = folder.path().join(notes_path(NOW.0));
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(torn.as_bytes()).unwrap();
+        annals.mend(STANDING, NOW)?;
+        Ok(fs::read_to_string(&path).unwrap())
+    }
+
+    // The archive keeps a second signature once a minute only.
+    #[test]
+    fn half_a_record_is_mended_with_or_without_a_second_signature() {
+        let whole = framed_note(STANDING);
+        let without = framed_note(&STANDING.replace("— log second\n", ""));
+        for record in [&whole, &without] {
+            for length in (1..record.len()).filter(|at| record.is_char_boundary(*at)) {
+                assert!(mended(&record[..length]).unwrap().ends_with(&whole));
+            }
+        }
+        let other = framed_note(&STANDING.replace("root", "tree"));
+        for length in [20, other.len() - 1] {
+            assert!(matches!(
+                mended(&other[..length]),
+                Err(PublishError::Archive(_))
+            ));
+        }
+    }
 }

@@ -43,11 +43,14 @@ use tokio::sync::{mpsc, oneshot};
 pub use backlog::{Backlog, Sizes};
 pub use handover::{can_hand_over, hand_over, signer_settled};
 pub use incarnation::{Opening, incarnation_opened, incarnation_told};
-pub use publish::{CheckpointSigner, PublishError, Published, Publisher, Sign};
+pub use publish::{
+    CheckpointSigner, PublishError, Published, Publisher, SecondSigner, Sign, SignAgain,
+};
 pub use quota::quota_book;
 pub use receipt::{NoReceipt, Receipts};
 pub use record::Record;
 pub use replay::{Replay, ReplayError, Replayed, standing_tree};
+pub use tiles::keep_stamp;
 pub use withheld::{Spoiled, Withheld};
 pub use witnesses::{Ask, WitnessAnswer, WitnessFault, Witnesses};
 pub use writer::{OpenLog, WriterThread};

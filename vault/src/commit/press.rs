@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ledger::{Checkpoint, Origin};
+use ledger::{Checkpoint, Cosigned, Origin};
 use tokio::sync::watch;
 
 use super::annals::Annals;
@@ -14,11 +14,14 @@ use super::publish::{CheckpointSigner, PublishError, Published, resume};
 use super::receipt::Standing;
 use super::tiles::{Integrator, write_durably};
 use super::witnesses::{Collected, Panel, WitnessFault};
-use crate::model::Clock;
+use crate::model::{Clock, Timestamp};
 use crate::store::Reader;
 
 /// Entries read from the store at a time.
 const CHUNK: u32 = 1_024;
+
+/// How often the archive of checkpoints is given a second signature, in microseconds.
+const SIGNED_AGAIN_US: u64 = 60_000_000;
 
 /// How far the log has come, for who waits or looks.
 pub(super) struct Progress {
@@ -41,6 +44,8 @@ pub(super) struct Press {
     intended: Option<(Checkpoint, String)>,
     /// Whether it was said that witnesses are missing: once, until they are there again.
     told: bool,
+    /// When the archive was last given a second signature.
+    signed_again: Option<Timestamp>,
 }
 
 impl Press {
@@ -62,6 +67,7 @@ impl Press {
             clock,
             intended: None,
             told: false,
+            signed_again: None,
         };
         press.intended = press.recalled()?;
         press.mend_archive()?;
@@ -76,7 +82,8 @@ impl Press {
                 self.told = false;
                 tracing::info!("witnesses cosign again");
             }
-            Ok(_) => {}
+            // Or the vault is starting.
+            Ok(_) | Err(PublishError::Opening) => {}
             // The tree stands well: it waits for them.
             Err(error @ (PublishError::Unwitnessed { .. } | PublishError::Contradicted { .. })) => {
                 if !self.told {
@@ -163,7 +170,19 @@ impl Press {
         let body = checkpoint.body();
         let signature = (self.signer.sign)(body.as_bytes()).map_err(PublishError::Signer)?;
         let line = ledger::signature_line(&self.signer.key, &signature);
-        Ok((checkpoint, ledger::signed_note(&body, &[line])))
+        let mut note = ledger::signed_note(&body, &[line]);
+        if let Some(second) = &self.signer.second {
+            let second = second.get().ok_or(PublishError::Opening)?;
+            let time_s = self.clock.now().seconds();
+            let message = second.key.message(&checkpoint, time_s);
+            let signature = (second.sign)(&message).map_err(PublishError::Signer)?;
+            note = note + &second.key.line(time_s, &signature) + "\n";
+            // Software made it, and a fault in it would tell of the key.
+            if second.key.signed(&note) != Ok(Cosigned::At(time_s)) {
+                return Err(PublishError::SecondSignature);
+            }
+        }
+        Ok((checkpoint, note))
     }
 
     /// The note with the witnesses' lines, if they make a quorum.
@@ -190,8 +209,9 @@ impl Press {
     }
 
     /// Every checkpoint that was ever published stays: an auditor compares them pairwise.
-    fn archive(&self, note: &str) -> io::Result<()> {
-        self.annals().append(note, self.clock.now())
+    fn archive(&mut self, note: &str) -> io::Result<()> {
+        let note = self.archived(note);
+        self.annals().append(&note, self.clock.now())
     }
 
     /// What is published and what is archived are two files: a crash may come in between.
@@ -205,6 +225,22 @@ impl Press {
     fn annals(&self) -> Annals<'_> {
         let directory = &self.standing.directory;
         Annals { directory }
+    }
+
+    /// The note as the archive has it. A second signature is as long as all the rest many times over, and one vouches for
+    /// all entries before it: so one a minute is kept.
+    fn archived(&mut self, note: &str) -> String {
+        let second = self.signer.second.as_ref().and_then(|second| second.get());
+        let Some(second) = second else {
+            return note.to_owned();
+        };
+        let now = self.clock.now();
+        let due = |last: Timestamp| now.0.abs_diff(last.0) >= SIGNED_AGAIN_US;
+        if self.signed_again.is_none_or(due) {
+            self.signed_again = Some(now);
+            return note.to_owned();
+        }
+        second.key.without(note).unwrap_or_else(|_| note.to_owned())
     }
 
     /// Beside the ledger, not in it: it is no part of an archive.

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ledger::tile::TILE_WIDTH;
-use ledger::{NoteError, Origin, VerifierKey};
+use ledger::{NoteError, Origin, SecondKey, VerifierKey};
 use tokio::sync::watch;
 
 use super::press::{Press, Progress};
@@ -27,6 +27,19 @@ pub struct CheckpointSigner {
     pub key: VerifierKey,
     /// Its private half, by way of the HSM.
     pub sign: Sign,
+    /// What signs a second time, if anything does: nothing is published before it is there.
+    pub second: Option<Arc<OnceLock<SecondSigner>>>,
+}
+
+/// Signs with ML-DSA-44 (FIPS 204); an error is in words without secrets.
+pub type SignAgain = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync>;
+
+/// Signs checkpoints a second time.
+pub struct SecondSigner {
+    /// The public half, under the log's name.
+    pub key: SecondKey,
+    /// Its private half.
+    pub sign: SignAgain,
 }
 
 /// Proof that a checkpoint over `size` entries is signed and in its place.
@@ -88,6 +101,14 @@ pub enum PublishError {
         /// Who did not, and why.
         faults: String,
     },
+    /// What signs a second time is not there yet.
+    #[error("the key of the second signature is not open yet")]
+    Opening,
+    /// The second signature does not hold.
+    #[error(
+        "the second signature does not hold, so the checkpoint is not published: check this machine's memory and processor"
+    )]
+    SecondSignature,
     /// With the witnesses' lines the checkpoint is none any more.
     #[error(
         "the checkpoint can't be read again with the witnesses' lines ({0}), so it is not published: see what they answer"

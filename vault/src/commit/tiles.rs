@@ -191,6 +191,11 @@ fn sweep(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Keeps a time stamp at this path, of which the folders may not be there yet: whole or not at all.
+pub fn keep_stamp(path: &Path, response: &[u8]) -> io::Result<()> {
+    write_durably(path, response)
+}
+
 /// Temp file, fsync, rename, fsync of the folder.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(write_whole(path, bytes)?)?.sync_all()

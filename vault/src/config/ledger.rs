@@ -25,9 +25,18 @@ pub(super) struct RawLedger {
     public: bool,
     #[serde(default)]
     readers: BTreeSet<UnitName>,
+    second_signature: Option<SecondAlgorithm>,
     witnesses: Option<RawWitnesses>,
     #[serde(default = "epoch_days")]
     epoch_days: u64,
+}
+
+/// What signs checkpoints beside the HSM's Ed25519 key.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum SecondAlgorithm {
+    /// ML-DSA-44 (FIPS 204), under a key that the HSM's root key wraps.
+    #[serde(rename = "ml-dsa-44")]
+    MlDsa44,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +76,8 @@ pub struct LedgerConfig {
     pub deadline: Duration,
     /// Who reads it over HTTP.
     pub readers: LedgerReaders,
+    /// Whether its checkpoints are signed a second time, and how.
+    pub second_signature: Option<SecondAlgorithm>,
     /// Who must cosign it, if anybody must.
     pub witnesses: Option<WitnessesConfig>,
     /// How old an epoch of pseudonyms gets before the next one is opened; `None`: only by hand.
@@ -103,6 +114,7 @@ impl RawLedger {
             publish_interval: millis("ledger.publish_interval_ms", self.publish_interval_ms)?,
             deadline: millis("ledger.deadline_ms", self.deadline_ms)?,
             readers,
+            second_signature: self.second_signature,
             witnesses: witnesses.transpose()?,
             epoch: match self.epoch_days {
                 0 => None,

@@ -2,6 +2,7 @@
 
 mod epochs;
 mod request;
+mod second;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -367,6 +368,9 @@ impl Opening<'_> {
     fn is_needed(&self, id: &str) -> Result<bool, StoreError> {
         if id == POLICY_KEY {
             return Ok(self.reader.policy_set(SetState::Active)?.is_some());
+        }
+        if id == second::SECOND_KEY {
+            return Ok(false);
         }
         let domain = id
             .split_once('.')

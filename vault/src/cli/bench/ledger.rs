@@ -232,5 +232,6 @@ fn signer() -> anyhow::Result<CheckpointSigner> {
     Ok(CheckpointSigner {
         key: VerifierKey::new(ORIGIN, public)?,
         sign: Box::new(sign),
+        second: None,
     })
 }

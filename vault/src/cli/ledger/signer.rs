@@ -13,9 +13,10 @@ use ledger::{
     Entry, Facts, Operation, Origin, Outcome, Rotation, VerifierKey, signature_line, signed_note,
 };
 
-use crate::cli::{ceremony, open, screen};
+use crate::cli::{ceremony, open, screen, second};
 use crate::commit::{
-    PublishError, Publisher, Record, Withheld, can_hand_over, hand_over, signer_settled,
+    CheckpointSigner, PublishError, Publisher, Record, Withheld, can_hand_over, hand_over,
+    signer_settled,
 };
 use crate::config::Config;
 use crate::model::{Clock, SystemClock};
@@ -82,7 +83,10 @@ pub(super) fn rotate(options: &Options) -> anyhow::Result<ExitCode> {
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let present = open::signer(&hsm, &config.hsm, open::Age::Standing)?;
-    let signer = open::checkpoint_signer(&hsm, present, &old.key);
+    let signer = CheckpointSigner {
+        second: second::standing(&config, &hsm, &database.reader())?,
+        ..open::checkpoint_signer(&hsm, present, &old.key)
+    };
     let publisher = open::unsettled_publisher(&config, signer, database.reader(), &clock)?;
     let statement = stated(&config, &database, (&publisher, &clock), (&old, &new))?;
     publisher.publish()?;

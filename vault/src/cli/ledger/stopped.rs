@@ -6,8 +6,8 @@ use std::sync::Arc;
 use kms::Hsm;
 use ledger::VerifierKey;
 
-use crate::cli::{ceremony, open, runtime};
-use crate::commit::{Committer, Publisher, Record, Sequenced, Withheld};
+use crate::cli::{ceremony, open, runtime, second};
+use crate::commit::{CheckpointSigner, Committer, Publisher, Record, Sequenced, Withheld};
 use crate::config::Config;
 use crate::model::{Clock, SystemClock};
 use crate::store::{Database, Reader};
@@ -40,7 +40,10 @@ impl Stopped {
         let hsm = hsm(&config, place.pin_file.as_deref())?;
         let signer = open::signer(&hsm, &config.hsm, open::Age::Standing)?;
         let key = VerifierKey::new(config.ledger.origin.as_str(), signer.public_key())?;
-        let signer = open::checkpoint_signer(&hsm, signer, &key);
+        let signer = CheckpointSigner {
+            second: second::standing(&config, &hsm, &database.reader())?,
+            ..open::checkpoint_signer(&hsm, signer, &key)
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let publisher = open::publisher(&config, signer, database.reader(), &clock)?;
         Ok(Self {

@@ -129,11 +129,22 @@ impl Target {
         text: String,
         bytes_max: usize,
     ) -> Result<(u16, Vec<u8>), WebhookError> {
+        self.send("text/plain; charset=utf-8", text.into(), bytes_max)
+            .await
+    }
+
+    /// The same with a body of any type.
+    pub(in crate::server) async fn send(
+        &self,
+        kind: &'static str,
+        body: Vec<u8>,
+        bytes_max: usize,
+    ) -> Result<(u16, Vec<u8>), WebhookError> {
         let request = Request::post(&self.path)
             .header(HOST, &self.authority)
             .header(USER_AGENT, concat!("jinku/", env!("CARGO_PKG_VERSION")))
-            .header(CONTENT_TYPE, "text/plain; charset=utf-8")
-            .body(Full::new(Bytes::from(text)))
+            .header(CONTENT_TYPE, kind)
+            .body(Full::new(Bytes::from(body)))
             .map_err(|_| WebhookError::Url)?;
         let exchange = self.exchanged(request, bytes_max);
         let answer = tokio::time::timeout(self.timeout, exchange).await;
