@@ -185,13 +185,13 @@ codes! {
         "Treat the checkpoint as forged or damaged, and ask the witness what it cosigned".
     SecondMissing Trust "second-missing":
         "The checkpoint has no second signature (ML-DSA-44) by the key that the auditor demands.";
-        "Ask whether the log has one; until then Ed25519 alone vouches for it".
+        "Ask whether the vault makes one (`ledger.second_signature`); until then Ed25519 alone vouches for the log".
     SecondBad Trust "second-bad":
         "A line of the checkpoint names the second key, and is not by it.";
         "Treat the checkpoint as forged or damaged, and ask for another copy".
     StampMissing Trust "stamp-missing":
         "The auditor asks for time stamps, and the archive has none that holds.";
-        "Ask for the stamps, or have the log stamped from now on (`openssl ts`)".
+        "Ask for the stamps, or have the log stamped from now on (`jinku ledger stamp`)".
     StampOther Trust "stamp-other":
         "A time stamp is over another checkpoint than the log's of that size.";
         "Keep the stamp: if its authority signed it, the log had another root then, or it is another log's".
