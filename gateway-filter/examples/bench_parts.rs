@@ -21,7 +21,8 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
     BodyResponse, HeadersResponse, ProcessingRequest, ProcessingResponse, TrailersResponse,
 };
 use gateway_filter::{
-    Filter, Listener, Live, Proxy, Settings, Vault, VaultError, ext_proc, shutdown_on_signal,
+    Filter, KeyUse, Listener, Live, Proxy, Recorded, Settings, Vault, VaultError, ext_proc,
+    shutdown_on_signal,
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -87,26 +88,42 @@ impl Vault for InMemory {
         &self,
         request: TokenizeRequest,
         _: Option<&UnitProof>,
-    ) -> Result<Vec<String>, VaultError> {
+    ) -> Result<Recorded<Vec<String>>, VaultError> {
         let turned = |value: String| value.chars().rev().collect();
-        Ok(request
-            .items
-            .into_iter()
-            .map(|item| turned(item.value))
-            .collect())
+        let items = request.items.into_iter();
+        Ok(Recorded {
+            answer: items.map(|item| turned(item.value)).collect(),
+            entry: 0,
+        })
     }
 
     async fn detokenize(
         &self,
         request: DetokenizeRequest,
         _: Option<&UnitProof>,
-    ) -> Result<Vec<Revealed>, VaultError> {
+    ) -> Result<Recorded<Vec<Revealed>>, VaultError> {
         let reveal = |token: String| Revealed {
             view: View::Plain.into(),
             value: token.chars().rev().collect(),
             ..Revealed::default()
         };
-        Ok(request.tokens.into_iter().map(reveal).collect())
+        Ok(Recorded {
+            answer: request.tokens.into_iter().map(reveal).collect(),
+            entry: 0,
+        })
+    }
+
+    async fn sign(&self, _: KeyUse, _: Option<&UnitProof>) -> Result<Vec<u8>, VaultError> {
+        Err(VaultError::Failed)
+    }
+
+    async fn verify(
+        &self,
+        _: KeyUse,
+        _: Vec<u8>,
+        _: Option<&UnitProof>,
+    ) -> Result<bool, VaultError> {
+        Err(VaultError::Failed)
     }
 
     async fn encrypt_jwe(

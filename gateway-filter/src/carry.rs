@@ -13,7 +13,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
 use crate::error::{FilterError, Side, UpstreamError};
-use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+use crate::filter::{
+    Filter, HeadRewriting, Passage, Reading, RequestHead, ResponseHead, Rewriting, Vault, Whole,
+};
 use crate::held::{Charged, Held};
 use crate::live::Live;
 use crate::media::{self, Media};
@@ -95,12 +97,16 @@ impl<V: Vault> Carrier<V> {
         };
         let passage = filter.admit(&head)?.within(self.live.store());
         watched.takes(passage.route_name());
-        let rewriting = filter.request_head(&passage, &head).await?;
-        rewrite(&mut request, &rewriting)?;
-        if let Some(names) = passage.ruled_names(Side::Request) {
-            request.extensions_mut().insert(names);
-        }
-        let outbound = self.outbound(&filter, &passage, request).await?;
+        let outbound = if passage.is_sealed(Side::Request) {
+            self.outbound_whole(&filter, &passage, request).await?
+        } else {
+            let rewriting = filter.request_head(&passage, &head).await?;
+            rewrite(&mut request, &rewriting)?;
+            if let Some(names) = passage.ruled_names(Side::Request) {
+                request.extensions_mut().insert(names);
+            }
+            self.outbound(&filter, &passage, request).await?
+        };
         let answer = hand_on(outbound).await?;
         self.inbound(&filter, &passage, answer).await
     }
@@ -120,21 +126,62 @@ impl<V: Vault> Carrier<V> {
         if !passage.reads_request() {
             return Ok(Request::from_parts(head, body.into()));
         }
-        passage.check_announced(body.size_hint().lower())?;
-        let bytes_max = passage.request_bytes_max();
-        let whole = self
-            .read(body, bytes_max)
-            .await
-            .map_err(|unread| match unread {
-                Unread::TooLarge => FilterError::BodyTooLarge { bytes_max },
-                Unread::Broken => FilterError::BodyBroken,
-                Unread::Late => FilterError::BodyTimeout,
-                Unread::NoRoom => FilterError::Overloaded,
-            })?;
+        let whole = self.read_request(passage, body).await?;
         let rewriting = filter.request_body(passage, whole).await?;
         self.live.metrics().body(Side::Request, rewriting.outcome());
         let body = settle(&mut head.headers, rewriting);
         Ok(Request::from_parts(head, body.into()))
+    }
+
+    /// The same where the message is one step: its signatures are checked or made.
+    async fn outbound_whole<In, Out>(
+        &self,
+        filter: &Filter<V>,
+        passage: &Passage,
+        request: Request<In>,
+    ) -> Result<Request<Out>, FilterError>
+    where
+        In: Body<Data = Bytes>,
+        Out: From<Bytes> + From<In>,
+    {
+        let (parts, body) = request.into_parts();
+        let empty = body.is_end_stream();
+        let bytes = self.read_request(passage, body).await?;
+        let host = host(&parts.uri, &parts.headers)?;
+        let target = parts.uri.path_and_query();
+        let head = RequestHead {
+            host: host.to_str().unwrap_or_default(),
+            method: &parts.method,
+            path: target.map_or("", PathAndQuery::as_str),
+            headers: &parts.headers,
+        };
+        let whole = filter.request_whole(passage, &head, (!empty).then_some(bytes));
+        let Whole { head, body } = whole.await?;
+        self.live.metrics().body(Side::Request, body.outcome());
+        let mut request = Request::from_parts(parts, ());
+        let bytes = settle(request.headers_mut(), body);
+        rewrite(&mut request, &head)?;
+        if let Some(names) = passage.ruled_names(Side::Request) {
+            request.extensions_mut().insert(names);
+        }
+        Ok(request.map(|()| bytes.into()))
+    }
+
+    /// A request's body, whole.
+    async fn read_request<In: Body<Data = Bytes>>(
+        &self,
+        passage: &Passage,
+        body: In,
+    ) -> Result<Bytes, FilterError> {
+        passage.check_announced(body.size_hint().lower())?;
+        let bytes_max = passage.request_bytes_max();
+        let read = self.read(body, bytes_max).await;
+        read.map_err(|unread| match unread {
+            Unread::TooLarge => FilterError::BodyTooLarge { bytes_max },
+            Unread::Broken => FilterError::BodyBroken,
+            Unread::Late => FilterError::BodyTimeout,
+            Unread::NoRoom => FilterError::Overloaded,
+        })
     }
 
     /// The answer as the unit gets it.
@@ -148,6 +195,9 @@ impl<V: Vault> Carrier<V> {
         Back: Body<Data = Bytes>,
         Answer: From<Bytes> + From<Back>,
     {
+        if passage.is_sealed(Side::Response) {
+            return self.inbound_whole(filter, passage, answer).await;
+        }
         let (mut head, body) = answer.into_parts();
         let rewriting = filter.response_head(passage, &head.headers).await?;
         rewriting.apply(&mut head.headers);
@@ -179,18 +229,53 @@ impl<V: Vault> Carrier<V> {
         (media, bytes_max): (Media, usize),
         body: Back,
     ) -> Result<Rewriting, FilterError> {
-        let read = self.read(body, bytes_max).await;
-        let whole = read.map_err(|unread| match unread {
-            Unread::TooLarge => UpstreamError::BodyTooLarge { bytes_max }.into(),
-            Unread::Broken => UpstreamError::BodyBroken.into(),
-            Unread::Late => UpstreamError::Timeout.into(),
-            Unread::NoRoom => FilterError::Overloaded,
-        })?;
+        let whole = self.read_response(bytes_max, body).await?;
         let rewriting = filter.response_body(passage, media, whole).await?;
         self.live
             .metrics()
             .body(Side::Response, rewriting.outcome());
         Ok(rewriting)
+    }
+
+    /// The same where the message is one step: its signatures are checked or made.
+    async fn inbound_whole<Back, Answer>(
+        &self,
+        filter: &Filter<V>,
+        passage: &Passage,
+        answer: Response<Back>,
+    ) -> Result<Response<Answer>, FilterError>
+    where
+        Back: Body<Data = Bytes>,
+        Answer: From<Bytes> + From<Back>,
+    {
+        let (mut parts, body) = answer.into_parts();
+        let empty = body.is_end_stream();
+        let bytes_max = passage.request_bytes_max();
+        let bytes = self.read_response(bytes_max, body).await?;
+        let head = ResponseHead {
+            status: parts.status,
+            headers: &parts.headers,
+        };
+        let whole = filter.response_whole(passage, &head, (!empty).then_some(bytes));
+        let Whole { head, body } = whole.await?;
+        self.live.metrics().body(Side::Response, body.outcome());
+        let bytes = settle(&mut parts.headers, body);
+        head.apply(&mut parts.headers);
+        Ok(Response::from_parts(parts, bytes.into()))
+    }
+
+    async fn read_response<Back: Body<Data = Bytes>>(
+        &self,
+        bytes_max: usize,
+        body: Back,
+    ) -> Result<Bytes, FilterError> {
+        let read = self.read(body, bytes_max).await;
+        read.map_err(|unread| match unread {
+            Unread::TooLarge => UpstreamError::BodyTooLarge { bytes_max }.into(),
+            Unread::Broken => UpstreamError::BodyBroken.into(),
+            Unread::Late => UpstreamError::Timeout.into(),
+            Unread::NoRoom => FilterError::Overloaded,
+        })
     }
 
     /// A body whole, charged to the memory that all bodies have as long as it is there.

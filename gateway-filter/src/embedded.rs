@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{FilterError, Side};
-use crate::filter::{Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, Vault};
+use crate::filter::{
+    Filter, HeadRewriting, Passage, Reading, RequestHead, ResponseHead, Rewriting, Vault, Whole,
+};
 use crate::held::Charged;
 use crate::live::Live;
 use crate::media::{self, Media};
@@ -23,7 +25,29 @@ pub struct Embedded<V> {
     watched: Watched,
     passage: Passage,
     media: Option<Media>,
+    /// The head of a message that is one step, as it came, until its body is there.
+    kept: Option<Kept>,
     _slot: OwnedSemaphorePermit,
+}
+
+/// A head that waits for its body.
+enum Kept {
+    Request {
+        host: String,
+        method: Method,
+        path: String,
+        headers: HeaderMap,
+    },
+    Response(StatusCode, HeaderMap),
+}
+
+/// Whether a body comes after a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// One does, an empty one perhaps.
+    Body,
+    /// None does.
+    Nothing,
 }
 
 /// What to do with a head.
@@ -49,6 +73,7 @@ impl<V: Vault> Embedded<V> {
     pub async fn begin(
         live: &Arc<Live<V>>,
         head: &RequestHead<'_>,
+        follows: Follows,
     ) -> Result<(Self, HeadAnswer), Problem> {
         let mut watched = live.metrics().message(Front::Module);
         let Ok(slot) = live.slots().clone().try_acquire_owned() else {
@@ -63,10 +88,21 @@ impl<V: Vault> Embedded<V> {
             Err(error) => return Err(watched.refused(&error)),
         };
         watched.takes(passage.route_name());
-        let rewriting = match filter.request_head(&passage, head).await {
+        let rewriting = match (passage.is_sealed(Side::Request), follows) {
+            (false, _) => filter.request_head(&passage, head).await,
+            (true, Follows::Nothing) => {
+                let whole = filter.request_whole(&passage, head, None).await;
+                whole.map(|whole| whole.head)
+            }
+            (true, Follows::Body) => Ok(HeadRewriting::default()),
+        };
+        let rewriting = match rewriting {
             Ok(rewriting) => rewriting,
             Err(error) => return Err(watched.refused(&error)),
         };
+        let kept = passage
+            .is_sealed(Side::Request)
+            .then(|| Kept::request(head));
         let answer = HeadAnswer {
             head: rewriting,
             bytes_max: passage.reads_request().then(|| passage.request_bytes_max()),
@@ -77,6 +113,7 @@ impl<V: Vault> Embedded<V> {
             watched,
             passage,
             media: None,
+            kept,
             _slot: slot,
         };
         Ok((message, answer))
@@ -88,8 +125,23 @@ impl<V: Vault> Embedded<V> {
     }
 
     /// The answer's head. The vault is asked only where a rule takes a field of it.
-    pub async fn response_head(&mut self, headers: &HeaderMap) -> Result<HeadAnswer, Problem> {
-        let rewriting = self.filter.response_head(&self.passage, headers).await;
+    pub async fn response_head(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        follows: Follows,
+    ) -> Result<HeadAnswer, Problem> {
+        let answer = ResponseHead { status, headers };
+        let sealed = self.passage.is_sealed(Side::Response);
+        let rewriting = match (sealed, follows) {
+            (false, _) => self.filter.response_head(&self.passage, headers).await,
+            (true, Follows::Nothing) => {
+                let whole = self.filter.response_whole(&self.passage, &answer, None);
+                whole.await.map(|whole| whole.head)
+            }
+            (true, Follows::Body) => Ok(HeadRewriting::default()),
+        };
+        self.kept = sealed.then(|| Kept::Response(status, headers.clone()));
         let head = rewriting.map_err(|error| self.watched.refused(&error))?;
         let bytes_max = match self.passage.response_reading(headers) {
             Reading::Pass => None,
@@ -105,7 +157,7 @@ impl<V: Vault> Embedded<V> {
     /// that the unit never gets.
     pub fn bodiless_head(&self) -> HeadRewriting {
         let mut head = HeadRewriting::default();
-        if self.passage.reads_response() {
+        if self.passage.reads_response() && !self.passage.is_sealed(Side::Response) {
             head.without.extend(media::digests());
         }
         head
@@ -140,26 +192,61 @@ impl<V: Vault> Embedded<V> {
     }
 
     async fn body(&mut self, side: Side, body: Vec<u8>) -> Result<BodyAnswer, Problem> {
-        let rewriting = self.rewriting(side, body).await;
-        let rewriting = rewriting.map_err(|error| self.watched.refused(&error))?;
-        self.live.metrics().body(side, rewriting.outcome());
-        let head = rewriting.head();
-        let body = match rewriting {
+        let whole = self.rewriting(side, body).await;
+        let whole = whole.map_err(|error| self.watched.refused(&error))?;
+        self.live.metrics().body(side, whole.body.outcome());
+        let mut head = whole.body.head();
+        head.extend(whole.head);
+        let body = match whole.body {
             Rewriting::Unchanged(_) => None,
             Rewriting::Rewritten(body) | Rewriting::Recast(body, _) => Some(body),
         };
         Ok(BodyAnswer { body, head })
     }
 
-    async fn rewriting(&self, side: Side, body: Vec<u8>) -> Result<Rewriting, FilterError> {
+    async fn rewriting(&self, side: Side, body: Vec<u8>) -> Result<Whole, FilterError> {
         // Envoy has its own; this is the copy.
         let body: Bytes = Charged::of(body, self.live.share())?.into();
-        match side {
-            Side::Request => self.filter.request_body(&self.passage, body).await,
-            Side::Response => match self.media {
-                Some(media) => self.filter.response_body(&self.passage, media, body).await,
+        let (filter, passage) = (&self.filter, &self.passage);
+        match (side, &self.kept) {
+            (
+                Side::Request,
+                Some(Kept::Request {
+                    host,
+                    method,
+                    path,
+                    headers,
+                }),
+            ) => {
+                let head = RequestHead {
+                    host,
+                    method,
+                    path,
+                    headers,
+                };
+                filter.request_whole(passage, &head, Some(body)).await
+            }
+            (Side::Response, Some(Kept::Response(status, headers))) => {
+                let status = *status;
+                let head = ResponseHead { status, headers };
+                filter.response_whole(passage, &head, Some(body)).await
+            }
+            (Side::Request, _) => Ok(filter.request_body(passage, body).await?.into()),
+            (Side::Response, _) => match self.media {
+                Some(media) => Ok(filter.response_body(passage, media, body).await?.into()),
                 None => Err(crate::error::UpstreamError::BodyBroken.into()),
             },
+        }
+    }
+}
+
+impl Kept {
+    fn request(head: &RequestHead<'_>) -> Self {
+        Self::Request {
+            host: head.host.to_owned(),
+            method: head.method.clone(),
+            path: head.path.to_owned(),
+            headers: head.headers.clone(),
         }
     }
 }

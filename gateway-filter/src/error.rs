@@ -5,6 +5,7 @@ use crate::coding::CodingFault;
 use crate::jose::JweFault;
 use crate::rewrite::SpellFault;
 use crate::scan::ScanError;
+use crate::sign::SigningFault;
 
 /// Which way a body goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,12 @@ pub enum FilterError {
     /// A body that was read and refused.
     #[error("{1}")]
     Body(Side, ScanError),
+    /// Its signature does not count.
+    #[error("{1}")]
+    Signing(Side, SigningFault),
+    /// What goes on can't be signed.
+    #[error("what goes on can't be signed: {1}")]
+    Unsigned(Side, SigningFault),
     /// The vault did not do it.
     #[error(transparent)]
     Vault(#[from] VaultError),

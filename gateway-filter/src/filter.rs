@@ -4,6 +4,7 @@
 mod exchange;
 mod head;
 mod jose;
+mod sealed;
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -23,7 +24,11 @@ use crate::jose::{PayloadAct, is_jose, stated_type};
 use crate::media::{Coding, HIDING_THE_ANSWER, Media, OF_THE_FIRST_BODY};
 use crate::route::{CleanPath, Plan, ProofBeyond, Route};
 use crate::settings::{Rules, Unmatched};
+use crate::sign::KeyUse;
+use crate::sign::nonces::Nonces;
+use crate::sign::receipt::Entries;
 pub use head::{HeadRewriting, RuledNames};
+pub use sealed::{Recorded, ResponseHead, Whole};
 
 /// The header in which a unit says why it wants values back.
 pub(crate) const PURPOSE: HeaderName = HeaderName::from_static("jinku-purpose");
@@ -35,14 +40,14 @@ pub trait Vault: Send + Sync + 'static {
         &self,
         request: TokenizeRequest,
         proof: Option<&UnitProof>,
-    ) -> impl Future<Output = Result<Vec<String>, VaultError>> + Send;
+    ) -> impl Future<Output = Result<Recorded<Vec<String>>, VaultError>> + Send;
 
     /// One view for each token, in the order asked.
     fn detokenize(
         &self,
         request: DetokenizeRequest,
         proof: Option<&UnitProof>,
-    ) -> impl Future<Output = Result<Vec<Revealed>, VaultError>> + Send;
+    ) -> impl Future<Output = Result<Recorded<Vec<Revealed>>, VaultError>> + Send;
 
     /// A JWE of each item, or why there is none, in the order asked.
     fn encrypt_jwe(
@@ -57,6 +62,21 @@ pub trait Vault: Send + Sync + 'static {
         request: DecryptJweRequest,
         proof: Option<&UnitProof>,
     ) -> impl Future<Output = Result<Vec<DecryptJweResult>, VaultError>> + Send;
+
+    /// A code or signature under a key of the vault.
+    fn sign(
+        &self,
+        usage: KeyUse,
+        proof: Option<&UnitProof>,
+    ) -> impl Future<Output = Result<Vec<u8>, VaultError>> + Send;
+
+    /// Whether a code or signature is this message's under a key of the vault.
+    fn verify(
+        &self,
+        usage: KeyUse,
+        signature: Vec<u8>,
+        proof: Option<&UnitProof>,
+    ) -> impl Future<Output = Result<bool, VaultError>> + Send;
 }
 
 /// The head of a request, as the filter needs it.
@@ -82,6 +102,7 @@ pub struct Passage {
     proof: Option<UnitProof>,
     purpose: Option<String>,
     store: Option<Arc<Store>>,
+    entries: Entries,
 }
 
 /// Shows that the unit has the key that its token is bound to (RFC 9449 section 4.1). It counts for one call.
@@ -116,12 +137,18 @@ pub enum Rewriting {
 pub struct Filter<V> {
     rules: Rules,
     vault: V,
+    nonces: Nonces,
 }
 
 impl<V: Vault> Filter<V> {
     /// A filter with these rules, over this vault.
     pub fn new(rules: Rules, vault: V) -> Self {
-        Self { rules, vault }
+        let nonces = Nonces::new(rules.nonces_max);
+        Self {
+            rules,
+            vault,
+            nonces,
+        }
     }
 
     /// The rules it keeps.
@@ -155,6 +182,7 @@ impl<V: Vault> Filter<V> {
             proof: None,
             purpose: None,
             store: None,
+            entries: Entries::default(),
         };
         if passage.route.is_some() {
             passage.proof = proof(head.headers)?;
@@ -252,7 +280,7 @@ impl Passage {
     /// The request's headers that do not go on to the upstream.
     fn stays_here(&self) -> Vec<HeaderName> {
         let mut names = Vec::new();
-        if self.reads_response() {
+        if self.body_plan(Side::Response).is_some() {
             names.extend(HIDING_THE_ANSWER);
         }
         let proof = self.route.as_ref().map(|route| route.proof);
@@ -265,12 +293,12 @@ impl Passage {
 
     /// Whether the request's body has to be read whole before it may go on.
     pub fn reads_request(&self) -> bool {
-        self.body_plan(Side::Request).is_some()
+        self.body_plan(Side::Request).is_some() || self.is_sealed(Side::Request)
     }
 
     /// Whether the response may have to be read: it must not be compressed or partial then.
     pub fn reads_response(&self) -> bool {
-        self.body_plan(Side::Response).is_some()
+        self.body_plan(Side::Response).is_some() || self.is_sealed(Side::Response)
     }
 
     /// The largest request body of this route, in bytes.
@@ -297,12 +325,16 @@ impl Passage {
 
     /// Says what to do with the response's body, by its headers.
     pub fn response_reading(&self, headers: &HeaderMap) -> Reading {
-        let Some((route, plan)) = self.body_plan(Side::Response) else {
-            return Reading::Pass;
-        };
         let media = Media::of(headers);
         // One answer has one head.
         let _ = self.response_type.set(stated_type(headers));
+        if let (Some(route), true) = (&self.route, self.is_sealed(Side::Response)) {
+            let bytes_max = route.body_bytes_max;
+            return Reading::Whole { bytes_max, media };
+        }
+        let Some((route, plan)) = self.body_plan(Side::Response) else {
+            return Reading::Pass;
+        };
         if self.is_readable(plan, Side::Response, media) || plan.hides_in_body() {
             return Reading::Whole {
                 bytes_max: route.body_bytes_max,
@@ -313,15 +345,16 @@ impl Passage {
     }
 
     fn check_media(&self) -> Result<(), FilterError> {
+        let Some((_, plan)) = self.body_plan(Side::Request) else {
+            return Ok(());
+        };
         if self.media.coding == Coding::Unknown {
             return Err(FilterError::EncodingUnsupported);
         }
-        match self.body_plan(Side::Request) {
-            Some((_, plan)) if !self.is_readable(plan, Side::Request, self.media) => {
-                Err(FilterError::MediaUnsupported)
-            }
-            _ => Ok(()),
+        if !self.is_readable(plan, Side::Request, self.media) {
+            return Err(FilterError::MediaUnsupported);
         }
+        Ok(())
     }
 
     /// Whether a body of which the plan wants something can be read.

@@ -40,6 +40,7 @@
 //! | `media`, `coding` | what headers say of a body; gzip, deflate, br and zstd |
 //! | `filter` | the pipeline, and the trait [`Vault`] |
 //! | `vault_client` | [`Vault`] over gRPC |
+//! | `sign` | signatures and codes that are demanded and made, receipts |
 //! | `preview`, [`mod@discover`] | what rules would take of a sample; which rules a sample asks for |
 //! | `error`, `problem` | what went wrong, and its one answer |
 //! | [`ext_proc`] | Envoy's external processor |
@@ -78,6 +79,7 @@ mod rewrite;
 mod route;
 mod scan;
 mod settings;
+mod sign;
 mod vault_client;
 
 pub use body::csv::CsvFault;
@@ -85,10 +87,11 @@ pub use body::form::FormFault;
 pub use body::multipart::MultipartFault;
 pub use body::xml::{XmlFault, XmlPathError};
 pub use coding::CodingFault;
-pub use embedded::{BodyAnswer, Embedded, HeadAnswer, failure as embedded_failure};
+pub use embedded::{BodyAnswer, Embedded, Follows, HeadAnswer, failure as embedded_failure};
 pub use error::{FilterError, Refusal, Side, UpstreamError, VaultError};
 pub use filter::{
-    Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, RuledNames, Vault,
+    Filter, HeadRewriting, Passage, Reading, Recorded, RequestHead, ResponseHead, Rewriting,
+    RuledNames, Vault, Whole,
 };
 pub use jose::JweFault;
 pub use layer::{FilterLayer, Filtered};
@@ -105,7 +108,8 @@ pub use rewrite::SpellFault;
 pub use route::{Route, TemplateFault};
 pub use scan::{Bounds, Fault, Position, ScanError};
 pub use settings::{
-    ExtProcSettings, ProxySettings, Rules, Settings, SettingsError, TlsSettings, Unmatched,
-    UpstreamProtocol, UpstreamTlsSettings, VaultSettings,
+    ExtProcSettings, ProxySettings, Rules, Settings, SettingsError, SignCodeFault, SigningKeyFault,
+    SigningRuleFault, TlsSettings, Unmatched, UpstreamProtocol, UpstreamTlsSettings, VaultSettings,
 };
+pub use sign::{KeyKind, KeyUse, ParametersFault, PublicKeyFault, SigningFault, Unbelieved};
 pub use vault_client::{VaultClient, VaultClientError};

@@ -11,9 +11,10 @@ use api::v1::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::error::VaultError;
-use crate::filter::{Filter, Vault};
+use crate::filter::{Filter, Recorded, Vault};
 use crate::held::{Held, Store};
 use crate::metrics::Metrics;
+use crate::sign::KeyUse;
 
 /// The present filter, its metrics, and its bounds over all messages.
 ///
@@ -50,6 +51,7 @@ impl<V: Vault> Live<V> {
 
     /// From now on, messages begin with this filter.
     pub fn replace(&self, filter: Arc<Filter<V>>) {
+        filter.follow(&self.now());
         *self.present.write().unwrap_or_else(PoisonError::into_inner) = filter;
         self.generation.send_modify(|generation| *generation += 1);
     }
@@ -92,7 +94,7 @@ impl<V: Vault> Vault for Arc<V> {
         &self,
         request: TokenizeRequest,
         proof: Option<&UnitProof>,
-    ) -> Result<Vec<String>, VaultError> {
+    ) -> Result<Recorded<Vec<String>>, VaultError> {
         (**self).tokenize(request, proof).await
     }
 
@@ -100,7 +102,7 @@ impl<V: Vault> Vault for Arc<V> {
         &self,
         request: DetokenizeRequest,
         proof: Option<&UnitProof>,
-    ) -> Result<Vec<Revealed>, VaultError> {
+    ) -> Result<Recorded<Vec<Revealed>>, VaultError> {
         (**self).detokenize(request, proof).await
     }
 
@@ -118,5 +120,18 @@ impl<V: Vault> Vault for Arc<V> {
         proof: Option<&UnitProof>,
     ) -> Result<Vec<DecryptJweResult>, VaultError> {
         (**self).decrypt_jwe(request, proof).await
+    }
+
+    async fn sign(&self, usage: KeyUse, proof: Option<&UnitProof>) -> Result<Vec<u8>, VaultError> {
+        (**self).sign(usage, proof).await
+    }
+
+    async fn verify(
+        &self,
+        usage: KeyUse,
+        signature: Vec<u8>,
+        proof: Option<&UnitProof>,
+    ) -> Result<bool, VaultError> {
+        (**self).verify(usage, signature, proof).await
     }
 }

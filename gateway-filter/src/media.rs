@@ -7,14 +7,17 @@ use http::header::{
     RANGE,
 };
 
-/// Untrue once the body is another; a digest of the first body would even tell about its values.
-pub(crate) const OF_THE_FIRST_BODY: [HeaderName; 6] = [
+/// Untrue once the body is another; a digest of the first body would even tell about its values, and a
+/// signature covers one.
+pub(crate) const OF_THE_FIRST_BODY: [HeaderName; 8] = [
     ETAG,
     CONTENT_LENGTH,
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("digest"),
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("signature"),
+    HeaderName::from_static("signature-input"),
 ];
 
 /// What tells about a body, without its length: untrue in the head or the trailers of a body that is, or

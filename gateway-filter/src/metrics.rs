@@ -39,6 +39,8 @@ pub(crate) enum VaultCall {
     Detokenize,
     EncryptJwe,
     DecryptJwe,
+    Sign,
+    Verify,
 }
 
 /// Whether the vault is asked at all.
@@ -261,6 +263,8 @@ impl VaultCall {
             Self::Detokenize => "detokenize",
             Self::EncryptJwe => "encrypt-jwe",
             Self::DecryptJwe => "decrypt-jwe",
+            Self::Sign => "sign",
+            Self::Verify => "verify",
         }
     }
 }
@@ -292,6 +296,7 @@ impl Watched {
             route = %self.route,
             status = problem.status.as_u16(),
             code = %problem.code,
+            outcome = self.outcome,
             "request refused"
         );
         problem

@@ -15,6 +15,7 @@ use crate::coding::CodingFault;
 use crate::error::{FilterError, Refusal, Side, UpstreamError, VaultError};
 use crate::jose::JweFault;
 use crate::scan::{Fault, ScanError};
+use crate::sign::SigningFault;
 
 /// The media type of the answer's body.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -98,7 +99,10 @@ impl From<&FilterError> for Problem {
 
 /// The filter's own code of an error: one of a closed set, as a metric's label must be.
 pub(crate) fn own_code(error: &FilterError) -> &'static str {
-    meaning(error).1
+    match error {
+        FilterError::Signing(_, fault) => fault.own_code(),
+        other => meaning(other).1,
+    }
 }
 
 /// The same for a vault's error.
@@ -162,6 +166,13 @@ fn meaning(error: &FilterError) -> (StatusCode, &'static str) {
         FilterError::Body(Side::Request, ScanError { fault, .. }) => request_fault(fault),
         FilterError::Body(Side::Response, ScanError { fault, .. }) => {
             (StatusCode::BAD_GATEWAY, response_fault(fault))
+        }
+        FilterError::Signing(side, fault) => signing(*side, *fault),
+        FilterError::Unsigned(Side::Request, _) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "signing-unfit")
+        }
+        FilterError::Unsigned(Side::Response, _) => {
+            (StatusCode::BAD_GATEWAY, "upstream-signing-unfit")
         }
         FilterError::Vault(error) => vault(error),
         FilterError::Upstream(error) => upstream(error),
@@ -239,6 +250,17 @@ fn request_fault(fault: &Fault) -> (StatusCode, &'static str) {
         }
         Fault::Xml(XmlFault::TooManyNames) => (StatusCode::PAYLOAD_TOO_LARGE, "xml-names-exceeded"),
         Fault::Xml(_) => (StatusCode::BAD_REQUEST, "xml-invalid"),
+    }
+}
+
+/// What a message's signature is refused with. Of an upstream's signature the unit learns that it failed.
+fn signing(side: Side, fault: SigningFault) -> (StatusCode, &'static str) {
+    match (side, fault) {
+        (Side::Request, SigningFault::NoncesFull) => {
+            (StatusCode::SERVICE_UNAVAILABLE, fault.code())
+        }
+        (Side::Request, _) => (StatusCode::UNAUTHORIZED, fault.code()),
+        (Side::Response, _) => (StatusCode::BAD_GATEWAY, "upstream-signature-invalid"),
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) use address::{CleanPath, decoded_segment};
 use address::{Host, Template};
 pub(crate) use plan::{Act, Mask, Plan};
 
+use crate::sign::Signing;
+
 /// One route of the settings.
 #[derive(Debug)]
 pub struct Route {
@@ -22,6 +24,8 @@ pub struct Route {
     pub(crate) proof: ProofBeyond,
     pub(crate) request: Option<Plan>,
     pub(crate) response: Option<Plan>,
+    pub(crate) request_signing: Signing,
+    pub(crate) response_signing: Signing,
 }
 
 /// Whether the upstream gets the unit's proof. It opens the vault, and the upstream is not to.
@@ -77,6 +81,8 @@ impl Route {
             proof: ProofBeyond::Withheld,
             request: None,
             response: None,
+            request_signing: Signing::default(),
+            response_signing: Signing::default(),
         }
     }
 
@@ -88,16 +94,27 @@ impl Route {
     /// One line for people: what it matches and what it does.
     pub fn describe(&self) -> String {
         let method = self.target.method.as_ref().map_or("*", Method::as_str);
-        let side =
-            |plan: &Option<Plan>| plan.as_ref().map_or_else(|| "-".to_owned(), Plan::describe);
+        let side = |plan: &Option<Plan>, signing: &Signing| {
+            let (before, after) = signing.describe();
+            let fields = plan.as_ref().map_or_else(String::new, Plan::describe);
+            let told: Vec<String> = [before, fields, after]
+                .into_iter()
+                .filter(|words| !words.is_empty())
+                .collect();
+            if told.is_empty() {
+                "-".to_owned()
+            } else {
+                told.join(", ")
+            }
+        };
         format!(
             "{}\t{}\t{method}\t{}\t{}\t{}\t{}",
             self.name,
             self.target.host,
             self.target.path,
             self.domain,
-            side(&self.request),
-            side(&self.response),
+            side(&self.request, &self.request_signing),
+            side(&self.response, &self.response_signing),
         )
     }
 

@@ -5,7 +5,10 @@ mod field;
 mod jose;
 mod proxy;
 mod raw;
+mod raw_signing;
 mod route;
+mod sign_code;
+mod signing;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +23,11 @@ use crate::body::xml::XmlPathError;
 use crate::path::PathError;
 use crate::route::{Route, TemplateFault};
 use crate::scan::Bounds;
+use crate::sign::receipt::is_origin;
 pub use proxy::{ProxySettings, TlsSettings, UpstreamProtocol, UpstreamTlsSettings};
 use raw::{RawExtProc, RawLimits, RawSettings, RawUnmatched, RawVault};
+pub use sign_code::SignCodeFault;
+pub use signing::{SigningKeyFault, SigningRuleFault};
 
 /// The whole configuration.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ pub struct Settings {
     pub ext_proc: ExtProcSettings,
     /// Where monitoring asks, if anywhere.
     pub monitor: Option<SocketAddr>,
+    /// Partners' public keys.
+    key_files: Vec<PathBuf>,
 }
 
 /// Where the vault is and how this machine proves itself.
@@ -47,6 +55,9 @@ pub struct VaultSettings {
     pub ca: PathBuf,
     /// PEM files of this machine's certificate and key.
     pub identity: Option<(PathBuf, PathBuf)>,
+    /// PEM files of certificate and key of the unit as which the filter uses keys; `None` where they are used
+    /// as the unit whose message it is.
+    pub keys: Option<(PathBuf, PathBuf)>,
     /// How long one call may take, connecting and retries included.
     pub timeout: Duration,
     /// Most attempts after the first, where a connection was lost.
@@ -68,6 +79,10 @@ pub struct Rules {
     pub in_flight_max: usize,
     /// Most bytes of bodies held in memory at once, over all messages.
     pub held_bytes_max: usize,
+    /// Most nonces of one key that are remembered at once.
+    pub nonces_max: usize,
+    /// What receipts call the vault's log.
+    pub log_origin: Option<String>,
     routes: Vec<Arc<Route>>,
 }
 
@@ -145,6 +160,25 @@ pub enum SettingsError {
     /// No route at all.
     #[error("there is no [[route]]: a filter without routes protects nothing")]
     NoRoute,
+    /// `vault.log_origin`.
+    #[error("`vault.log_origin` must be 1 to 256 characters of visible ASCII, without quotes")]
+    LogOrigin,
+    /// One key of signatures can't be used.
+    #[error("signing_key `{key}`: {fault}")]
+    SigningKey {
+        /// Its name.
+        key: String,
+        /// What is wrong with it.
+        fault: SigningKeyFault,
+    },
+    /// One profile can't be used.
+    #[error("sign_code `{code}`: {fault}")]
+    SignCode {
+        /// Its name.
+        code: String,
+        /// What is wrong with it.
+        fault: SignCodeFault,
+    },
     /// One route can't be used.
     #[error("route `{route}`: {fault}")]
     Route {
@@ -247,6 +281,9 @@ pub enum RouteFault {
         /// The limit.
         rules_max: usize,
     },
+    /// A demand, or a signature to make.
+    #[error(transparent)]
+    Signing(#[from] SigningRuleFault),
     /// The route's own body limit.
     #[error("`body_bytes_max` must be 1 to {0}")]
     BodyLimit(u64),
@@ -272,7 +309,14 @@ impl Settings {
             1,
             BODY_BYTES_CEILING,
         )?;
+        let log_origin = raw.vault.log_origin.clone();
+        if log_origin.as_deref().is_some_and(|text| !is_origin(text)) {
+            return Err(SettingsError::LogOrigin);
+        }
+        let key_files = signing::key_files(&raw.signing_key, folder);
+        let shelf = signing::shelf(&raw.signing_key, &raw.sign_code, folder)?;
         Ok(Self {
+            key_files,
             vault: vault(raw.vault, folder)?,
             rules: Rules {
                 bounds: bounds(&raw.limits)?,
@@ -292,7 +336,14 @@ impl Settings {
                     1,
                     HELD_BYTES_CEILING,
                 )?,
-                routes: route::routes(raw.route, body_bytes_max)?,
+                nonces_max: bounded(
+                    "signatures.nonces_max",
+                    raw.signatures.nonces_max,
+                    1,
+                    10_000_000,
+                )?,
+                log_origin,
+                routes: route::routes(raw.route, body_bytes_max, &shelf)?,
             },
             proxy: raw
                 .proxy
@@ -314,6 +365,9 @@ impl Settings {
         let vault = self.vault.identity.iter();
         let mut files = vec![self.vault.ca.clone()];
         files.extend(vault.flat_map(|(certificate, key)| [certificate.clone(), key.clone()]));
+        let keys = self.vault.keys.iter();
+        files.extend(keys.flat_map(|(certificate, key)| [certificate.clone(), key.clone()]));
+        files.extend(self.key_files.iter().cloned());
         files.extend(self.proxy.iter().flat_map(ProxySettings::files));
         files
     }
@@ -366,6 +420,9 @@ fn vault(raw: RawVault, folder: &FilePath) -> Result<VaultSettings, SettingsErro
         url: raw.url,
         ca: folder.join(raw.ca),
         identity,
+        keys: raw
+            .keys
+            .map(|own| (folder.join(own.certificate), folder.join(own.key))),
         timeout: timeout("vault.timeout_ms", raw.timeout_ms)?,
         retries_max: small("vault.retries_max", raw.retries_max, 0, 10)?,
         circuit_failures_max: small(

@@ -2,8 +2,10 @@
 //! one deadline, bounded retries and a circuit breaker. Yields answers or a [`VaultError`].
 
 mod circuit;
+mod keys;
 mod status;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,9 +17,10 @@ use api::v1::{
 use api::{Client, ClientError, ClientSettings, KeysClient, ReadyClient, UnitProof};
 
 use crate::error::VaultError;
-use crate::filter::Vault;
+use crate::filter::{Recorded, Vault};
 use crate::metrics::{Metrics, VaultCall};
 use crate::settings::VaultSettings;
+use crate::sign::KeyUse;
 use circuit::{Circuit, Health};
 
 /// The first pause before a retry; the second is twice as long, and so on.
@@ -31,6 +34,9 @@ pub struct VaultClient {
     client: Client,
     /// Connects when a rule first asks for a JWE.
     keys: KeysClient,
+    /// Connects when a rule first signs or verifies.
+    signing_keys: KeysClient,
+    signing_by: KeysBy,
     ready: ReadyClient,
     timeout: Duration,
     retries_max: u32,
@@ -49,7 +55,7 @@ pub enum VaultClientError {
     #[error("{}: can't be read; check [vault] ca, certificate and key", .file.display())]
     Unreadable {
         /// The file.
-        file: std::path::PathBuf,
+        file: PathBuf,
         /// Why.
         source: std::io::Error,
     },
@@ -65,6 +71,17 @@ enum Repeat {
     Named,
     /// Only where the vault can't have seen it.
     Unsent,
+    /// Done twice, it is one entry more.
+    Harmless,
+}
+
+/// As whom keys are used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeysBy {
+    /// The unit whose message it is: its proof goes along.
+    Carried,
+    /// A unit of the filter's own, by its certificate.
+    Own,
 }
 
 /// Names for requests (`idempotency_key`): one drawn prefix for this process, and a count.
@@ -84,19 +101,19 @@ impl VaultClient {
         settings: &VaultSettings,
         metrics: Arc<Metrics>,
     ) -> Result<Self, VaultClientError> {
-        let identity_pem = match &settings.identity {
-            Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
-            None => None,
-        };
-        let reached = ClientSettings {
-            url: settings.url.clone(),
-            ca_pem: read(&settings.ca)?,
-            identity_pem,
-            timeout: settings.timeout,
+        let reached = reached(settings, settings.identity.as_ref())?;
+        let (signing_keys, signing_by) = match &settings.keys {
+            None => (KeysClient::new(&reached)?, KeysBy::Carried),
+            own => (
+                KeysClient::new(&self::reached(settings, own.as_ref())?)?,
+                KeysBy::Own,
+            ),
         };
         Ok(Self {
             client: Client::new(&reached)?,
             keys: KeysClient::new(&reached)?,
+            signing_keys,
+            signing_by,
             ready: ReadyClient::new(&reached)?,
             timeout: settings.timeout,
             retries_max: settings.retries_max,
@@ -173,7 +190,7 @@ impl Vault for VaultClient {
         &self,
         mut request: TokenizeRequest,
         proof: Option<&UnitProof>,
-    ) -> Result<Vec<String>, VaultError> {
+    ) -> Result<Recorded<Vec<String>>, VaultError> {
         if self.retries_max > 0 && request.idempotency_key.is_empty() {
             request.idempotency_key = self.names.next();
             request.idempotency_seconds = self.name_seconds;
@@ -184,14 +201,17 @@ impl Vault for VaultClient {
             async move { client.tokenize(request.clone(), proof).await }
         };
         let answer = self.call(VaultCall::Tokenize, Repeat::Named, ask).await?;
-        Ok(answer.tokens)
+        Ok(Recorded {
+            answer: answer.tokens,
+            entry: answer.entry,
+        })
     }
 
     async fn detokenize(
         &self,
         request: DetokenizeRequest,
         proof: Option<&UnitProof>,
-    ) -> Result<Vec<Revealed>, VaultError> {
+    ) -> Result<Recorded<Vec<Revealed>>, VaultError> {
         let request = &request;
         let ask = |left| {
             let client = self.client.within(left);
@@ -200,7 +220,10 @@ impl Vault for VaultClient {
         let answer = self
             .call(VaultCall::Detokenize, Repeat::Unsent, ask)
             .await?;
-        Ok(answer.items)
+        Ok(Recorded {
+            answer: answer.items,
+            entry: answer.entry,
+        })
     }
 
     async fn encrypt_jwe(
@@ -230,13 +253,78 @@ impl Vault for VaultClient {
         let answer = self.call(VaultCall::DecryptJwe, Repeat::Unsent, ask);
         Ok(answer.await?.items)
     }
+
+    async fn sign(&self, usage: KeyUse, proof: Option<&UnitProof>) -> Result<Vec<u8>, VaultError> {
+        let (usage, proof) = (&usage, self.proof_for_keys(proof));
+        let ask =
+            |left| async move { keys::sign(&self.signing_keys.within(left), usage, proof).await };
+        let answer = self.call(VaultCall::Sign, Repeat::Harmless, ask).await;
+        answer.map_err(|error| self.of_keys(error))?
+    }
+
+    async fn verify(
+        &self,
+        usage: KeyUse,
+        signature: Vec<u8>,
+        proof: Option<&UnitProof>,
+    ) -> Result<bool, VaultError> {
+        if signature.len() != keys::bytes(usage.kind) {
+            return Ok(false);
+        }
+        let (usage, signature, proof) = (&usage, &signature, self.proof_for_keys(proof));
+        let ask = |left| async move {
+            let keys = self.signing_keys.within(left);
+            keys::verify(&keys, usage, signature.clone(), proof).await
+        };
+        let answer = self.call(VaultCall::Verify, Repeat::Harmless, ask).await;
+        answer.map_err(|error| self.of_keys(error))?
+    }
+}
+
+impl VaultClient {
+    fn proof_for_keys<'p>(&self, proof: Option<&'p UnitProof>) -> Option<&'p UnitProof> {
+        match self.signing_by {
+            KeysBy::Carried => proof,
+            KeysBy::Own => None,
+        }
+    }
+
+    /// What the vault says to the filter's own unit is not for those whose message it is.
+    fn of_keys(&self, error: VaultError) -> VaultError {
+        let to_us = matches!(
+            error,
+            VaultError::Unauthenticated(_) | VaultError::Denied(_) | VaultError::Invalid(_)
+        );
+        if to_us && self.signing_by == KeysBy::Own {
+            VaultError::Failed
+        } else {
+            error
+        }
+    }
+}
+
+/// How the vault is reached with this certificate and key.
+fn reached(
+    settings: &VaultSettings,
+    identity: Option<&(PathBuf, PathBuf)>,
+) -> Result<ClientSettings, VaultClientError> {
+    let identity_pem = match identity {
+        Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
+        None => None,
+    };
+    Ok(ClientSettings {
+        url: settings.url.clone(),
+        ca_pem: read(&settings.ca)?,
+        identity_pem,
+        timeout: settings.timeout,
+    })
 }
 
 impl Repeat {
     /// A lost connection only: a vault that answered has decided, and a late one is loaded enough.
     fn allows(self, error: &ClientError) -> bool {
         match self {
-            Self::Named => error.is_unreachable(),
+            Self::Named | Self::Harmless => error.is_unreachable(),
             Self::Unsent => error.is_unsent(),
         }
     }

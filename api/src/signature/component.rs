@@ -85,6 +85,11 @@ impl Component {
     }
 }
 
+/// Whether a text names a component as [`Draft::covering`](super::Draft::covering) takes it.
+pub fn is_component(text: &str) -> bool {
+    Component::parse(text).is_ok()
+}
+
 fn source(name: &str, item: &Item) -> Option<Source> {
     if !name.starts_with('@') {
         return field(name, item);

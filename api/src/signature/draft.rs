@@ -65,6 +65,12 @@ impl Draft {
         self.with("alg", &quoted(alg))
     }
 
+    /// For this application.
+    #[must_use]
+    pub fn tag(self, tag: &str) -> Self {
+        self.with("tag", &quoted(tag))
+    }
+
     fn with(mut self, name: &str, value: &str) -> Self {
         // Writing into a text never fails.
         let _ = write!(self.parameters, ";{name}={value}");
@@ -77,6 +83,13 @@ impl Draft {
         message: &Message<'_>,
         sign: impl FnOnce(&[u8]) -> Vec<u8>,
     ) -> Result<SignatureFields, SignatureFault> {
+        let unsigned = self.base(message)?;
+        let signature = sign(unsigned.base().as_bytes());
+        Ok(unsigned.signed(&signature))
+    }
+
+    /// What is to be signed, for a key that is elsewhere.
+    pub fn base(&self, message: &Message<'_>) -> Result<UnsignedBase, SignatureFault> {
         let components = self.components.iter().map(|text| Component::parse(text));
         let components: Vec<Component> = components.collect::<Result<_, _>>()?;
         let covered: Vec<&str> = components
@@ -84,13 +97,34 @@ impl Draft {
             .map(|component| component.identifier.as_str())
             .collect();
         let written = format!("({}){}", covered.join(" "), self.parameters);
-        let input = format!("sig1={written}");
+        let input = format!("{LABEL}={written}");
         structured::canonical_dictionary(&input).ok_or(SignatureFault::Syntax)?;
-        let signature = sign(message.base(&components, &written)?.as_bytes());
-        Ok(SignatureFields {
-            input,
-            signature: format!("sig1=:{}:", STANDARD.encode(signature)),
-        })
+        let base = message.base(&components, &written)?;
+        Ok(UnsignedBase { base, input })
+    }
+}
+
+/// Labels say nothing (RFC 9421 section 4): this one is always taken.
+const LABEL: &str = "sig1";
+
+/// A signature base that waits for its signature.
+pub struct UnsignedBase {
+    base: String,
+    input: String,
+}
+
+impl UnsignedBase {
+    /// The bytes to sign (RFC 9421 section 2.5).
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The fields that carry the signature.
+    pub fn signed(self, signature: &[u8]) -> SignatureFields {
+        SignatureFields {
+            input: self.input,
+            signature: format!("{LABEL}=:{}:", STANDARD.encode(signature)),
+        }
     }
 }
 

@@ -48,9 +48,10 @@ mod structured;
 #[cfg(test)]
 mod tests;
 
+pub use component::is_component;
 pub use demands::{Body, Demands, Fresh};
 pub use digest::ContentDigest;
-pub use draft::{Draft, SignatureFields};
+pub use draft::{Draft, SignatureFields, UnsignedBase};
 pub use fault::SignatureFault;
 pub use input::{Parameters, Signed, is_signed, signatures};
 pub use message::Message;

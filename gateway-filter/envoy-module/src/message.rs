@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use gateway_filter::{
-    BodyAnswer, Embedded, HeadAnswer, Problem, RequestHead, Side, VaultClient, embedded_failure,
+    BodyAnswer, Embedded, Follows, HeadAnswer, Problem, RequestHead, Side, VaultClient,
+    embedded_failure,
 };
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use tokio::task::AbortHandle;
 
 use crate::abi::{End, Next, Place, Stream, Switch};
@@ -81,7 +82,7 @@ impl Message {
             Err(problem) => return self.answer(stream, &problem),
         };
         self.request = Way::AskingHead(end);
-        let live = self.house.live().clone();
+        let (live, follows) = (self.house.live().clone(), follows(end));
         let question = async move {
             let head = RequestHead {
                 host: &head.authority,
@@ -89,7 +90,7 @@ impl Message {
                 path: &head.path,
                 headers: &head.headers,
             };
-            Told::Head(Embedded::begin(&live, &head).await)
+            Told::Head(Embedded::begin(&live, &head, follows).await)
         };
         self.ask(stream, Side::Request, Box::pin(question), Place::Shown)
     }
@@ -110,8 +111,10 @@ impl Message {
         };
         self.response = Way::AskingHead(end);
         self.kept_whole = false;
+        let follows = follows(end);
         let question = async move {
-            let answer = embedded.response_head(&head.headers).await;
+            let answer = embedded.response_head(head.status, &head.headers, follows);
+            let answer = answer.await;
             Told::AnswerHead(embedded, answer)
         };
         self.ask(stream, Side::Response, Box::pin(question), Place::Shown)
@@ -200,8 +203,8 @@ impl Message {
                 self.answer(stream, &problem)
             }
             Told::Body(mut embedded, Ok(BodyAnswer { body, head })) => {
+                stream.rewrite(side, &head);
                 if let Some(body) = body {
-                    stream.rewrite(side, &head);
                     stream.replace(side, &body, place);
                 }
                 *self.way(side) = Way::Open;
@@ -318,9 +321,17 @@ impl Message {
     }
 }
 
+fn follows(end: End) -> Follows {
+    match end {
+        End::Here => Follows::Nothing,
+        End::Later => Follows::Body,
+    }
+}
+
 /// A head: pseudo headers apart, the others as a header map.
 struct Head {
     authority: String,
+    status: StatusCode,
     method: Method,
     path: String,
     headers: HeaderMap,
@@ -330,6 +341,7 @@ struct Head {
 fn head(lines: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Head, Problem> {
     let mut head = Head {
         authority: String::new(),
+        status: StatusCode::OK,
         method: Method::GET,
         path: String::new(),
         headers: HeaderMap::new(),
@@ -342,6 +354,9 @@ fn head(lines: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Head, Problem> {
                 head.method = Method::from_bytes(&value).map_err(|_| embedded_failure())?;
             }
             b":path" => head.path = text(value)?,
+            b":status" => {
+                head.status = StatusCode::from_bytes(&value).map_err(|_| embedded_failure())?;
+            }
             pseudo if pseudo.starts_with(b":") => {}
             name => {
                 let name = HeaderName::from_bytes(name).map_err(|_| embedded_failure())?;

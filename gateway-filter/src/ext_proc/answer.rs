@@ -14,10 +14,10 @@ use envoy_types::pb::envoy::service::ext_proc::v3::{
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::BoolValue;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, HeaderName};
+use http::header::HeaderName;
 
 use crate::error::Side;
-use crate::filter::{HeadRewriting, Rewriting};
+use crate::filter::{HeadRewriting, Rewriting, Whole};
 use crate::media::{self, OF_THE_FIRST_BODY};
 use crate::problem::Problem;
 
@@ -60,18 +60,8 @@ impl Head {
 
 /// Go on with the head, changed so.
 pub(super) fn head_goes_on(side: Side, rewriting: &HeadRewriting) -> ProcessingResponse {
-    let path = rewriting.target.iter().cloned();
-    let mut set_headers: Vec<_> = path.map(|target| header(":path", target)).collect();
-    let mut without = names(&rewriting.without);
-    let (set, gone) = lines(rewriting);
-    set_headers.extend(set);
-    without.extend(gone);
-    let mutation = HeaderMutation {
-        set_headers,
-        remove_headers: without,
-    };
     let change = CommonResponse {
-        header_mutation: Some(mutation),
+        header_mutation: Some(mutation(rewriting)),
         ..CommonResponse::default()
     };
     let response = HeadersResponse {
@@ -81,6 +71,19 @@ pub(super) fn head_goes_on(side: Side, rewriting: &HeadRewriting) -> ProcessingR
         Side::Request => Response::RequestHeaders(response),
         Side::Response => Response::ResponseHeaders(response),
     })
+}
+
+fn mutation(rewriting: &HeadRewriting) -> HeaderMutation {
+    let path = rewriting.target.iter().cloned();
+    let mut set_headers: Vec<_> = path.map(|target| header(":path", target)).collect();
+    let mut without = names(&rewriting.without);
+    let (set, gone) = lines(rewriting);
+    set_headers.extend(set);
+    without.extend(gone);
+    HeaderMutation {
+        set_headers,
+        remove_headers: without,
+    }
 }
 
 /// The headers that are set, and those that go because they have no value any more.
@@ -178,6 +181,21 @@ pub(super) fn body_goes_on(side: Side, rewriting: Rewriting) -> ProcessingRespon
     body_response(side, change)
 }
 
+/// Go on with head and body in one answer: Envoy holds the head back while it gathers the body.
+pub(super) fn whole_goes_on(side: Side, whole: Whole) -> ProcessingResponse {
+    let mut head = whole.body.head();
+    head.extend(whole.head);
+    let change = match whole.body {
+        Rewriting::Unchanged(_) if head == HeadRewriting::default() => CommonResponse::default(),
+        Rewriting::Unchanged(_) => CommonResponse {
+            header_mutation: Some(mutation(&head)),
+            ..CommonResponse::default()
+        },
+        Rewriting::Rewritten(body) | Rewriting::Recast(body, _) => replacing(&body, &head),
+    };
+    body_response(side, change)
+}
+
 fn body_response(side: Side, change: CommonResponse) -> ProcessingResponse {
     let response = BodyResponse {
         response: Some(change),
@@ -226,17 +244,18 @@ pub(super) fn refusal(problem: &Problem) -> ProcessingResponse {
 
 /// A new body; Envoy answers 500 where its content-length is not exact.
 fn replacing(body: &Bytes, head: &HeadRewriting) -> CommonResponse {
-    let mut untrue: Vec<HeaderName> = media::digests().collect();
-    let more = head.without.iter().filter(|name| **name != CONTENT_LENGTH);
-    untrue.extend(more.cloned());
-    let (mut set_headers, without) = lines(head);
-    set_headers.push(header("content-length", body.len().to_string()));
-    let mut remove_headers = names(&untrue);
-    remove_headers.extend(without);
-    let mutation = HeaderMutation {
-        set_headers,
-        remove_headers,
+    let mut mutation = mutation(head);
+    let length = header("content-length", body.len().to_string());
+    mutation.set_headers.push(length);
+    let untrue: Vec<HeaderName> = media::digests().collect();
+    mutation.remove_headers.extend(names(&untrue));
+    // What is set anew is not taken away.
+    let set = &mutation.set_headers;
+    let is_set = |name: &String| {
+        let mut headers = set.iter().flat_map(|set| &set.header);
+        headers.any(|set| set.key == *name)
     };
+    mutation.remove_headers.retain(|name| !is_set(name));
     CommonResponse {
         header_mutation: Some(mutation),
         body_mutation: Some(BodyMutation {

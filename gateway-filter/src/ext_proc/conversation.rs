@@ -19,7 +19,8 @@ use super::gathered::{Full, Gathered};
 use super::modes::Modes;
 use crate::error::{FilterError, Side, UpstreamError};
 use crate::filter::{
-    Filter, HeadRewriting, Passage, Reading, RequestHead, Rewriting, RuledNames, Vault,
+    Filter, HeadRewriting, Passage, Reading, RequestHead, ResponseHead, Rewriting, RuledNames,
+    Vault, Whole,
 };
 use crate::held::{Charged, Held};
 use crate::live::Live;
@@ -48,12 +49,21 @@ pub(super) struct Conversation<V> {
     body_timeout: Duration,
     modes: Modes,
     passage: Option<Passage>,
+    /// Heads of messages that are one step, as they came, until their bodies are there.
+    kept: Kept,
     request: Way,
     response: Way,
     /// The gateway answers by itself (our refusal, or its own): nothing of the upstream's in it.
     local_reply: bool,
     /// What the last answer took: it may be on its way until the gateway's next word.
     answering: Held,
+}
+
+/// Heads that wait for their bodies.
+#[derive(Default)]
+struct Kept {
+    request: Option<(Method, Head)>,
+    response: Option<(StatusCode, Head)>,
 }
 
 type Answers = Vec<ProcessingResponse>;
@@ -70,6 +80,7 @@ impl<V: Vault> Conversation<V> {
             body_timeout,
             modes: Modes::default(),
             passage: None,
+            kept: Kept::default(),
             request: Way::Head,
             response: Way::Head,
             local_reply: false,
@@ -165,11 +176,21 @@ impl<V: Vault> Conversation<V> {
         };
         self.watched.takes(passage.route_name());
         self.modes.check(&passage)?;
-        let rewriting = match self.filter.request_head(&passage, &request).await {
+        let no_body = message.end_of_stream || self.modes.skips(Side::Request);
+        let sealed = passage.is_sealed(Side::Request);
+        let rewriting = match (sealed, no_body) {
+            (false, _) => self.filter.request_head(&passage, &request).await,
+            (true, true) => {
+                let whole = self.filter.request_whole(&passage, &request, None).await;
+                whole.map(|whole| whole.head)
+            }
+            // The head is settled with the body.
+            (true, false) => Ok(HeadRewriting::default()),
+        };
+        let rewriting = match rewriting {
             Ok(rewriting) => rewriting,
             Err(error) => return Ok(Err(error)),
         };
-        let no_body = message.end_of_stream || self.modes.skips(Side::Request);
         let reading = if passage.reads_request() {
             Reading::Whole {
                 bytes_max: passage.request_bytes_max(),
@@ -179,6 +200,7 @@ impl<V: Vault> Conversation<V> {
             Reading::Pass
         };
         self.passage = Some(passage);
+        self.kept.request = sealed.then_some((method, head));
         let (way, answers) = self.begins(Side::Request, (!no_body).then_some(reading), rewriting);
         self.request = way;
         Ok(Ok(answers))
@@ -204,15 +226,30 @@ impl<V: Vault> Conversation<V> {
         }
         let reading = passage.response_reading(&head.headers);
         let no_body = message.end_of_stream || self.modes.skips(Side::Response);
-        let mut rewriting = match self.filter.response_head(passage, &head.headers).await {
+        let sealed = passage.is_sealed(Side::Response);
+        let status = StatusCode::from_bytes(head.status.as_bytes()).map_err(|_| out_of_order())?;
+        let rewriting = match (sealed, no_body) {
+            (false, _) => self.filter.response_head(passage, &head.headers).await,
+            (true, true) => {
+                let answer = ResponseHead {
+                    status,
+                    headers: &head.headers,
+                };
+                let whole = self.filter.response_whole(passage, &answer, None).await;
+                whole.map(|whole| whole.head)
+            }
+            (true, false) => Ok(HeadRewriting::default()),
+        };
+        let mut rewriting = match rewriting {
             Ok(rewriting) => rewriting,
             Err(error) => return Ok(Err(error)),
         };
-        if no_body && passage.reads_response() {
+        if no_body && !sealed && passage.reads_response() {
             // An answer to HEAD, or a 304: what it tells is of a body that the unit never gets.
             rewriting.without.extend(media::digests());
         }
         let reading = (!no_body).then_some(reading);
+        self.kept.response = sealed.then_some((status, head));
         let (way, answers) = self.begins(Side::Response, reading, rewriting);
         self.response = way;
         Ok(Ok(answers))
@@ -278,16 +315,16 @@ impl<V: Vault> Conversation<V> {
                 "the body came in parts or with trailers: set BUFFERED",
             ));
         }
-        let whole = match Charged::of(body.body, self.live.share()) {
-            Ok(whole) => whole.into(),
+        let body = match Charged::of(body.body, self.live.share()) {
+            Ok(body) => body.into(),
             Err(error) => return Ok(Err(error)),
         };
-        let rewriting = self.rewriting(side, media, whole).await;
-        Ok(rewriting.and_then(|rewriting| {
-            if !matches!(rewriting, Rewriting::Unchanged(_)) {
-                self.answering = self.charged(&rewriting)?;
+        let whole = self.rewriting(side, media, body).await;
+        Ok(whole.and_then(|whole| {
+            if !matches!(whole.body, Rewriting::Unchanged(_)) {
+                self.answering = self.charged(&whole.body)?;
             }
-            Ok(vec![answer::body_goes_on(side, rewriting)])
+            Ok(vec![answer::whole_goes_on(side, whole)])
         }))
     }
 
@@ -300,17 +337,18 @@ impl<V: Vault> Conversation<V> {
         trailers: Option<Vec<HeaderName>>,
     ) -> Turn {
         let mut head = std::mem::take(&mut gathered.head);
-        let rewriting = self.rewriting(side, media, gathered.whole()).await?;
-        self.answering = self.charged(&rewriting)?;
-        let untrue = answer::untrue_of(&rewriting);
-        head.extend(rewriting.head());
+        let whole = self.rewriting(side, media, gathered.whole()).await?;
+        self.answering = self.charged(&whole.body)?;
+        let untrue = answer::untrue_of(&whole.body);
+        head.extend(whole.body.head());
+        head.extend(whole.head);
         let end = if trailers.is_some() {
             End::Later
         } else {
             End::Here
         };
         let mut answers = vec![answer::head_goes_on(side, &head)];
-        answers.extend(answer::parts_go_on(side, &rewriting.into_bytes(), end));
+        answers.extend(answer::parts_go_on(side, &whole.body.into_bytes(), end));
         if let Some(ruled) = trailers {
             let without = [ruled, untrue].concat();
             answers.push(answer::trailers_go_on(side, &without));
@@ -323,16 +361,34 @@ impl<V: Vault> Conversation<V> {
         side: Side,
         media: Media,
         body: Bytes,
-    ) -> Result<Rewriting, FilterError> {
+    ) -> Result<Whole, FilterError> {
         let Some(passage) = &self.passage else {
             return Err(FilterError::BodyBroken);
         };
-        let rewriting = match side {
-            Side::Request => self.filter.request_body(passage, body).await?,
-            Side::Response => self.filter.response_body(passage, media, body).await?,
+        let filter = &self.filter;
+        let kept = &self.kept;
+        let whole = match (side, &kept.request, &kept.response) {
+            (Side::Request, Some((method, head)), _) => {
+                let head = RequestHead {
+                    host: &head.authority,
+                    method,
+                    path: &head.path,
+                    headers: &head.headers,
+                };
+                filter.request_whole(passage, &head, Some(body)).await?
+            }
+            (Side::Response, _, Some((status, head))) => {
+                let head = ResponseHead {
+                    status: *status,
+                    headers: &head.headers,
+                };
+                filter.response_whole(passage, &head, Some(body)).await?
+            }
+            (Side::Request, ..) => filter.request_body(passage, body).await?.into(),
+            (Side::Response, ..) => filter.response_body(passage, media, body).await?.into(),
         };
-        self.live.metrics().body(side, rewriting.outcome());
-        Ok(rewriting)
+        self.live.metrics().body(side, whole.body.outcome());
+        Ok(whole)
     }
 
     /// A share for the answer's own copy of a body.

@@ -12,6 +12,7 @@ use crate::held::Charged;
 use crate::media::Media;
 use crate::rewrite::{Change, Replacement, splice, spliced_bytes};
 use crate::route::Act;
+use crate::sign::receipt::Deed;
 
 /// One value that a rule took, wherever it was found.
 pub(super) struct Taken<'v> {
@@ -118,7 +119,10 @@ impl<V: Vault> Filter<V> {
             ..TokenizeRequest::default()
         };
         let proof = asked.passage.proof.as_ref();
-        let tokens = self.vault.tokenize(request, proof).await?;
+        let recorded = self.vault.tokenize(request, proof).await?;
+        let entries = &asked.passage.entries;
+        entries.note(asked.side, Deed::Tokenize, recorded.entry);
+        let tokens = recorded.answer;
         // An empty token would erase a value without a trace of it.
         if tokens.len() != items.len() || tokens.iter().any(String::is_empty) {
             return Err(VaultError::AnswerMismatch);
@@ -144,7 +148,11 @@ impl<V: Vault> Filter<V> {
         };
         let proof = asked.passage.proof.as_ref();
         match self.vault.detokenize(request, proof).await {
-            Ok(items) if items.len() == tokens.len() => items.into_iter().map(revealed).collect(),
+            Ok(recorded) if recorded.answer.len() == tokens.len() => {
+                let entries = &asked.passage.entries;
+                entries.note(asked.side, Deed::Detokenize, recorded.entry);
+                recorded.answer.into_iter().map(revealed).collect()
+            }
             Ok(_) => Err(VaultError::AnswerMismatch),
             Err(VaultError::Denied(_)) if asked.side == Side::Response => {
                 Ok(tokens.iter().map(|_| None).collect())

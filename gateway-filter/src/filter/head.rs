@@ -10,6 +10,8 @@ use crate::body::address;
 use crate::error::{FilterError, Side, UpstreamError};
 use crate::field::Spelling;
 use crate::rewrite::{Change, Replacement, SpellFault, spell, splice};
+use crate::sign::receipt::RECEIPT;
+use crate::sign::signature::{SIGNATURE, SIGNATURE_INPUT};
 
 /// What changes in a head. It has no `Debug`: it holds what a vault gave.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct HeadRewriting {
 impl HeadRewriting {
     /// Takes in what changes later; what is said last of a header counts.
     pub(crate) fn extend(&mut self, later: Self) {
+        self.without
+            .retain(|gone| later.headers.iter().all(|(new, _)| new != gone));
         self.without.extend(later.without);
         self.target = later.target.or(self.target.take());
         self.headers
@@ -75,6 +79,17 @@ fn folded(name: &HeaderName) -> String {
     name.as_str().replace('_', "-")
 }
 
+impl HeadRewriting {
+    /// Takes away receipts that the filter did not write, and signatures of a head that is another now.
+    fn leave_false(&mut self, headers: &HeaderMap) {
+        let changed = self.target.is_some() || !self.headers.is_empty();
+        let signatures = [SIGNATURE, SIGNATURE_INPUT].into_iter();
+        let untrue = signatures.filter(|_| changed).chain([RECEIPT]);
+        let there = untrue.filter(|name| headers.contains_key(name));
+        self.without.extend(there);
+    }
+}
+
 impl<V: Vault> Filter<V> {
     /// What becomes of a request's head, before it goes on: what rules take of its path, query and
     /// headers is rewritten, and what is not for the upstream stays here.
@@ -89,6 +104,7 @@ impl<V: Vault> Filter<V> {
             .head(passage, Side::Request, head.path, head.headers)
             .await?;
         rewriting.without = passage.stays_here();
+        rewriting.leave_false(head.headers);
         Ok(rewriting)
     }
 
@@ -98,7 +114,9 @@ impl<V: Vault> Filter<V> {
         passage: &Passage,
         headers: &HeaderMap,
     ) -> Result<HeadRewriting, FilterError> {
-        self.head(passage, Side::Response, "", headers).await
+        let mut rewriting = self.head(passage, Side::Response, "", headers).await?;
+        rewriting.leave_false(headers);
+        Ok(rewriting)
     }
 
     /// An answer has no target: its `target` is empty, and no rule of its side names a place in one.

@@ -27,18 +27,22 @@ fn a_problem_is_an_rfc_9457_document() {
 
 /// Every code of the filter's own, as its source spells it.
 fn codes() -> Vec<&'static str> {
-    let source = include_str!("../problem.rs");
-    let meanings = source.split_once("fn meaning(").unwrap().1;
+    let sources = [
+        (include_str!("../problem.rs"), "fn meaning("),
+        (include_str!("../sign/fault.rs"), "fn code("),
+        (
+            include_str!("../../../api/src/signature/fault.rs"),
+            "fn code(",
+        ),
+    ];
+    let after = |(source, from): &(&'static str, &str)| source.split_once(from).unwrap().1;
     let is_code = |text: &&str| {
         let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         !text.is_empty() && text.bytes().all(letters)
     };
-    meanings
-        .split('"')
-        .skip(1)
-        .step_by(2)
-        .filter(is_code)
-        .collect()
+    let quoted = |text: &'static str| text.split('"').skip(1).step_by(2);
+    let all = sources.iter().map(after).flat_map(quoted);
+    all.filter(is_code).collect()
 }
 
 #[test]

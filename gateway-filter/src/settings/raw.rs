@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::raw_signing::{
+    RawCode, RawSide, RawSign, RawSignatures, RawSigningKey, RawVaultKeys, RawVerify,
+};
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSettings {
@@ -15,6 +19,12 @@ pub(super) struct RawSettings {
     pub(super) ext_proc: RawExtProc,
     pub(super) monitor: Option<RawMonitor>,
     #[serde(default)]
+    pub(super) signatures: RawSignatures,
+    #[serde(default)]
+    pub(super) signing_key: Vec<RawSigningKey>,
+    #[serde(default)]
+    pub(super) sign_code: Vec<RawCode>,
+    #[serde(default)]
     pub(super) route: Vec<RawRoute>,
 }
 
@@ -25,6 +35,8 @@ pub(super) struct RawVault {
     pub(super) ca: String,
     pub(super) certificate: Option<String>,
     pub(super) key: Option<String>,
+    pub(super) keys: Option<RawVaultKeys>,
+    pub(super) log_origin: Option<String>,
     #[serde(default = "vault_timeout_ms")]
     pub(super) timeout_ms: u64,
     #[serde(default = "retries_max")]
@@ -222,6 +234,12 @@ pub(super) struct RawRoute {
     pub(super) response: Vec<RawField>,
     pub(super) request_payload: Option<RawPayload>,
     pub(super) response_payload: Option<RawPayload>,
+    #[serde(default)]
+    pub(super) verify: Vec<RawVerify>,
+    #[serde(default)]
+    pub(super) sign: Vec<RawSign>,
+    #[serde(default)]
+    pub(super) receipt: Vec<RawSide>,
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::field::{Around, plan};
 use super::jose::payload;
 use super::raw::RawRoute;
+use super::signing::Shelf;
 use super::{BODY_BYTES_CEILING, RouteFault, SettingsError};
 use crate::error::Side;
 use crate::route::{ProofBeyond, Route, Target};
@@ -12,6 +13,7 @@ use crate::route::{ProofBeyond, Route, Target};
 pub(super) fn routes(
     raw: Vec<RawRoute>,
     body_bytes_max: usize,
+    shelf: &Shelf,
 ) -> Result<Vec<Arc<Route>>, SettingsError> {
     if raw.is_empty() {
         return Err(SettingsError::NoRoute);
@@ -19,7 +21,7 @@ pub(super) fn routes(
     let mut routes: Vec<Arc<Route>> = Vec::with_capacity(raw.len());
     for raw in raw {
         let name = raw.name.clone();
-        let route = route(raw, body_bytes_max, &routes)
+        let route = route(raw, body_bytes_max, &routes, shelf)
             .map_err(|fault| SettingsError::Route { route: name, fault })?;
         routes.push(Arc::new(route));
     }
@@ -30,6 +32,7 @@ fn route(
     raw: RawRoute,
     body_bytes_max: usize,
     earlier: &[Arc<Route>],
+    shelf: &Shelf,
 ) -> Result<Route, RouteFault> {
     let name_taken = earlier.iter().any(|route| route.name() == raw.name);
     if raw.name.trim().is_empty() || name_taken {
@@ -46,6 +49,11 @@ fn route(
     let request = plan(&around(Side::Request), raw.request, whole)?;
     let whole = of("response_payload", raw.response_payload)?;
     let response = plan(&around(Side::Response), raw.response, whole)?;
+    let signing = |side| {
+        let rules = (raw.verify.as_slice(), raw.sign.as_slice());
+        shelf.signing(side, rules, &raw.receipt)
+    };
+    let (on_request, on_response) = (signing(Side::Request)?, signing(Side::Response)?);
     let mut route = Route::new(raw.name, target, filled("domain", raw.domain)?);
     if let Some(hiding) = earlier.iter().find(|earlier| earlier.shadows(&route)) {
         return Err(RouteFault::Shadowed(hiding.name().to_owned()));
@@ -63,6 +71,7 @@ fn route(
     }
     route.request = request;
     route.response = response;
+    (route.request_signing, route.response_signing) = (on_request, on_response);
     Ok(route)
 }
 

@@ -13,7 +13,7 @@ use api::v1::{
     encrypt_jwe_result,
 };
 use bytes::Bytes;
-use gateway_filter::{Filter, Refusal, Settings, Vault, VaultError};
+use gateway_filter::{Filter, KeyUse, Recorded, Refusal, Settings, Vault, VaultError};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -276,7 +276,7 @@ impl Vault for MemoryVault {
         &self,
         request: TokenizeRequest,
         proof: Option<&UnitProof>,
-    ) -> Result<Vec<String>, VaultError> {
+    ) -> Result<Recorded<Vec<String>>, VaultError> {
         let items: Vec<_> = request
             .items
             .into_iter()
@@ -298,14 +298,17 @@ impl Vault for MemoryVault {
             self.keep(&token, &value);
             tokens.push(token);
         }
-        Ok(tokens)
+        Ok(Recorded {
+            answer: tokens,
+            entry: 41,
+        })
     }
 
     async fn detokenize(
         &self,
         request: DetokenizeRequest,
         proof: Option<&UnitProof>,
-    ) -> Result<Vec<Revealed>, VaultError> {
+    ) -> Result<Recorded<Vec<Revealed>>, VaultError> {
         let call = Call::Detokenize {
             domain: request.domain,
             purpose: request.purpose,
@@ -313,11 +316,11 @@ impl Vault for MemoryVault {
             proven: proof.is_some(),
         };
         self.admit(call, proof)?;
-        Ok(request
-            .tokens
-            .into_iter()
-            .map(|token| self.reveal(token))
-            .collect())
+        let answer = request.tokens.into_iter();
+        Ok(Recorded {
+            answer: answer.map(|token| self.reveal(token)).collect(),
+            entry: 42,
+        })
     }
 
     async fn encrypt_jwe(
@@ -381,6 +384,25 @@ impl Vault for MemoryVault {
                 result: Some(open(item)),
             })
             .collect())
+    }
+
+    async fn sign(&self, usage: KeyUse, _: Option<&UnitProof>) -> Result<Vec<u8>, VaultError> {
+        if let Some(error) = self.refusal.lock().unwrap().clone() {
+            return Err(error);
+        }
+        Ok(crate::signing::code(&usage))
+    }
+
+    async fn verify(
+        &self,
+        usage: KeyUse,
+        signature: Vec<u8>,
+        _: Option<&UnitProof>,
+    ) -> Result<bool, VaultError> {
+        if let Some(error) = self.refusal.lock().unwrap().clone() {
+            return Err(error);
+        }
+        Ok(crate::signing::code(&usage) == signature)
     }
 }
 

@@ -21,6 +21,7 @@ mod memory;
 mod operations;
 mod pipeline;
 mod proxy;
+mod signing;
 mod silence;
 mod vault_client;
 mod vault_failure;

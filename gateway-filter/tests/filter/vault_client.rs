@@ -111,6 +111,7 @@ fn client(address: SocketAddr, folder: &Path, timeout: Duration) -> VaultClient 
         url: format!("https://{address}"),
         ca: folder.join("ca.pem"),
         identity: None,
+        keys: None,
         timeout,
         retries_max: 2,
         circuit_failures_max: 5,
@@ -139,10 +140,9 @@ async fn answers_and_refusals_come_through_tls() {
     let address = start(vault.clone(), folder.path()).await;
     let client = client(address, folder.path(), Duration::from_secs(20));
     let proof = UnitProof::authorization(b"Bearer unit").unwrap();
-    assert_eq!(
-        client.tokenize(value("abc"), Some(&proof)).await,
-        Ok(vec!["cba".to_owned()])
-    );
+    let recorded = client.tokenize(value("abc"), Some(&proof)).await.unwrap();
+    assert_eq!(recorded.answer, ["cba"]);
+    assert_eq!(recorded.entry, 1);
     let refused = client.tokenize(value("bad"), None).await.unwrap_err();
     let words = Refusal {
         code: Some("value-invalid".to_owned()),
@@ -162,7 +162,7 @@ async fn answers_and_refusals_come_through_tls() {
         ..DetokenizeRequest::default()
     };
     let items = client.detokenize(request, Some(&proof)).await.unwrap();
-    assert_eq!(items[0].value, "abc");
+    assert_eq!((items.answer[0].value.as_str(), items.entry), ("abc", 2));
 }
 
 #[tokio::test]
@@ -194,6 +194,7 @@ async fn missing_key_files_are_named() {
         url: "https://127.0.0.1:1".to_owned(),
         ca: "/nowhere/ca.pem".into(),
         identity: None,
+        keys: None,
         timeout: Duration::from_secs(1),
         retries_max: 0,
         circuit_failures_max: 1,

@@ -91,6 +91,7 @@ fn settings(folder: &Path, address: std::net::SocketAddr) -> VaultSettings {
         url: format!("https://{address}"),
         ca: folder.join("ca.pem"),
         identity: None,
+        keys: None,
         timeout: Duration::from_secs(20),
         retries_max: 2,
         circuit_failures_max: 100,
@@ -112,7 +113,7 @@ async fn a_lost_tokenization_is_asked_again_under_its_name_within_its_deadline()
     let address = start(vault.clone(), folder.path()).await;
     let metrics = Arc::new(Metrics::default());
     let client = VaultClient::counted(&settings(folder.path(), address), metrics.clone()).unwrap();
-    assert_eq!(client.tokenize(one(), None).await, Ok(vec!["t".to_owned()]));
+    assert_eq!(client.tokenize(one(), None).await.unwrap().answer, ["t"]);
     client.tokenize(one(), None).await.unwrap();
     let calls = vault.calls.lock().unwrap().clone();
     assert_eq!(calls.len(), 4);

@@ -203,6 +203,7 @@ pub fn time(sources: &[Source]) -> Vec<String> {
     let homes = [
         "vault/src/model/clock.rs",
         "ledger/src/bin/jinku-ledger/witness/clock.rs",
+        "gateway-filter/src/sign/clock.rs",
     ];
     only_in(sources, &["SystemTime::now"], &homes)
 }
