@@ -129,7 +129,9 @@ mod tests {
         let annals = Annals {
             directory: folder.path(),
         };
-        annals.append("origin\n2\nroot\n\n— log first\n", NOW).unwrap();
+        annals
+            .append("origin\n2\nroot\n\n— log first\n", NOW)
+            .unwrap();
         let path = folder.path().join(notes_path(NOW.0));
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(torn.as_bytes()).unwrap();
