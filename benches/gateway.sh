@@ -6,6 +6,8 @@
 #
 #   --seconds N   of one measurement, 1 to 60; default 3
 #   --rounds N    measurements of each case and side, 1 to 15; the table shows medians; default 5
+#   --connections N   that wrk keeps busy, 1 to 256; default 16. With one, nothing waits for another: `- no-op` is then
+#                 the filter's own time, and not the time that others take before it
 #   --case NAME   in-1k, in-64k: five fields become tokens on their way in; both-1k, both-64k: and values again
 #                 on their way back; default: all four
 #   --side NAME   default: all of these
@@ -25,13 +27,12 @@
 # programs are; default target/release), BENCH_FOLDER (a real disk for the vault; default: the system's
 # temporary folder).
 #
-# wrk keeps 16 connections busy from 1 thread, Envoy has one worker. All share the machine's processors: rates of
+# wrk keeps its connections busy from 1 thread, Envoy has one worker. All share the machine's processors: rates of
 # two machines can't be compared, ratios of one run can. Rounds alternate between the sides. Everything listens on
 # loopback and ends with the script, by its process id. Exit code 0: every request was answered with 200.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly CONNECTIONS=16
 readonly ALL_SIDES=(upstream envoy no-op ext-proc duplex proxy vault-grpc ext-proc-vault proxy-vault module-vault)
 readonly ALL_CASES=(in-1k in-64k both-1k both-64k)
 readonly BIN=${BENCH_BIN:-$PWD/target/release}
@@ -39,6 +40,7 @@ readonly ENVOY=${JINKU_TEST_ENVOY:-$(find .tools/envoy -type f -name envoy -size
 
 seconds=3
 rounds=5
+connections=16
 sides=()
 cases=()
 
@@ -50,12 +52,13 @@ fail() {
 while [ "$#" -gt 0 ]; do
     case "$1" in
     -h | --help) sed -n '2,/^set -/s/^# \{0,1\}//p' benches/gateway.sh && exit 0 ;;
-    --seconds | --rounds | --case | --side) [ "$#" -ge 2 ] || fail "$1 needs a value" ;;
+    --seconds | --rounds | --connections | --case | --side) [ "$#" -ge 2 ] || fail "$1 needs a value" ;;
     *) fail "unknown: $1" ;;
     esac
     case "$1" in
     --seconds) seconds=$2 ;;
     --rounds) rounds=$2 ;;
+    --connections) connections=$2 ;;
     --case) cases+=("$2") ;;
     --side) sides+=("$2") ;;
     esac
@@ -63,6 +66,7 @@ while [ "$#" -gt 0 ]; do
 done
 [[ "$seconds" =~ ^[0-9]+$ ]] && ((seconds >= 1 && seconds <= 60)) || fail "--seconds is 1 to 60"
 [[ "$rounds" =~ ^[0-9]+$ ]] && ((rounds >= 1 && rounds <= 15)) || fail "--rounds is 1 to 15"
+[[ "$connections" =~ ^[0-9]+$ ]] && ((connections >= 1 && connections <= 256)) || fail "--connections is 1 to 256"
 [ "${#sides[@]}" -gt 0 ] || sides=("${ALL_SIDES[@]}")
 [ "${#cases[@]}" -gt 0 ] || cases=("${ALL_CASES[@]}")
 for name in "${sides[@]}"; do [[ " ${ALL_SIDES[*]} " == *" $name "* ]] || fail "no such side: $name"; done
@@ -239,10 +243,10 @@ measure() {
     # Tokens of units live for minutes; a run may take longer.
     [[ "$1" != *vault* ]] || unit=$("$BIN/jinku" mint "$folder/city" service-counter)
     if [ "$1" = vault-grpc ]; then
-        "$BIN/examples/bench_load" vault "$folder/city/bench.toml" "$unit" "$CONNECTIONS" "$3" | sed -n 's/^RESULT //p'
+        "$BIN/examples/bench_load" vault "$folder/city/bench.toml" "$unit" "$connections" "$3" | sed -n 's/^RESULT //p'
         return
     fi
-    BENCH_BODY="$folder/${2#*-}.json" BENCH_UNIT="$unit" wrk -t1 -c"$CONNECTIONS" -d"${3}s" \
+    BENCH_BODY="$folder/${2#*-}.json" BENCH_UNIT="$unit" wrk -t1 -c"$connections" -d"${3}s" \
         -s "$folder/load.lua" "http://127.0.0.1:${port[$1]}/${2%-*}" | sed -n 's/^RESULT //p'
 }
 
