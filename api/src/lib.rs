@@ -13,6 +13,7 @@
 //! | `client` | [`Client`] |
 //! | `guard` | [`GuardClient`] |
 //! | `keys` | [`KeysClient`] |
+//! | `opening` | [`Opening`]: how long whoever connects, to a vault or to a filter, may say nothing |
 //! | `policy` | [`PolicyClient`] |
 //! | `ready` | [`ReadyClient`] |
 //! | [`signature`] | HTTP Message Signatures (RFC 9421) without keys |
@@ -24,6 +25,7 @@ mod channel;
 mod client;
 mod guard;
 mod keys;
+mod opening;
 mod policy;
 mod ready;
 pub mod signature;
@@ -34,6 +36,7 @@ pub use channel::{ClientError, ClientSettings, UnitProof};
 pub use client::Client;
 pub use guard::GuardClient;
 pub use keys::KeysClient;
+pub use opening::{Heard, Opening};
 pub use policy::PolicyClient;
 pub use ready::ReadyClient;
 pub use tokens::TokensClient;

@@ -14,20 +14,19 @@ mod modes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Heard, Opening};
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::{
     ExternalProcessor, ExternalProcessorServer,
 };
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
-use tonic::transport::server::Connected;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::error::FilterError;
 use crate::filter::Vault;
-use crate::listen::{Heard, ListenError, Listener, Opening, Shutdown};
+use crate::listen::{ListenError, Listener, Shutdown};
 use crate::live::Live;
 use crate::metrics::Front;
 use crate::settings::ExtProcSettings;
@@ -69,14 +68,6 @@ pub async fn serve<V: Vault>(
         .serve_with_incoming_shutdown(incoming, shutdown.begun())
         .await
         .map_err(ListenError::Grpc)
-}
-
-impl Connected for Opening<TcpStream> {
-    type ConnectInfo = Heard;
-
-    fn connect_info(&self) -> Heard {
-        self.heard()
-    }
 }
 
 struct Service<V> {

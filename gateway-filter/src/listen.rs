@@ -1,8 +1,6 @@
 //! Owns a front's socket: binding, the address file, the announcement, and the signal that ends
 //! its work.
 
-mod opening;
-
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path as FilePath, PathBuf};
@@ -10,8 +8,6 @@ use std::path::{Path as FilePath, PathBuf};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-
-pub(crate) use opening::{Heard, Opening};
 
 /// A bound socket.
 pub struct Listener {

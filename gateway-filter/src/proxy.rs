@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::Opening;
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -24,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::carry::Carrier;
 use crate::error::{FilterError, UpstreamError};
 use crate::filter::Vault;
-use crate::listen::{Listener, Opening, Shutdown};
+use crate::listen::{Listener, Shutdown};
 use crate::live::Live;
 use crate::metrics::Front;
 use crate::settings::ProxySettings;

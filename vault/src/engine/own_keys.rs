@@ -205,18 +205,11 @@ impl Keys {
     pub async fn open(
         catalogue: &Catalogue,
         envelope: &Envelope,
-        (reader, shreds): (&Reader, &Shreds),
+        stores: (&Reader, &Shreds),
         committer: &Committer,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, KeyError> {
-        let opening = Opening {
-            envelope,
-            shreds,
-            committer,
-            clock,
-            reader,
-            records: reader.own_keys()?,
-        };
+        let opening = Opening::of(envelope, stores, committer, clock)?;
         let mut domains = BTreeMap::new();
         for domain in catalogue.domains() {
             domains.insert(domain.name.clone(), opening.domain(domain).await?);
@@ -238,18 +231,11 @@ impl Keys {
     /// Opens the key that marks kept policy sets, or makes it.
     pub async fn policy_mark(
         envelope: &Envelope,
-        (reader, shreds): (&Reader, &Shreds),
+        stores: (&Reader, &Shreds),
         committer: &Committer,
         clock: &Arc<dyn Clock>,
     ) -> Result<PolicyMark, KeyError> {
-        let opening = Opening {
-            envelope,
-            shreds,
-            committer,
-            clock,
-            reader,
-            records: reader.own_keys()?,
-        };
+        let opening = Opening::of(envelope, stores, committer, clock)?;
         Ok(PolicyMark::new(opening.mac(POLICY_KEY).await?))
     }
 
@@ -323,7 +309,23 @@ struct Opening<'a> {
     records: Vec<KeyRecord>,
 }
 
-impl Opening<'_> {
+impl<'a> Opening<'a> {
+    fn of(
+        envelope: &'a Envelope,
+        (reader, shreds): (&'a Reader, &'a Shreds),
+        committer: &'a Committer,
+        clock: &'a Arc<dyn Clock>,
+    ) -> Result<Self, KeyError> {
+        Ok(Self {
+            envelope,
+            shreds,
+            committer,
+            clock,
+            reader,
+            records: reader.own_keys()?,
+        })
+    }
+
     async fn domain(&self, domain: &Domain) -> Result<DomainKeys, KeyError> {
         let name = &domain.name;
         let id = format!("value.{name}");

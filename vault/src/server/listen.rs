@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use api::Opening;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -17,7 +18,6 @@ use tower::ServiceExt;
 use super::belief::Belief;
 use super::corridor::Peer;
 use super::limits::{Limits, ListenConfig};
-use super::opening::Opening;
 use super::tls::LiveTls;
 use super::{Vault, routes};
 use crate::identity::ClientCertificate;

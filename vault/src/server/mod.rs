@@ -17,7 +17,7 @@
 //! | `witness` | how witnesses are asked for cosignatures |
 //! | `oauth` | the token endpoint, and issuers' keys |
 //! | `tls`, `belief` | TLS material that is renewed while the vault runs, and what becomes of connections then |
-//! | `listen`, `opening` | connections, their first moments, draining |
+//! | `listen` | connections, draining |
 
 mod belief;
 mod corridor;
@@ -30,7 +30,6 @@ mod listen;
 mod metrics;
 mod oauth;
 mod object;
-mod opening;
 mod policy_words;
 mod problem;
 mod readiness;

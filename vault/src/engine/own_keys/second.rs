@@ -16,18 +16,11 @@ impl Keys {
     /// Opens the key of the log's second signature, or makes it.
     pub async fn second_signer(
         envelope: &Envelope,
-        (reader, shreds): (&Reader, &Shreds),
+        stores: (&Reader, &Shreds),
         committer: &Committer,
         clock: &Arc<dyn Clock>,
     ) -> Result<SecondSigner, KeyError> {
-        let opening = Opening {
-            envelope,
-            shreds,
-            committer,
-            clock,
-            reader,
-            records: reader.own_keys()?,
-        };
+        let opening = Opening::of(envelope, stores, committer, clock)?;
         Ok(SecondSigner::new(opening.mac(SECOND_KEY).await?))
     }
 

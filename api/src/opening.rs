@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
+use tonic::transport::server::Connected;
 
 /// A connection whose first request is to come within a time. hyper's own limits begin only where it knows which
 /// protocol is spoken, and HTTP/2 has none for a first request.
-pub(super) struct Opening<S> {
+pub struct Opening<S> {
     stream: S,
     heard: Heard,
     /// Gone once a request was heard.
@@ -22,18 +23,18 @@ pub(super) struct Opening<S> {
 
 /// Where it is said that a request came.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<AtomicBool>);
+pub struct Heard(Arc<AtomicBool>);
 
 impl Heard {
     /// A request's head has come.
-    pub(super) fn now(&self) {
+    pub fn now(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
 impl<S> Opening<S> {
     /// From now on the time runs.
-    pub(super) fn new(stream: S, within: Duration) -> Self {
+    pub fn new(stream: S, within: Duration) -> Self {
         Self {
             stream,
             heard: Heard::default(),
@@ -42,7 +43,7 @@ impl<S> Opening<S> {
     }
 
     /// Where to say that a request came.
-    pub(super) fn heard(&self) -> Heard {
+    pub fn heard(&self) -> Heard {
         self.heard.clone()
     }
 
@@ -55,6 +56,15 @@ impl<S> Opening<S> {
             return false;
         }
         deadline.as_mut().poll(context).is_ready()
+    }
+}
+
+/// What a request to a tonic server finds among its extensions.
+impl<S> Connected for Opening<S> {
+    type ConnectInfo = Heard;
+
+    fn connect_info(&self) -> Heard {
+        self.heard()
     }
 }
 
