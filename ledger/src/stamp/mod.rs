@@ -74,7 +74,7 @@ pub struct Stamped {
 pub fn stamp_request(checkpoint: &Checkpoint, nonce: u64) -> Vec<u8> {
     let algorithm = element(
         SEQUENCE,
-        &[element(der::OID, SHA256), element(0x05, &[])].concat(),
+        &[element(der::OID, SHA256), element(der::NULL, &[])].concat(),
     );
     let imprint = digest(&[checkpoint.body().as_bytes()]);
     let imprint = element(SEQUENCE, &[algorithm, element(OCTETS, &imprint.0)].concat());
@@ -100,6 +100,10 @@ fn positive(number: u64) -> Vec<u8> {
 
 /// Checks a response by itself: that it is over this checkpoint's text, signed by a certificate for time stamps
 /// alone, which leads to a trusted one and was in force at that time. Whether it was revoked is not looked at.
+///
+/// What nobody signed has one form, and nothing may be added to it, but for what RFC 3161 leaves open: whether the
+/// status is `granted` or `grantedWithMods`, the authority's words beside it (`statusString`), whether a null stands
+/// behind a hash's name (RFC 5754 section 2), and certificates in the token that the chain does not need.
 pub fn verify_stamp(
     response: &[u8],
     checkpoint: &Checkpoint,

@@ -6,7 +6,9 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use webpki::ring;
 
 use super::certificate::{Certificate, StampTrust};
-use super::der::{Der, GENERALIZED_TIME, INTEGER, OCTETS, OID, SEQUENCE, SET, context, unsigned};
+use super::der::{
+    Der, GENERALIZED_TIME, INTEGER, NULL, OCTETS, OID, SEQUENCE, SET, context, unsigned,
+};
 use super::{SHA256, STAMP_BYTES_MAX, StampError, Stamped};
 use crate::utc::moment;
 
@@ -27,6 +29,12 @@ const RSA_SHA384: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 12];
 const RSA_SHA512: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 13];
 const ECDSA_SHA256: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 3, 2];
 const ECDSA_SHA384: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 3, 3];
+
+/// Versions (RFC 5652 sections 5.1 and 5.3): of what is signed where it is not plain data, and of its signature by how
+/// the signer is named.
+const SIGNED_VERSION: u64 = 3;
+const BY_ISSUER_VERSION: u64 = 1;
+const BY_KEY_VERSION: u64 = 3;
 
 /// Certificates in one token.
 const CERTIFICATES_MAX: usize = 16;
@@ -71,18 +79,14 @@ pub(super) fn opened(response: &[u8]) -> Result<Token<'_>, StampError> {
     let mut file = Der::new(response);
     let mut answer = file.within(SEQUENCE)?;
     file.end()?;
-    let status = unsigned(answer.within(SEQUENCE)?.one(INTEGER)?)?;
-    // Granted, or granted with modifications.
-    if status > 1 {
-        return Err(StampError::Refused(status));
-    }
+    granted(answer.within(SEQUENCE)?)?;
     let mut info = answer.within(SEQUENCE)?;
     answer.end()?;
     is(info.one(OID)?, SIGNED_DATA)?;
     let mut signed = info.within(context(0))?.within(SEQUENCE)?;
     info.end()?;
-    signed.one(INTEGER)?;
-    signed.one(SET)?;
+    version(signed.one(INTEGER)?, SIGNED_VERSION)?;
+    let digests = digests(signed.within(SET)?)?;
     let mut capsule = signed.within(SEQUENCE)?;
     is(capsule.one(OID)?, STATEMENT)?;
     let content = capsule.within(context(0))?.one(OCTETS)?;
@@ -91,24 +95,75 @@ pub(super) fn opened(response: &[u8]) -> Result<Token<'_>, StampError> {
     if let Some(bag) = signed.maybe(context(0))? {
         let mut bag = Der::new(bag.content);
         while !bag.is_empty() {
-            certificates.push(bag.any()?.whole);
+            let certificate = bag.any()?;
+            if certificate.tag != SEQUENCE {
+                return Err(StampError::Malformed("a certificate of another kind"));
+            }
+            certificates.push(certificate.whole);
         }
     }
     if certificates.len() > CERTIFICATES_MAX {
         return Err(StampError::Malformed("more than 16 certificates"));
     }
-    signed.maybe(context(1))?;
+    if signed.maybe(context(1))?.is_some() {
+        return Err(StampError::Malformed(
+            "a list of revocations, which nobody signed here",
+        ));
+    }
     let mut signatures = signed.within(SET)?;
     signed.end()?;
     let by = SignerInfo::parse(signatures.within(SEQUENCE)?)?;
     // One signature, the authority's (RFC 3161 section 2.4.2).
     signatures.end()?;
+    if !digests.contains(&by.digest) {
+        return Err(StampError::Malformed(
+            "the signature's hash is not among those that the token names",
+        ));
+    }
     Ok(Token {
         content,
         statement: Statement::parse(content)?,
         certificates,
         signer: by,
     })
+}
+
+/// Granted, or granted with modifications; the authority's words about it may stand behind.
+fn granted(mut told: Der<'_>) -> Result<(), StampError> {
+    let status = unsigned(told.one(INTEGER)?)?;
+    if status > 1 {
+        return Err(StampError::Refused(status));
+    }
+    told.maybe(SEQUENCE)?;
+    told.end()
+}
+
+fn version(content: &[u8], expected: u64) -> Result<(), StampError> {
+    if unsigned(content)? == expected {
+        Ok(())
+    } else {
+        Err(StampError::Malformed("a token of another version"))
+    }
+}
+
+/// The hashes that a token names before what is hashed.
+fn digests(mut named: Der<'_>) -> Result<Vec<&[u8]>, StampError> {
+    let mut digests = Vec::new();
+    while !named.is_empty() {
+        digests.push(algorithm(named.within(SEQUENCE)?)?);
+    }
+    Ok(digests)
+}
+
+/// An algorithm's name; behind it stands nothing, or a null. None that is built in has more.
+fn algorithm(mut named: Der<'_>) -> Result<&[u8], StampError> {
+    let id = named.one(OID)?;
+    let null = named.maybe(NULL)?;
+    if named.is_empty() && null.is_none_or(|null| null.content.is_empty()) {
+        Ok(id)
+    } else {
+        Err(StampError::Algorithm)
+    }
 }
 
 impl<'a> Statement<'a> {
@@ -150,25 +205,28 @@ impl<'a> Statement<'a> {
 
 impl<'a> SignerInfo<'a> {
     fn parse(mut info: Der<'a>) -> Result<Self, StampError> {
-        info.one(INTEGER)?;
+        let stated = info.one(INTEGER)?;
         let sid = info.any()?;
-        let named = match sid.tag {
+        let (named, expected) = match sid.tag {
             SEQUENCE => {
                 let mut sid = Der::new(sid.content);
                 let issuer = sid.any()?.whole;
                 let serial = sid.one(INTEGER)?;
                 sid.end()?;
-                Named::Issuer(issuer, serial)
+                (Named::Issuer(issuer, serial), BY_ISSUER_VERSION)
             }
-            0x80 => Named::Key(sid.content),
+            0x80 => (Named::Key(sid.content), BY_KEY_VERSION),
             _ => return Err(StampError::Malformed("a signer named in another way")),
         };
-        let digest = info.within(SEQUENCE)?.one(OID)?;
+        version(stated, expected)?;
+        let digest = algorithm(info.within(SEQUENCE)?)?;
         let attributes = info.maybe(context(0))?;
         let attributes = attributes.ok_or(StampError::Malformed("no signed attributes"))?;
-        let algorithm = info.within(SEQUENCE)?.one(OID)?;
+        let algorithm = algorithm(info.within(SEQUENCE)?)?;
         let signature = info.one(OCTETS)?;
-        info.maybe(context(1))?;
+        if info.maybe(context(1))?.is_some() {
+            return Err(StampError::Malformed("attributes that nobody signed"));
+        }
         info.end()?;
         Ok(Self {
             named,
@@ -369,4 +427,63 @@ pub(super) fn moment_of(text: &str) -> Option<u64> {
     moment(&format!(
         "{year}-{month}-{day}T{hour}:{minute}:{second}.{fraction}Z"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::der::element;
+    use super::*;
+
+    fn attribute(id: &[u8], value: &[u8]) -> Vec<u8> {
+        let value = element(SET, &element(OID, value));
+        element(SEQUENCE, &[element(OID, id), value].concat())
+    }
+
+    fn token(attributes: &[u8]) -> Token<'_> {
+        let statement = Statement {
+            hash: SHA256,
+            imprint: &[],
+            serial: &[1],
+            time_us: 0,
+            accuracy_us: None,
+            nonce: None,
+        };
+        let signer = SignerInfo {
+            named: Named::Key(&[]),
+            digest: SHA256,
+            attributes,
+            algorithm: ECDSA_SHA256,
+            signature: &[],
+        };
+        Token {
+            content: &[],
+            statement,
+            certificates: Vec::new(),
+            signer,
+        }
+    }
+
+    // What an authority's key signed for another purpose is no stamp.
+    #[test]
+    fn the_signed_content_type_is_that_of_a_stamp_and_stands_once() {
+        let judged = |attributes: &[Vec<u8>]| {
+            let attributes = element(context(0), &attributes.concat());
+            token(&attributes).signed(&StampTrust::default())
+        };
+        let right = attribute(CONTENT_TYPE, STATEMENT);
+        let wrong = attribute(CONTENT_TYPE, SIGNED_DATA);
+        let no_digest = StampError::Malformed("no message digest");
+        assert_eq!(judged(std::slice::from_ref(&right)), Err(no_digest));
+        assert_eq!(
+            judged(&[wrong]),
+            Err(StampError::Malformed("not a signed time stamp"))
+        );
+        assert_eq!(
+            judged(&[right.clone(), right]),
+            Err(StampError::Malformed(
+                "a signed attribute that stands twice"
+            ))
+        );
+        assert_eq!(judged(&[]), Err(StampError::Malformed("no content type")));
+    }
 }

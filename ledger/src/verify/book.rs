@@ -160,13 +160,7 @@ impl Book {
 
     /// The bytes of an entry, as its bundle has them. [`Book::receipt`] proves them.
     pub fn entry(&self, seq: u64) -> Result<Vec<u8>, BookError> {
-        let path = |partial| entries_path(seq / TILE_WIDTH, partial);
-        let (file, bytes) = self.position(seq, &path, BUNDLE_BYTES_MAX)?;
-        let framing = BookError::Framing { file };
-        let index = usize::try_from(seq % TILE_WIDTH).unwrap_or(0);
-        let entries = unbundle(&bytes, index + 1);
-        let entry = entries.and_then(|entries| entries.last().map(|entry| entry.to_vec()));
-        entry.ok_or(framing)
+        entry_of(&self.archive, (seq, self.checkpoint.size))
     }
 
     /// An entry with its items and the proof that the checkpoint covers it.
@@ -227,31 +221,42 @@ impl Book {
 
     fn items(&self, seq: u64) -> Result<Vec<u8>, BookError> {
         let path = |partial| items_path(seq / TILE_WIDTH, partial);
-        let (file, bytes) = self.position(seq, &path, ITEMS_BYTES_MAX)?;
+        let place = (seq, self.checkpoint.size);
+        let (file, bytes) = position(&self.archive, place, &path, ITEMS_BYTES_MAX)?;
         let index = usize::try_from(seq % TILE_WIDTH).unwrap_or(0);
         let parts = unbundle_items(&bytes, index + 1);
         let items = parts.and_then(|parts| parts.last().map(|items| items.to_vec()));
         items.ok_or(BookError::Framing { file })
     }
 
-    fn position(
-        &self,
-        seq: u64,
-        path: &dyn Fn(Option<u8>) -> String,
-        bytes_max: u64,
-    ) -> Result<(String, Vec<u8>), BookError> {
-        let size = self.checkpoint.size;
-        if seq >= size {
-            return Err(BookError::Outside { size });
-        }
-        let first = seq / TILE_WIDTH * TILE_WIDTH;
-        let width = partial(size).filter(|_| size - first < TILE_WIDTH);
-        file_of(&self.archive, path, width, bytes_max)
-    }
-
     fn tile(&self, index: TileIndex, width: Option<u8>) -> Result<Vec<u8>, BookError> {
         tile_of(&self.archive, index, width)
     }
+}
+
+/// The bytes of an entry of a log of `size` entries, as its bundle has them.
+pub(super) fn entry_of(archive: &Archive, (seq, size): (u64, u64)) -> Result<Vec<u8>, BookError> {
+    let path = |partial| entries_path(seq / TILE_WIDTH, partial);
+    let (file, bytes) = position(archive, (seq, size), &path, BUNDLE_BYTES_MAX)?;
+    let index = usize::try_from(seq % TILE_WIDTH).unwrap_or(0);
+    let entries = unbundle(&bytes, index + 1);
+    let entry = entries.and_then(|entries| entries.last().map(|entry| entry.to_vec()));
+    entry.ok_or(BookError::Framing { file })
+}
+
+/// The file in which an entry of a log of `size` entries stands, or its items.
+fn position(
+    archive: &Archive,
+    (seq, size): (u64, u64),
+    path: &dyn Fn(Option<u8>) -> String,
+    bytes_max: u64,
+) -> Result<(String, Vec<u8>), BookError> {
+    if seq >= size {
+        return Err(BookError::Outside { size });
+    }
+    let first = seq / TILE_WIDTH * TILE_WIDTH;
+    let width = partial(size).filter(|_| size - first < TILE_WIDTH);
+    file_of(archive, path, width, bytes_max)
 }
 
 /// A tile's bytes, as the archive has them.

@@ -15,7 +15,7 @@ use crate::utc::Utc;
 const FILE: &str = "checkpoint";
 
 /// How far the clocks of node and witness may be apart, in seconds, before an entry is from the future.
-const CLOCKS_APART_SECONDS_MAX: u64 = 300;
+pub(super) const CLOCKS_APART_SECONDS_MAX: u64 = 300;
 
 /// What the auditor asks of witnesses. Never from the archive: a policy there is its operator's.
 #[derive(Clone, Debug)]

@@ -6,12 +6,14 @@ use serde::Serialize;
 
 use super::Trust;
 use super::archive::Archive;
-use super::book::{BookError, tile_of};
+use super::book::{BookError, entry_of, tile_of};
 use super::chain::Root;
 use super::code::Code;
 use super::finding::{Finding, Findings};
+use super::quorum::CLOCKS_APART_SECONDS_MAX;
 use crate::checkpoint::Checkpoint;
-use crate::stamp::{STAMP_BYTES_MAX, StampError, verify_stamp};
+use crate::entry::Entry;
+use crate::stamp::{STAMP_BYTES_MAX, StampError, Stamped, verify_stamp};
 use crate::tile::Tiles;
 use crate::utc::Utc;
 
@@ -85,6 +87,10 @@ pub(super) fn judge(
         };
         match verify_stamp(&response, &stamped, certificates) {
             Ok(stamp) => {
+                if let Some(message) = contradicted(archive, (size, now.size), &stamp) {
+                    let finding = Finding::new(Code::TimeForward, message).file(&file);
+                    findings.push(finding.seq(size - 1));
+                }
                 stamps.held += 1;
                 stamps.newest = Some(NewestStamp {
                     size,
@@ -99,6 +105,21 @@ pub(super) fn judge(
         findings.push(Finding::new(Code::StampMissing, message).file(FOLDER));
     }
     Some(stamps)
+}
+
+/// What was stamped existed then: none of its entries is of a later time, but for clocks that differ. Said of the last
+/// one, for those before it are no later, or a finding of their own.
+fn contradicted(archive: &Archive, (size, now): (u64, u64), stamp: &Stamped) -> Option<String> {
+    let last = entry_of(archive, (size.checked_sub(1)?, now)).ok()?;
+    let written_us = Entry::decode(&last).ok()?.time_us;
+    let apart_us = stamp.accuracy_us.unwrap_or_default();
+    let apart_us = apart_us.saturating_add(CLOCKS_APART_SECONDS_MAX * 1_000_000);
+    let stamped = Utc::from_micros(stamp.time_us);
+    let is_later = written_us > stamp.time_us.saturating_add(apart_us);
+    is_later.then(|| {
+        let written = Utc::from_micros(written_us);
+        format!("it is of {written}, and was stamped at {stamped}")
+    })
 }
 
 /// The files of stamps, with the number of entries that each is over.
