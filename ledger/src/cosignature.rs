@@ -1,12 +1,14 @@
-//! Cosignatures (C2SP tlog-cosignature, type Ed25519): a witness's statement that at a time the largest
+//! Cosignatures (C2SP tlog-cosignature, types Ed25519 and ML-DSA-44): a witness's statement that at a time the largest
 //! tree it had seen of a log, consistent with all it had seen before, had this root.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use crate::checkpoint::Checkpoint;
 use crate::error::NoteError;
 use crate::note::Note;
-use crate::vkey::{NamedKey, Use};
+use crate::second::SecondKey;
+use crate::vkey::{NamedKey, Use, signature_line};
 
 /// How far a witness's clock may be ahead of ours, in seconds, where a cosignature must be fresh.
 pub const CLOCK_AHEAD_SECONDS_MAX: u64 = 30;
@@ -20,55 +22,96 @@ pub fn fresh(now_s: u64, age_s_max: u64) -> RangeInclusive<u64> {
     oldest..=now_s.saturating_add(CLOCK_AHEAD_SECONDS_MAX)
 }
 
-/// A witness's named Ed25519 key. Its text form is a `vkey` of type 4.
+/// A witness's named key: Ed25519, whose text form is a `vkey` of type 4, or ML-DSA-44 (type 6).
 ///
-/// What is signed does not hold the name, so one key under two names is one witness: policies refuse it.
+/// What Ed25519 signs here does not hold the name, so one key under two names is one witness: policies refuse it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WitnessKey(NamedKey);
+pub struct WitnessKey(Kind);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Ed25519(NamedKey),
+    MlDsa44(SecondKey),
+}
 
 impl WitnessKey {
-    /// A key by its name and its 32 bytes. Refuses bytes that are no key, and weak keys.
+    /// An Ed25519 key by its name and its 32 bytes. Refuses bytes that are no key, and weak keys.
     pub fn new(name: &str, public: [u8; 32]) -> Result<Self, NoteError> {
-        NamedKey::new(Use::Cosignature, name, public).map(Self)
+        let key = NamedKey::new(Use::Cosignature, name, public)?;
+        Ok(Self(Kind::Ed25519(key)))
     }
 
     /// Reads a key's text form; its id must be that of the name and the key. A log's key, whose type is
-    /// another, is refused, and so is a key of an algorithm that is not built in (ML-DSA-44).
+    /// another, is refused, and so is a key of an algorithm that is not built in.
     pub fn parse(vkey: &str) -> Result<Self, NoteError> {
-        NamedKey::parse(Use::Cosignature, vkey).map(Self)
+        match SecondKey::parse(vkey) {
+            Ok(key) => Ok(key.into()),
+            Err(NoteError::KeyType) => {
+                let key = NamedKey::parse(Use::Cosignature, vkey)?;
+                Ok(Self(Kind::Ed25519(key)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The name in its signature lines.
     pub fn name(&self) -> &str {
-        self.0.name()
+        match &self.0 {
+            Kind::Ed25519(key) => key.name(),
+            Kind::MlDsa44(key) => key.name(),
+        }
     }
 
-    /// The key's 32 bytes.
-    pub fn public(&self) -> &[u8; 32] {
-        self.0.public()
+    /// The key's bytes: 32, or 1312 of ML-DSA-44.
+    pub fn public(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Ed25519(key) => key.public(),
+            Kind::MlDsa44(key) => key.public(),
+        }
+    }
+
+    fn id(&self) -> [u8; 4] {
+        match &self.0 {
+            Kind::Ed25519(key) => *key.id(),
+            Kind::MlDsa44(key) => key.id(),
+        }
+    }
+
+    fn line(&self, bytes: &[u8]) -> String {
+        signature_line(self.name(), self.id(), bytes)
     }
 
     /// Whether another key cannot be told from this one by its signature lines.
     pub(crate) fn collides(&self, other: &Self) -> bool {
-        self.name() == other.name() && self.0.id() == other.0.id()
+        self.name() == other.name() && self.id() == other.id()
+    }
+}
+
+impl From<SecondKey> for WitnessKey {
+    fn from(key: SecondKey) -> Self {
+        Self(Kind::MlDsa44(key))
     }
 }
 
 impl fmt::Display for WitnessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match &self.0 {
+            Kind::Ed25519(key) => key.fmt(f),
+            Kind::MlDsa44(key) => key.fmt(f),
+        }
     }
 }
 
-/// What a witness signs: a header, the time in seconds since 1970, and the checkpoint's whole text.
+/// What a witness signs with Ed25519: a header, the time in seconds since 1970, and the checkpoint's whole text. With
+/// ML-DSA-44 it signs [`SecondKey::message`].
 pub fn cosigned_text(body: &str, time_s: u64) -> String {
     format!("cosignature/v1\ntime {time_s}\n{body}")
 }
 
 /// A cosignature's line without its line feed: `— name base64(key id || time || signature)`.
-pub fn cosignature_line(key: &WitnessKey, time_s: u64, signature: &[u8; 64]) -> String {
+pub fn cosignature_line(key: &WitnessKey, time_s: u64, signature: &[u8]) -> String {
     let bytes = [time_s.to_be_bytes().as_slice(), signature].concat();
-    key.0.line(&bytes)
+    key.line(&bytes)
 }
 
 /// What a note says of one witness.
@@ -101,7 +144,7 @@ pub(crate) fn of_witness(
     times: &RangeInclusive<u64>,
 ) -> Cosigned {
     let mut newest = None;
-    for line in note.by(&key.0) {
+    for line in note.named(key.name(), key.id()) {
         let Some(seen_s) = time_of(note.text, key, line) else {
             return Cosigned::Broken;
         };
@@ -117,10 +160,14 @@ pub(crate) fn of_witness(
 }
 
 fn time_of(body: &str, key: &WitnessKey, line: &[u8]) -> Option<u64> {
+    let key = match &key.0 {
+        Kind::Ed25519(key) => key,
+        Kind::MlDsa44(key) => return key.time_of(&Checkpoint::parse(body).ok()?, line),
+    };
     let (time, signature) = line.split_first_chunk::<8>()?;
     let time_s = u64::from_be_bytes(*time);
     let message = cosigned_text(body, time_s);
-    key.0.verify(&message, signature.try_into().ok()?).ok()?;
+    key.verify(&message, signature.try_into().ok()?).ok()?;
     Some(time_s)
 }
 
@@ -136,7 +183,7 @@ pub fn cosignature_lines(
     if parsed.text != body {
         return Err(NoteError::Malformed("more than signature lines"));
     }
-    let by_key = parsed.by(&key.0);
+    let by_key = parsed.named(key.name(), key.id());
     let holds = by_key.filter(|line| time_of(body, key, line).is_some());
-    Ok(holds.map(|line| key.0.line(line)).collect())
+    Ok(holds.map(|line| key.line(line)).collect())
 }

@@ -51,11 +51,11 @@ pub enum NoteError {
     #[error("a name has 1 to 255 bytes, no white space, no control character, no '+', no scheme")]
     Name,
     /// A verifier key that is not `name+hash+base64`, or whose parts disagree.
-    #[error("not a verifier key: expected name+8 hex digits+base64 of an Ed25519 key")]
+    #[error("not a verifier key: expected name+8 hex digits+base64 of a key")]
     Key,
     /// A key of another use or algorithm than is asked for here.
     #[error(
-        "a key of another type: a log's is Ed25519 (type 1), a witness's cosigns with Ed25519 (type 4)"
+        "a key of another type: a log's is Ed25519 (type 1), a witness's Ed25519 (type 4) or ML-DSA-44 (type 6)"
     )]
     KeyType,
     /// A note that is not text, a blank line, and signature lines.

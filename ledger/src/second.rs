@@ -66,6 +66,16 @@ impl SecondKey {
         }
     }
 
+    /// The key's 1312 bytes.
+    #[must_use]
+    pub fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    pub(crate) fn id(&self) -> [u8; 4] {
+        self.id
+    }
+
     /// The name in its signature lines, which is signed too.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -135,7 +145,8 @@ impl SecondKey {
         Ok(signed_note(parsed.text, &others))
     }
 
-    fn time_of(&self, checkpoint: &Checkpoint, line: &[u8]) -> Option<u64> {
+    /// When what stands behind the key's id in a line was signed, if it is by the key and over this checkpoint.
+    pub(crate) fn time_of(&self, checkpoint: &Checkpoint, line: &[u8]) -> Option<u64> {
         let (time, signature) = line.split_first_chunk::<8>()?;
         let time_s = u64::from_be_bytes(*time);
         let public = EncodedVerifyingKey::<MlDsa44>::try_from(self.public.as_slice()).ok()?;

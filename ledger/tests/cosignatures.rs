@@ -204,7 +204,7 @@ fn one_key_is_one_witness_whatever_it_is_called() {
     let again = Eye::named("other.example/w9", 1);
     let text = policy_text(&format!("witness w9 {}\nquorum none\n", again.key));
     assert_eq!(fault(&text), PolicyFault::Duplicate);
-    let log = VerifierKey::new("witness.example/w1", *one.key.public()).unwrap();
+    let log = VerifierKey::new("witness.example/w1", one.key.public().try_into().unwrap()).unwrap();
     let ruled = |line: &str| fault(&policy_text(&format!("{line}\nquorum none\n")));
     assert_eq!(ruled(&format!("log {log}")), PolicyFault::LogAsWitness);
     let first = format!("log {log}\nwitness w1 {}\nquorum none\n", one.key);

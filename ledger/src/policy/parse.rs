@@ -8,6 +8,7 @@ use super::{KnownLog, Member, Witness};
 use crate::cosignature::WitnessKey;
 use crate::error::NoteError;
 use crate::note::VerifierKey;
+use crate::second::SecondKey;
 
 /// The most bytes of a policy file.
 pub const POLICY_BYTES_MAX: usize = 1024 * 1024;
@@ -55,6 +56,11 @@ pub enum PolicyFault {
     /// The same public key in a line before.
     #[error("the same key stands in a line before, perhaps under another name: each counts once")]
     Duplicate,
+    /// A log's ML-DSA-44 key. Alone it would vouch for a log whose tools ask for both.
+    #[error(
+        "a log's second key (ML-DSA-44): a policy names its Ed25519 key, and the second is demanded beside it, with --second-key"
+    )]
+    SecondAsLog,
     /// A witness whose key is a log's.
     #[error("the key is a log's and a witness's: no log witnesses itself")]
     LogAsWitness,
@@ -151,7 +157,11 @@ impl<'a> Reader<'a> {
     }
 
     fn log(&mut self, key: &[u8], url: Option<&&[u8]>) -> Result<(), PolicyFault> {
-        let key = VerifierKey::parse(text(key)?).map_err(PolicyFault::Key)?;
+        let vkey = text(key)?;
+        let key = VerifierKey::parse(vkey).map_err(|error| match SecondKey::parse(vkey) {
+            Ok(_) => PolicyFault::SecondAsLog,
+            Err(_) => PolicyFault::Key(error),
+        })?;
         if (self.parsed.logs.iter()).any(|log| log.key.public() == key.public()) {
             return Err(PolicyFault::Duplicate);
         }

@@ -141,8 +141,8 @@ pub(crate) struct Statements {
 /// What the auditor asks of witnesses.
 #[derive(clap::Args)]
 pub(crate) struct Witnesses {
-    /// Ask for the witnesses of this policy (C2SP tlog-policy); it must lie outside of the archive. Its
-    /// `log` keys count as --key
+    /// Ask for the witnesses of this policy (C2SP tlog-policy), which cosign with Ed25519 or ML-DSA-44; it must lie
+    /// outside of the archive. Its `log` keys (Ed25519) count as --key
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// Count cosignatures from this time on only, in UTC: `2026-11-23` or `2026-11-23T08:00:00Z`

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use ledger::policy::POLICY_BYTES_MAX;
+use ledger::policy::{POLICY_BYTES_MAX, Witness};
 use ledger::verify::{Witnessing, signers_of, stated_origin};
 use ledger::{
     ANY_TIME, Checkpoint, Origin, Policy, RotationError, SIGNERS_BYTES_MAX, SecondKey, Signers,
@@ -88,6 +88,15 @@ impl Keyring {
         let text = read(file, POLICY_BYTES_MAX as u64)?;
         let policy = Policy::parse(&text)
             .with_context(|| format!("the policy {} cannot be used", file.display()))?;
+        let is_log = |witness: &Witness| {
+            let mut second = ring.second.iter();
+            second.any(|key| key.public() == witness.key.public())
+        };
+        ensure!(
+            !policy.witnesses().iter().any(is_log),
+            "a witness in the policy {} has the key of a second signature: no log witnesses itself",
+            file.display()
+        );
         let logs = policy.logs().iter().map(|log| log.key.clone());
         ring.held.extend(logs);
         let since_s = witnesses
