@@ -124,7 +124,7 @@ codes! {
         "Within one run of the node the monotonic clock went back, which clocks do not do.";
         "Treat the entry's time, and its place, as forged until explained".
     TimeForward Tampered "time-forward":
-        "An entry is of a later time than that at which a witness saw it.";
+        "An entry is of a later time than that at which a witness saw it, or an authority stamped it.";
         "Treat the times of the last entries as forged, or a clock as wrong, until explained".
     IncarnationRoot Tampered "incarnation-root":
         "The entry that opens an incarnation of the node states another root than the entries before it have.";
@@ -132,6 +132,15 @@ codes! {
     IncarnationOrder Tampered "incarnation-order":
         "An incarnation of the node does not follow the one before it.";
         "Ask the operator where the database was restored or copied, and for the archive of the other node".
+    EpochOrder Tampered "epoch-order":
+        "An epoch of pseudonyms is opened or erased out of its turn.";
+        "Ask the operator what was done to the epochs, and treat what the entry says as forged until explained".
+    EpochUnknown Tampered "epoch-unknown":
+        "An item names an epoch of pseudonyms that no entry before it opens.";
+        "Treat the entry's items as forged until explained: the vault names none before its entry stands".
+    EpochErased Tampered "epoch-erased":
+        "An item names an epoch of pseudonyms that was erased before: its key was not destroyed.";
+        "Treat the erasure as not done: whoever has that key can still tell whom the epoch's pseudonyms stand for".
     TileHash Tampered "tile-hash":
         "A hash in a tile is not the hash of what it stands for.";
         "Rebuild the tile from the entries; proofs served from it were wrong".
@@ -153,6 +162,9 @@ codes! {
     DetailDiffers Tampered "detail-differs":
         "A detail that was handed out is not the one that its entry commits to.";
         "Treat the text as altered: ask the operator for the one that the entry's hash is of".
+    DetailMissing Incomplete "detail-missing":
+        "An entry commits to a detail that was not handed out, and no entry says that it was erased.";
+        "Ask the operator for the detail, or for the entry by which it was erased".
     ReceiptMalformed Tampered "receipt-malformed":
         "The file is not a receipt in its one spelling.";
         "Check that it is a receipt; if it is, ask for another copy".

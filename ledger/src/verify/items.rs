@@ -2,6 +2,7 @@
 
 use super::archive::{Archive, ReadError};
 use super::code::Code;
+use super::epochs::Named;
 use super::files::{Found, Position};
 use super::finding::{Finding, Findings};
 use crate::entry::Batch;
@@ -16,15 +17,21 @@ pub(super) const ITEMS_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// What the entries of a bundle say about their items: none where the entry could not be read.
 pub(super) type Stated = Option<Option<Batch>>;
 
-/// Checks the items of a bundle; returns how many items agree with their entries.
-pub(super) fn check(archive: &Archive, n: u64, stated: &[Stated], findings: &mut Findings) -> u64 {
+/// Checks the items of a bundle; returns how many items agree with their entries, and the epochs that they name.
+pub(super) fn check(
+    archive: &Archive,
+    n: u64,
+    stated: &[Stated],
+    findings: &mut Findings,
+) -> (u64, Named) {
+    let mut named = Named::default();
     let needed = stated
         .iter()
         .flatten()
         .flatten()
         .any(|batch| batch.count > 0);
     if !needed && !archive.may_have_items() {
-        return 0;
+        return (0, named);
     }
     let path = |partial| items_path(n, partial);
     let width = stated.len() as u64;
@@ -36,8 +43,8 @@ pub(super) fn check(archive: &Archive, n: u64, stated: &[Stated], findings: &mut
     };
     let first = n * TILE_WIDTH;
     let entries_known = stated.iter().all(Option::is_some);
-    match position.read() {
-        Ok(found) => check_file(&position, &found, first, stated, findings),
+    let agreeing = match position.read() {
+        Ok(found) => check_file(&position, (&found, first), stated, &mut named, findings),
         Err((_, ReadError::Missing)) if !needed && !entries_known => 0,
         Err((path, ReadError::Missing)) if !needed => {
             // No items, no file; a narrower file with items would contradict the entries.
@@ -54,14 +61,15 @@ pub(super) fn check(archive: &Archive, n: u64, stated: &[Stated], findings: &mut
             findings.push(error.finding(&path).seqs(first, first + width - 1));
             0
         }
-    }
+    };
+    (agreeing, named)
 }
 
 fn check_file(
     position: &Position<'_>,
-    found: &Found,
-    first: u64,
+    (found, first): (&Found, u64),
     stated: &[Stated],
+    named: &mut Named,
     findings: &mut Findings,
 ) -> u64 {
     let (mut at, mut ends, mut agreeing) = (0, vec![0], 0);
@@ -72,7 +80,10 @@ fn check_file(
             findings.push(finding.offset(at).seqs(seq, first + position.width - 1));
             break;
         };
-        match (stated, check_kept(kept, *stated)) {
+        match (
+            stated,
+            check_kept(kept, *stated, |epoch| named.note(epoch, seq)),
+        ) {
             (_, Err((code, offset, message))) => {
                 let finding = Finding::new(code, message).file(&found.path);
                 findings.push(finding.offset(at + 4 + offset).seq(seq));
@@ -102,7 +113,7 @@ fn next_kept(bytes: &[u8], at: usize) -> Option<&[u8]> {
 type Fault = (Code, usize, String);
 
 /// The items of one entry: well formed, and as many and with the root that the entry states.
-fn check_kept(kept: &[u8], stated: Stated) -> Result<u64, Fault> {
+fn check_kept(kept: &[u8], stated: Stated, mut note: impl FnMut(u64)) -> Result<u64, Fault> {
     let (mut at, mut tree) = (0, Frontier::new());
     while at < kept.len() {
         let fault = |offset, message: String| (Code::ItemsMalformed, offset, message);
@@ -110,8 +121,9 @@ fn check_kept(kept: &[u8], stated: Stated) -> Result<u64, Fault> {
         let prefix = kept.get(at..at + 2).ok_or_else(cut)?;
         let end = at + 2 + usize::from(u16::from_be_bytes([prefix[0], prefix[1]]));
         let item = kept.get(at + 2..end).ok_or_else(cut)?;
-        Item::decode(item)
+        let read = Item::decode(item)
             .map_err(|error| fault(at + 2 + error.offset(), format!("item: {error}")))?;
+        note(read.pseudonym.epoch);
         tree.append(leaf_hash(item));
         at = end;
     }

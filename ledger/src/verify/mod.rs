@@ -7,6 +7,7 @@ mod bundle;
 mod chain;
 mod code;
 mod compare;
+mod epochs;
 mod files;
 mod finding;
 mod head;

@@ -7,6 +7,7 @@ use std::thread;
 
 use super::archive::Archive;
 use super::bundle::Bundle;
+use super::epochs::{self, Named};
 use super::finding::{Finding, Findings};
 use super::items::{self, Stated};
 use super::stretch::Stretch;
@@ -46,6 +47,8 @@ pub(super) struct Part {
     pub(super) claimed: Option<Hash>,
     /// How many items agree with their entries.
     pub(super) items: u64,
+    /// The epochs that the items name.
+    pub(super) epochs: Named,
     /// What was found on reading bundle and tile.
     pub(super) files_found: Vec<Finding>,
     /// What was found on reading the items.
@@ -69,8 +72,11 @@ pub(super) struct Said {
     pub(super) operation: Operation,
     pub(super) batch: Option<Batch>,
     pub(super) format_known: bool,
-    /// Whether it carries a statement, for its own place, that hands over to another key.
+    /// Whether from it on another key signs (it carries a statement for its own place), or names items (it opens or
+    /// erases an epoch): no stretch goes over it.
     pub(super) hands_over: bool,
+    /// The epoch that it opens or erases.
+    pub(super) epoch: Option<u32>,
 }
 
 impl Part {
@@ -105,6 +111,7 @@ impl Part {
             root: None,
             claimed: None,
             items: 0,
+            epochs: Named::default(),
             files_found: findings.into_found(),
             items_found: Vec::new(),
         };
@@ -129,7 +136,7 @@ impl Part {
 
     fn check_items(&mut self, archive: &Archive, n: u64, count: usize) {
         let mut found = Findings::new(usize::MAX);
-        self.items = if let Some(stretch) = &self.stretch {
+        let checked = if let Some(stretch) = &self.stretch {
             items::check(archive, n, stretch.stated(count), &mut found)
         } else {
             let stated: Vec<Stated> = self
@@ -139,6 +146,7 @@ impl Part {
                 .collect();
             items::check(archive, n, &stated, &mut found)
         };
+        (self.items, self.epochs) = checked;
         self.items_found = found.into_found();
     }
 }
@@ -178,7 +186,8 @@ impl Said {
             operation: seen.operation,
             batch: seen.batch,
             format_known: false,
-            hands_over: false,
+            hands_over: epochs::changes(seen.operation),
+            epoch: None,
         }
     }
 
@@ -191,7 +200,8 @@ impl Said {
             operation: entry.facts.operation,
             batch: entry.facts.batch,
             format_known: entry.facts.format == Some(FORMAT),
-            hands_over: hands_over(entry),
+            hands_over: hands_over(entry) || epochs::changes(entry.facts.operation),
+            epoch: epochs::told(&entry.facts),
         }
     }
 }

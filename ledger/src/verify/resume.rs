@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Trust;
 use super::chain::Before;
+use super::epochs::Epochs;
 use super::walk::Walk;
 use crate::entry::Boot;
 use crate::hash::Hash;
@@ -34,6 +35,8 @@ pub struct Resume {
     compared: Hex<32>,
     items: u64,
     tiles: u64,
+    /// What the entries said of epochs: those behind are held to it.
+    epochs: Epochs,
 }
 
 /// Bytes as lower-case hex in JSON.
@@ -83,6 +86,7 @@ impl Resume {
             compared: Hex(walk.past.compared().0),
             items: walk.items,
             tiles: walk.tiles.read,
+            epochs: walk.epochs.clone(),
         })
     }
 
@@ -110,6 +114,7 @@ impl Resume {
             return false;
         }
         (walk.entries, walk.items, walk.tiles.read) = (self.size, self.items, self.tiles);
+        walk.epochs = self.epochs.clone();
         walk.past_is(Hash(self.compared.0))
     }
 }

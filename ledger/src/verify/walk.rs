@@ -3,6 +3,7 @@
 use super::archive::Archive;
 use super::chain::{Before, Chain, Place};
 use super::code::Code;
+use super::epochs::Epochs;
 use super::finding::{Finding, Findings};
 use super::incarnations::Found;
 use super::part::{self, Part};
@@ -26,6 +27,8 @@ pub(super) struct Walk<'a> {
     pub(super) items: u64,
     /// Entries that open an incarnation.
     pub(super) incarnations: Vec<Found>,
+    /// What entries say of epochs.
+    pub(super) epochs: Epochs,
 }
 
 /// Which part of the log is gone through, and how.
@@ -50,6 +53,7 @@ impl<'a> Walk<'a> {
             entries: 0,
             items: 0,
             incarnations: Vec::new(),
+            epochs: Epochs::default(),
         }
     }
 
@@ -68,6 +72,7 @@ impl<'a> Walk<'a> {
             return false;
         };
         self.chain.behind(before);
+        self.epochs.behind();
         self.tiles = tiles;
         self.tree = Some(tree);
         true
@@ -145,6 +150,8 @@ impl<'a> Walk<'a> {
         if let Some(root) = part.root.filter(|_| whole) {
             self.append_whole(root, findings);
         }
+        let file = part.bundle.as_deref().unwrap_or_default();
+        self.epochs.named(&part.epochs, file, findings);
         self.items += part.items;
         part.items_found
             .into_iter()
@@ -182,6 +189,9 @@ impl<'a> Walk<'a> {
         if read.opens_incarnation() {
             let (file, root) = (file.to_owned(), self.tree.as_ref().map(Frontier::root));
             self.incarnations.push(Found { seq, file, root });
+        }
+        if let Ok(said) = &read.said {
+            self.epochs.entry(said, (seq, file), findings);
         }
         let place = Place {
             seq,
