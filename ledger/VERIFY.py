@@ -5,8 +5,8 @@
 
 The key (`name+hash+base64`) comes from you, never from the archive; where it was handed over, the statements in
 `signers` lead to the one that signs now. Checked: the Ed25519 signature of `checkpoint`, those statements, every
-entry's index and link, every hash tile, the root. Not checked: the inner fields of entries, items, archived
-checkpoints, witnesses, second signatures, time stamps; `jinku-ledger verify` does all of it.
+entry's index and link, every hash tile, the root, every entry's items. Not checked, and said below the verdict: what
+entries say, archived checkpoints, witnesses, second signatures, time stamps; `jinku-ledger verify` does all of it.
 Exit codes: 0 verified, 2 tampered, 3 not trusted, 5 incomplete.
 """
 import base64
@@ -122,6 +122,8 @@ def opened(note, vkey, what):
     if key[:1] != b"\x01" or len(key) != 33:
         raise Fault(3, "the key is not an Ed25519 key")
     identity = sha256(name.encode(), b"\n", key)[:4]
+    if not note.endswith("\n"):
+        raise Fault(3, what + ": cut short")
     text, _, lines = note.rpartition("\n\n")
     text += "\n"
     for line in lines.splitlines():
@@ -189,14 +191,62 @@ def seq_and_prev(entry):
     return seq, entry[at + 3 : at + 35]
 
 
-def cut(bundle, width):
+def skip(data, at):
+    """Where the value that begins there ends."""
+    kind = data[at] >> 5
+    value, at = uint(data, at)
+    if kind in (2, 3):
+        return at + value
+    for _ in range(value * {4: 1, 5: 2}.get(kind, 0)):
+        at = skip(data, at)
+    return at
+
+
+def batch(entry):
+    """The value of key 15: how many items the entry has, and the root over them."""
+    pairs, at = uint(entry, 0)
+    for _ in range(pairs if b"\x0f\x82" in entry else 0):
+        key, at = uint(entry, at)
+        if key == 15:
+            count, at = uint(entry, at + 1)
+            return count, entry[at + 2 : at + 34]
+        at = skip(entry, at)
+    return 0, root([])
+
+
+def cut(data, width, prefix=2):
+    """As many parts, each behind its length; with no number all there are."""
     at = 0
-    for _ in range(width):
-        length = int.from_bytes(bundle[at : at + 2], "big")
-        if at + 2 + length > len(bundle):
+    while width != 0 and (width is not None or at < len(data)):
+        length = int.from_bytes(data[at : at + prefix], "big")
+        if at + prefix + length > len(data):
             raise ValueError
-        yield bundle[at + 2 : at + 2 + length]
-        at += 2 + length
+        yield data[at + prefix : at + prefix + length]
+        at += prefix + length
+        width = width and width - 1
+
+
+def used_up(path, data, used, width):
+    """Only in a full file that stands in for a narrower one may bytes be left."""
+    if used < len(data) and (width == 256 or ".p/" in path):
+        raise Fault(2, path + ": bytes behind the last part")
+
+
+def check_items(folder, n, stated):
+    """What is kept beside a bundle's entries are as many items as they state, under the root that they state."""
+    if not any(count for count, _ in stated):
+        return
+    path, kept = read_width(folder, "items/" + index_path(n), len(stated))
+    used = 0
+    try:
+        for index, (items, (count, head)) in enumerate(zip(cut(kept, len(stated), 4), stated)):
+            used += 4 + len(items)
+            hashes = [sha256(b"\x00", item) for item in cut(items, None)]
+            if (len(hashes), root(hashes)) != (count, head):
+                raise Fault(2, "%s: not the items that entry %d states" % (path, 256 * n + index))
+        used_up(path, kept, used, len(stated))
+    except ValueError:
+        raise Fault(2, path + ": cannot be cut into items") from None
 
 
 def hands_over(entry, seq, stated, last):
@@ -214,21 +264,44 @@ def leaves(folder, origin, size, chain):
     for n in range((size + 255) // 256):
         width = min(256, size - 256 * n)
         path, bundle = read_width(folder, "tile/entries/" + index_path(n), width)
+        batches, used = [], 0
         try:
             for index, entry in enumerate(cut(bundle, width)):
+                used += 2 + len(entry)
+                batches.append(batch(entry))
                 hands_over(entry, 256 * n + index, stated, 256 * n + index + 1 == size)
                 if seq_and_prev(entry) != (256 * n + index, before):
                     raise Fault(2, "%s: entry %d does not stand or link where it should" % (path, 256 * n + index))
                 before = sha256(b"\x00", entry)
                 yield before
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, RecursionError):
             raise Fault(2, path + ": cannot be cut into entries") from None
+        used_up(path, bundle, used, width)
+        check_items(folder, n, batches)
+
+
+def below(folder, name):
+    """How many files stand below a folder of the archive."""
+    return sum(len(files) for _, _, files in os.walk(os.path.join(folder, name)))
+
+
+def not_looked_at(folder, note):
+    """What this verdict says nothing about, as far as it is there."""
+    yield "what entries say (operations, times, epochs of pseudonyms, incarnations, reasons)"
+    lines = note.rpartition("\n\n")[2].splitlines()
+    if len(lines) > 1:
+        yield "%d more lines below the checkpoint (witnesses, a second signature, another key's)" % (len(lines) - 1)
+    for name, what in (("checkpoints", "files of earlier checkpoints"), ("stamps", "time stamps")):
+        if below(folder, name):
+            yield "%d %s" % (below(folder, name), what)
+    yield "whether others were shown another log (only witnesses, or an earlier checkpoint of yours, tell that)"
 
 
 def verify(folder, vkey):
     try:
         chain = handovers(folder, vkey)
-        origin, size, head = open_checkpoint(read(folder, "checkpoint").decode(), vkey, chain)
+        note = read(folder, "checkpoint").decode()
+        origin, size, head = open_checkpoint(note, vkey, chain)
     except ValueError:
         raise Fault(3, "checkpoint or key: cannot be read") from None
     level, hashes = 0, list(leaves(folder, origin, size, chain))
@@ -245,7 +318,7 @@ def verify(folder, vkey):
             if len(part) == 256:
                 above.append(root(part))
         level, hashes = level + 1, above
-    return origin, size, head
+    return origin, size, head, note
 
 
 def main():
@@ -253,11 +326,13 @@ def main():
         print(__doc__, file=sys.stderr)
         return 64
     try:
-        origin, size, head = verify(sys.argv[1], sys.argv[2])
+        origin, size, head, note = verify(sys.argv[1], sys.argv[2])
     except Fault as fault:
         print("NOT VERIFIED:", fault)
         return fault.exit_code
     print("verified: %s, %d entries, root %s" % (origin, size, head.hex()))
+    for unseen in not_looked_at(sys.argv[1], note):
+        print("not looked at:", unseen)
     return 0
 
 
