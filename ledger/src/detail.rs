@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::cbor::{Lines, is_clean};
+use crate::entry::Entry;
 use crate::hash::Hash;
 
 /// The most bytes that a detail's text may have.
@@ -72,6 +73,13 @@ impl Detail {
     #[must_use]
     pub fn commitment(&self) -> Option<[u8; 32]> {
         Some(detail_commitment(&self.salt()?, &self.text))
+    }
+
+    /// Whether this entry commits to it.
+    #[must_use]
+    pub fn is_of(&self, entry: &Entry) -> bool {
+        let own = self.commitment();
+        self.entry == entry.seq && own.is_some() && own == entry.facts.detail
     }
 
     fn salt(&self) -> Option<[u8; 32]> {

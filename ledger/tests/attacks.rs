@@ -62,7 +62,7 @@ fn every_attack_of_the_catalogue_is_found() {
         assert_eq!(line["found"], true, "{line}");
     }
     assert_eq!(code(&output), 0, "{output:?}");
-    assert!(lines.len() >= 96, "{}", lines.len());
+    assert!(lines.len() >= 155, "{}", lines.len());
     let ids: BTreeSet<String> = lines.iter().map(|line| text(line, "attack")).collect();
     for id in CATALOGUE {
         assert!(ids.contains(id), "{id}");
@@ -77,13 +77,15 @@ fn every_attack_of_the_catalogue_is_found() {
     );
 }
 
-/// The attacks of the research that a verifier can find from files, keys and what it was told before.
-const CATALOGUE: [&str; 53] = [
-    "T20", "T21", "T22", "T23", "T25", "T46", "T01", "T02", "T03", "T04", "T05", "T06", "T07",
-    "T08", "T09", "T10", "T11", "T12", "T13", "T14", "T15", "T16", "T17", "T18", "T19", "T24",
-    "T26", "T27", "T28", "T29", "T30", "T31", "T32", "T33", "T34", "T35", "T36", "T37", "T38",
-    "T39", "T40", "T41", "T42", "T43", "T44", "T45", "T48", "T51", "T53", "T57", "T59", "T60",
-    "T63",
+/// The attacks of the research that a verifier can find from files, keys and what it was told before; and T65, on what
+/// was made since. Not among them: T50 (an outcome that was false before it was written), T54 (no entry carries an
+/// approval's signature), T55 (no entry speaks of a peer's checkpoint); T61 and T64 are tried below.
+const CATALOGUE: [&str; 60] = [
+    "T52", "T47", "T49", "T56", "T58", "T62", "T65", "T20", "T21", "T22", "T23", "T25", "T46",
+    "T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08", "T09", "T10", "T11", "T12", "T13",
+    "T14", "T15", "T16", "T17", "T18", "T19", "T24", "T26", "T27", "T28", "T29", "T30", "T31",
+    "T32", "T33", "T34", "T35", "T36", "T37", "T38", "T39", "T40", "T41", "T42", "T43", "T44",
+    "T45", "T48", "T51", "T53", "T57", "T59", "T60", "T63",
 ];
 
 /// What an auditor's own files do in an attack: keys, state, links.
@@ -220,4 +222,25 @@ fn a_witness_policy_is_the_auditor_s_and_counts_each_witness_once() {
     fs::copy(&good, dir.path().join("policy")).unwrap();
     let inside = dir.path().join("policy");
     assert_eq!(code(&verify(inside.to_str().unwrap())), 64);
+}
+
+// T64: whoever doubts a report makes it again, with any number of threads, and compares the bytes.
+#[test]
+fn a_report_is_the_same_when_it_is_made_again() {
+    let log = Log::of(700);
+    let dir = published(&log, &[300, 700]);
+    let key = log.key().to_string();
+    let archive = dir.path().to_str().unwrap();
+    for format in ["human", "json", "csv", "html"] {
+        let made = |threads: &str| {
+            run(&[
+                "report", archive, "--key", &key, "--format", format, "-j", threads,
+            ])
+        };
+        let [first, second, third] = ["1", "1", "3"].map(made);
+        assert_eq!(code(&first), 0, "{format}: {first:?}");
+        assert!(!first.stdout.is_empty());
+        assert_eq!(first.stdout, second.stdout, "{format}");
+        assert_eq!(first.stdout, third.stdout, "{format}");
+    }
 }

@@ -2,7 +2,8 @@
 //! signed, what the tree proves, or what the writer writes.
 //!
 //! `cargo fuzz run entry` (in `ledger/`) looks for bytes of which it does not hold; `ledger/tests/fuzz.rs` runs the
-//! same functions over bytes of every length and over changed real ones.
+//! same functions over bytes of every length and over changed real ones. Where they begin is [`seeds`], real files all:
+//! `cargo run --bin seeds` (in `ledger/fuzz/`) writes them into `corpus/`.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,11 +19,12 @@ use ledger::tile::{
     Edge, LogFile, TileIndex, consistency_from_tiles, proof_from_tiles, unbundle, unbundle_items,
 };
 use ledger::{
-    ANY_TIME, Boot, Checkpoint, Cosigned, Entry, Facts, Frontier, Hash, Item, Operation, Origin,
-    Outcome, Policy, Receipt, Rotation, VerifierKey, WitnessKey, cosignature_line,
-    cosignature_lines, cosigned, cosigned_text, decode_items, encode_items, genesis_prev,
+    ANY_TIME, BatchWriter, Boot, Checkpoint, Cosigned, Detail, Entry, Facts, Frontier, Hash, Item,
+    ItemView, Operation, Origin, Outcome, Policy, Pseudonym, Receipt, Rotation, SecondKey,
+    StampTrust, VerifierKey, WitnessKey, cosignature_line, cosignature_lines, cosigned,
+    cosigned_text, decode_items, detail_commitment, encode_items, framed_note, genesis_prev,
     leaf_hash, open_checkpoint, read_frames, signature_line, signed_note, verify_proof,
-    verify_receipt,
+    verify_receipt, verify_stamp,
 };
 
 /// Entries of the honest log: three leaf tiles, the last of which is not full.
@@ -123,6 +125,144 @@ impl Honest {
     }
 }
 
+/// A time stamp of OpenSSL's over a text of no log, and the certificate of its issuer.
+const STAMP: &[u8] = include_bytes!("../seeds/stamp.tsr");
+const AUTHORITY: &[u8] = include_bytes!("../seeds/authority.pem");
+
+/// A reader, by the name of its target.
+pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+/// Each reader with what it reads when it is real.
+pub static TARGETS: [Target; 11] = [
+    ("entry", entry, seeds::entries),
+    ("items", items, seeds::items),
+    ("note", note, seeds::notes),
+    ("cosignature", cosignature, seeds::notes),
+    ("tiles", tiles, seeds::tiles),
+    ("proof", proof, seeds::proofs),
+    ("policy", policy, seeds::policies),
+    ("receipt", receipt, seeds::receipts),
+    ("paths", paths, seeds::paths),
+    ("stamp", stamp, seeds::stamps),
+    ("detail", detail, seeds::details),
+];
+
+/// Real files, where the search begins.
+pub mod seeds {
+    use super::*;
+
+    fn flat(hashes: &[Hash]) -> Vec<u8> {
+        hashes.iter().flat_map(|hash| hash.0).collect()
+    }
+
+    fn item(id: u8) -> Item {
+        let pseudonym = Pseudonym {
+            epoch: 1,
+            id: [id; 16],
+        };
+        Item {
+            pseudonym,
+            class: "national-id".to_owned(),
+            view: ItemView::Issued,
+        }
+    }
+
+    /// The genesis, the second entry, the last one, and one that commits to a detail.
+    pub fn entries() -> Vec<Vec<u8>> {
+        let last = HONEST.entries.len() - 1;
+        let mut committing = Entry::decode(&HONEST.entries[1]).unwrap();
+        committing.facts.detail = Some(detail_commitment(&[7; 32], "by letter"));
+        let [genesis, second, last] = [0, 1, last].map(|at| HONEST.entries[at].clone());
+        vec![second, last, committing.encode().unwrap(), genesis]
+    }
+
+    /// An item, and a batch of three.
+    pub fn items() -> Vec<Vec<u8>> {
+        let mut batch = BatchWriter::default();
+        for id in 0..3 {
+            batch.push(&item(id), 2).unwrap();
+        }
+        vec![item(0).encode(), batch.finish().1]
+    }
+
+    /// Keys and notes.
+    pub fn notes() -> Vec<Vec<u8>> {
+        let second = SecondKey::new("fuzz.example/vault/node-1", &[7; 1312]).unwrap();
+        let note = &HONEST.note;
+        let texts = [
+            HONEST.key.to_string(),
+            HONEST.witness.to_string(),
+            note.clone(),
+            HONEST.checkpoint.body(),
+            framed_note(note),
+            second.to_string(),
+            format!("{note}{}\n", second.line(SEEN_S, &[7; 2420])),
+        ];
+        texts.map(String::into_bytes).to_vec()
+    }
+
+    /// Each tile in its own place.
+    pub fn tiles() -> Vec<Vec<u8>> {
+        let tiles = (0_u64..).zip(&HONEST.tiles);
+        let chosen = tiles.map(|(at, (_, bytes))| {
+            let choice = at << 32 | 5;
+            [&choice.to_le_bytes()[..], bytes].concat()
+        });
+        chosen.collect()
+    }
+
+    /// Proofs of inclusion, and one of consistency.
+    pub fn proofs() -> Vec<Vec<u8>> {
+        let proven = |index: u64, proof: Vec<Hash>| {
+            [&index.to_le_bytes()[..], &SIZE.to_le_bytes(), &flat(&proof)].concat()
+        };
+        let inclusion =
+            [0, 5, 299, 599].map(|index| (index, inclusion_proof(&HONEST.leaves, index)));
+        let consistency = (OLD, consistency_proof(&HONEST.leaves, OLD));
+        let all = inclusion.into_iter().chain([consistency]);
+        all.map(|(index, proof)| proven(index, proof.unwrap()))
+            .collect()
+    }
+
+    /// Policies with a witness of each kind, and with none.
+    pub fn policies() -> Vec<Vec<u8>> {
+        let second = SecondKey::new("witness.example/pq", &[7; 1312]).unwrap();
+        let (log, witness) = (&HONEST.key, &HONEST.witness);
+        let policy = format!(
+            "log {log}\nwitness a {witness}\nwitness b {second}\ngroup g 1 a b\nquorum g\n"
+        );
+        let short = format!("log {log}\nwitness a {witness}\ngroup g 1 a\nquorum g\n");
+        let texts = [short, "quorum none\n".to_owned(), policy];
+        texts.map(String::into_bytes).to_vec()
+    }
+
+    /// A receipt.
+    pub fn receipts() -> Vec<Vec<u8>> {
+        vec![HONEST.receipt(5).into_bytes()]
+    }
+
+    /// Paths and a log's name.
+    pub fn paths() -> Vec<Vec<u8>> {
+        let real = [
+            "tile/0/x001/x234/067.p/8",
+            "tile/entries/000",
+            "fuzz.example/vault/node-1",
+        ];
+        real.map(|path| path.as_bytes().to_vec()).to_vec()
+    }
+
+    /// An authority's answer, and its certificate.
+    pub fn stamps() -> Vec<Vec<u8>> {
+        vec![STAMP.to_vec(), AUTHORITY.to_vec()]
+    }
+
+    /// A detail that was handed out.
+    pub fn details() -> Vec<Vec<u8>> {
+        let detail = Detail::new(7, &[9; 32], "王小姐 asked for it".to_owned());
+        vec![detail.to_json().unwrap().into_bytes()]
+    }
+}
+
 fn entries(origin: &Origin) -> Vec<Vec<u8>> {
     let mut prev = genesis_prev(origin);
     let mut entry = |seq| {
@@ -213,6 +353,9 @@ pub fn note(bytes: &[u8]) {
         assert_eq!(key.to_string(), text);
     }
     if let Ok(key) = WitnessKey::parse(&text) {
+        assert_eq!(key.to_string(), text);
+    }
+    if let Ok(key) = SecondKey::parse(&text) {
         assert_eq!(key.to_string(), text);
     }
     if let Ok(checkpoint) = Checkpoint::parse(&text) {
@@ -313,6 +456,31 @@ pub fn cosignature(bytes: &[u8]) {
     if let Ok(lines) = cosignature_lines(&body, &text, &log.witness) {
         assert!(lines.iter().all(|line| log.note.contains(line.as_str())));
     }
+}
+
+/// An authority's answer is over no other checkpoint, whatever is changed in it; certificates are read, or not.
+pub fn stamp(bytes: &[u8]) {
+    static TRUST: LazyLock<StampTrust> = LazyLock::new(|| StampTrust::parse(AUTHORITY).unwrap());
+    assert!(verify_stamp(bytes, &HONEST.checkpoint, &TRUST).is_err());
+    if let Ok(trust) = StampTrust::parse(bytes) {
+        assert!(verify_stamp(bytes, &HONEST.checkpoint, &trust).is_err());
+        let _ = verify_stamp(STAMP, &HONEST.checkpoint, &trust);
+    }
+}
+
+/// A detail that is read is of no entry that does not commit to its very text and salt.
+pub fn detail(bytes: &[u8]) {
+    let Ok(detail) = Detail::parse(bytes) else {
+        return;
+    };
+    let again = Detail::parse(detail.to_json().unwrap().as_bytes()).unwrap();
+    assert_eq!(again.commitment(), detail.commitment());
+    let mut entry = Entry::decode(&HONEST.entries[1]).unwrap();
+    assert!(!detail.is_of(&entry));
+    (entry.seq, entry.facts.detail) = (detail.entry, detail.commitment());
+    assert!(detail.is_of(&entry));
+    entry.seq ^= 1;
+    assert!(!detail.is_of(&entry));
 }
 
 /// A path that is read is written so.

@@ -14,7 +14,7 @@ use ledger::{
 };
 
 pub(crate) const ORIGIN: &str = "selftest.example/vault/node-1";
-const START_US: u64 = 1_795_471_916_000_000;
+pub(crate) const START_US: u64 = 1_795_471_916_000_000;
 
 /// A log in memory.
 #[derive(Clone)]
@@ -61,6 +61,19 @@ impl Forged {
                 Vec::new()
             }
         })
+    }
+
+    /// The same, with other items.
+    pub(crate) fn told_of(
+        size: u64,
+        entry: &dyn Fn(u64, &mut Entry),
+        items: fn(u64) -> Vec<Item>,
+    ) -> anyhow::Result<Self> {
+        let change = Change {
+            entry,
+            bytes: &same,
+        };
+        Self::with_items(size, &change, items)
     }
 
     /// A log of entries that have no items.

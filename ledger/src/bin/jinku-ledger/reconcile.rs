@@ -1,17 +1,22 @@
-//! `reconcile`: holds the ledger against what others know: the vault's row counts, receipts that units kept.
+//! `reconcile`: holds the ledger against what others know: the vault's row counts, receipts that units kept, reasons in
+//! words that were handed out.
+
+mod details;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use ledger::verify::{Book, BookError, Class, Code, Listed, signers_of};
+use ledger::verify::{Book, BookError, Class, Code, Listed, Listing, signers_of};
 use ledger::{
     ItemView, Operation, Outcome, Pseudonym, RECEIPT_BYTES_MAX, Receipt, Signers, Trust,
     VerifierKey, verify_receipt_by,
 };
 use serde::Deserialize;
 use serde_json::json;
+
+pub(crate) use details::Committed;
 
 use crate::args::{Keys, Witnesses};
 use crate::files::read;
@@ -29,7 +34,8 @@ const COUNTS_BYTES_MAX: u64 = 1024 * 1024;
 const EXAMPLES: &str = "\
 Examples:
   jinku-ledger reconcile /mnt/ledger --key-file ~/audit/node-1.vkey --counts counts.json
-  jinku-ledger reconcile /mnt/ledger --key-file ~/audit/node-1.vkey --receipts /srv/tax-office/receipts";
+  jinku-ledger reconcile /mnt/ledger --key-file ~/audit/node-1.vkey --receipts /srv/tax-office/receipts
+  jinku-ledger reconcile /mnt/ledger --key-file ~/audit/node-1.vkey --details /srv/audit/reasons";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -55,6 +61,10 @@ pub(crate) struct Args {
     /// A receipt that a unit kept, or a folder of them (`*.tlog-proof`)
     #[arg(long, value_name = "PATH")]
     receipts: Vec<PathBuf>,
+    /// A folder of reasons in words (`*.detail`, as `jinku ledger detail` prints them): each must be its entry's, and none
+    /// may be missing of which no entry says that it was erased
+    #[arg(long, value_name = "DIR")]
+    details: Option<PathBuf>,
     /// Print the answer in JSON (schema `jinku-ledger.reconciled/1`)
     #[arg(long)]
     json: bool,
@@ -133,8 +143,8 @@ impl Issued {
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let counts = counts(args)?;
     ensure!(
-        counts.is_some() || !args.receipts.is_empty(),
-        "nothing to hold the ledger against: pass --counts, --tokens, --entries or --receipts"
+        counts.is_some() || !args.receipts.is_empty() || args.details.is_some(),
+        "nothing to hold the ledger against: pass --counts, --tokens, --entries, --receipts or --details"
     );
     let keys = Keyring::witnessed(&args.keys, &args.witnesses, &[&args.dir])?;
     let trust = keys.trust(&args.dir, args.origin.as_deref())?;
@@ -146,8 +156,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         until: counts.as_ref().and_then(|counts| counts.entries),
         ..Standing::default()
     };
+    let mut committed = Committed::default();
     let read = verified(&args.dir, &trust, threads(None), |listed| {
         standing.add(listed);
+        committed.add(listed);
     })?;
     let (report, reading) = read;
     if reading == Reading::Changed || report.verdict > Class::Warning {
@@ -168,6 +180,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     );
     let mut lines = counts.map_or_else(Vec::new, |counts| standing.compare(&counts, size));
     lines.extend(receipts(args, &trust, key)?);
+    if let Some(folder) = &args.details {
+        lines.extend(committed.compare(folder)?);
+    }
     told(args, &lines)
 }
 
@@ -264,6 +279,27 @@ impl Standing {
         }
         lines
     }
+}
+
+/// What is wrong with so many tokens in the vault, as the archive's entries tell. Nothing of it is verified.
+pub(crate) fn tokens_differ(dir: &Path, tokens: u64) -> anyhow::Result<Option<Code>> {
+    let mut standing = Standing::default();
+    for listed in Listing::open(dir)?.with_items() {
+        standing.add(&listed);
+    }
+    let counts = Counts {
+        schema: COUNTS_SCHEMA.to_owned(),
+        entries: None,
+        tokens: Some(tokens),
+        domains: BTreeMap::new(),
+    };
+    let lines = standing.compare(&counts, 0);
+    Ok(lines.into_iter().find_map(|line| line.code))
+}
+
+/// What is wrong with a receipt that was kept, held against the log as the book has it.
+pub(crate) fn receipt_lost(book: &Book, key: &VerifierKey, text: &str) -> Option<Code> {
+    held(book, &Signers::pinned(key.clone()), text).1
 }
 
 /// Each receipt that was kept is held against the log as it is now.

@@ -62,8 +62,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     Screen::remark(&row(seq, &entry));
     if let Some(file) = &args.detail {
         let detail = Detail::parse(&read(file, DETAIL_FILE_BYTES_MAX as u64)?)?;
-        let same = detail.entry == seq && detail.commitment() == entry.facts.detail;
-        if !same || entry.facts.detail.is_none() {
+        if !detail.is_of(&entry) {
             let message = format!("entry {seq} commits to another text, or to none");
             return verdict::refused("record", Code::DetailDiffers, &message);
         }

@@ -101,6 +101,19 @@ pub(super) const ATTACKS: &[Attack] = &[
         at: At::Seq(SEQ),
     },
     Attack {
+        id: "T58",
+        what: "an old checkpoint is signed anew with the newer key (journald, CVE-2023-31439)",
+        make: |scene| {
+            let handed = Handed::publish(scene)?;
+            let notes = [handed.new.note(300)?, handed.new.note(SIZE)?];
+            write_history(&scene.dir, &notes)?;
+            scene.judged()
+        },
+        code: Code::HistorySignature,
+        exit: 3,
+        at: At::File("checkpoints/2026/11/23.notes"),
+    },
+    Attack {
         id: "T22",
         what: "a receipt whose checkpoint the retired key signed",
         make: |scene| {

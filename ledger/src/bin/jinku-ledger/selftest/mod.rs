@@ -1,14 +1,20 @@
 //! `selftest`: makes a ledger, attacks it in every way of the catalogue, and looks whether this tool finds
 //! each: by which finding, at which place, with which exit code.
 
+mod authority;
 mod content;
+mod details;
+mod epochs;
 mod files;
 mod handover;
 mod history;
 mod incarnations;
 mod proofs;
 mod scene;
+mod second;
 mod signature;
+mod stamps;
+mod told;
 mod witnesses;
 
 use std::path::PathBuf;
@@ -76,7 +82,12 @@ fn catalogue() -> impl Iterator<Item = &'static Attack> {
         signature::ATTACKS,
         handover::ATTACKS,
         witnesses::ATTACKS,
+        second::ATTACKS,
+        stamps::ATTACKS,
+        details::ATTACKS,
+        epochs::ATTACKS,
         proofs::ATTACKS,
+        told::ATTACKS,
     ];
     all.into_iter().flatten()
 }

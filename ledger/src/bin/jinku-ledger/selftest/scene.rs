@@ -8,7 +8,7 @@ use ledger::tile::{bundle, entries_path};
 use ledger::verify::{Class, Code, Finding, Options, verify_archive};
 use ledger::{Report, Trust};
 
-use super::witnesses;
+use super::{details, epochs, second, stamps, told, witnesses};
 use crate::forge::{Forged, put};
 
 /// Entries of the honest log: two whole bundles and a partial one.
@@ -67,6 +67,23 @@ impl Found {
             exit: code.class().exit_code(),
             codes: vec![code],
             findings: Vec::new(),
+        }
+    }
+
+    /// A verdict that is one code, at an entry.
+    pub(super) fn at(code: Code, seq: u64) -> Self {
+        let finding = Finding {
+            code,
+            class: code.class(),
+            file: None,
+            offset: None,
+            seq: Some(seq),
+            seq_last: None,
+            message: code.meaning().to_owned(),
+        };
+        Self {
+            findings: vec![finding],
+            ..Self::of(code)
         }
     }
 
@@ -133,11 +150,16 @@ impl Bench {
         })
     }
 
-    /// What the honest archive comes to, without witnesses and with them.
-    pub(super) fn honest(&self) -> anyhow::Result<[Found; 2]> {
+    /// What honest archives come to: alone, with witnesses, stamped, signed a second time, with reasons, with epochs.
+    pub(super) fn honest(&self) -> anyhow::Result<Vec<Found>> {
         let scene = self.scene("honest")?;
-        let alone = scene.judged()?;
-        Ok([alone, witnesses::honest(&scene)?])
+        let mut found = vec![scene.judged()?, witnesses::honest(&scene)?];
+        found.push(stamps::honest(&scene)?);
+        found.extend(second::honest(&scene)?);
+        found.extend(details::honest(&self.scene("honest-reasons")?)?);
+        found.push(epochs::honest(&self.scene("honest-epochs")?)?);
+        found.extend(told::honest(&scene)?);
+        Ok(found)
     }
 
     pub(super) fn attack(&self, attack: &Attack) -> anyhow::Result<Found> {
