@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::House;
-use crate::programs::binary;
+use crate::programs::{binary, workspace};
 
 impl House {
     /// Exports the ledger and gives its directory.
@@ -43,6 +43,22 @@ impl House {
         )
     }
 
+    /// What the verifier in Python says of an archive, which has nothing but Python's standard library.
+    pub fn verify_in_python(&self, archive: &Path) -> (i32, String) {
+        let key = std::fs::read_to_string(self.directory().join("data/ledger-key")).unwrap();
+        let output = Command::new("python3")
+            .arg(workspace().join("ledger/VERIFY.py"))
+            .arg(archive)
+            .arg(key.trim())
+            .output()
+            .expect("`python3` is missing");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
     /// The exported entries, as `jinku-ledger show --json` prints them: one a line.
     pub fn entries(&self, archive: &Path) -> Vec<Value> {
         let output = Command::new(binary("jinku-ledger"))
@@ -62,6 +78,8 @@ impl House {
         let archive = self.export("archive");
         let (verdict, report) = self.verify(&archive);
         assert_eq!(verdict, 0, "{report}");
+        let (verdict, said) = self.verify_in_python(&archive);
+        assert_eq!(verdict, 0, "{said}");
         self.entries(&archive)
     }
 }

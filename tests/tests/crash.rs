@@ -1,5 +1,8 @@
 //! Power cuts: `kill -9` in the middle of a load, again and again, and nothing acknowledged is lost.
 
+#[path = "crash/publishing.rs"]
+mod publishing;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 

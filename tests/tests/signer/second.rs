@@ -111,6 +111,11 @@ async fn checkpoints_are_signed_a_second_time_and_others_verify_it() {
         exit == Some(0) && said.contains("a second time (ML-DSA-44)"),
         "{said}"
     );
+    let (exit, said) = house.verify_in_python(&house.directory().join("first"));
+    assert!(
+        exit == 0 && said.contains("not looked at: 2 more lines below the checkpoint"),
+        "{said}"
+    );
     // The archive keeps one a minute: it vouches for what came before, too.
     let signed = archived(&house);
     let signed = signed.iter().map(|note| second.signed(note).unwrap());

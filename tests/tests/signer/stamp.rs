@@ -176,6 +176,11 @@ async fn the_published_log_is_stamped_and_others_verify_the_stamp() {
         said.contains("existed at") && said.contains("(2 time stamps)"),
         "{said}"
     );
+    let (exit, said) = house.verify_in_python(&archive);
+    assert!(
+        exit == 0 && said.contains("not looked at: 2 time stamps"),
+        "{said}"
+    );
     let (exit, said) = audited(
         &key(&house),
         &[&verify[..], &[other.to_str().unwrap()]].concat(),
