@@ -154,6 +154,12 @@ fn each_is_its_entry_s() {
         );
     }
     let desk = Desk::open();
+    // The right salt and text, under another entry's number.
+    let renumbered = Detail::new(21, &[20; 32], "by letter".to_owned());
+    desk.give("renumbered", &renumbered);
+    let file = desk.given.path().join("renumbered");
+    let alone = ["--seq", "20", "--detail", file.to_str().unwrap()];
+    assert_eq!(desk.run("record", &alone).0, 2);
     desk.give("20.detail", &detail(REASONS[0]));
     let file = desk.given.path().join("20.detail");
     for (seq, expected) in [("20", 0), ("21", 2)] {

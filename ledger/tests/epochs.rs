@@ -155,14 +155,20 @@ fn epochs_come_in_their_turn() {
             assert_eq!(verdict[0], (Code::EpochOrder, Some(at)), "{at} {number}");
         }
     }
-    // One that names no epoch, or another thing's key.
-    for key in [None, Some(("value.city".to_owned(), 2))] {
+    // One that names no epoch, or another thing's key, or was not done.
+    let right = Some(("pseudonym-epoch".to_owned(), 3));
+    for (key, outcome) in [
+        (None, Outcome::Ok),
+        (Some(("value.city".to_owned(), 3)), Outcome::Ok),
+        (right, Outcome::Denied),
+    ] {
         let log = log(
             |_| None,
             |seq, entry| {
                 if seq == 900 {
                     entry.facts = about(Operation::EpochOpen, 3);
                     entry.facts.key.clone_from(&key);
+                    entry.facts.outcome = outcome;
                 }
             },
         );

@@ -253,6 +253,18 @@ mod tests {
         );
     }
 
+    // However many were opened, no bundle has the entries to name so many.
+    #[test]
+    fn a_bundle_names_no_more_epochs_than_it_could_open() {
+        let mut epochs = Epochs::default();
+        for number in 1..=300 {
+            epochs.open(number, number).unwrap();
+        }
+        let all = |many: u64| -> Vec<(u64, u64)> { (1..=many).map(|epoch| (epoch, 400)).collect() };
+        assert_eq!(found(&mut epochs, &all(257)), []);
+        assert_eq!(found(&mut epochs, &all(258)), [(Code::EpochUnknown, 400)]);
+    }
+
     #[test]
     fn epochs_come_one_after_another_and_the_newest_stays() {
         let mut epochs = Epochs::default();

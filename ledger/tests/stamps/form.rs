@@ -176,6 +176,29 @@ fn nothing_is_added_to_what_nobody_signed() {
     good.refuses(&[0], &with(vec![3, 2, 0, 1]));
 }
 
+// DER has one spelling of a length (X.690 section 10.1), in what nobody signed as elsewhere.
+#[test]
+fn a_length_has_its_shortest_spelling() {
+    let good = Good::answer();
+    let refuses = |answer: &[u8]| {
+        let judged = verify_stamp(answer, &good.checkpoint, &good.trust);
+        assert!(
+            matches!(judged, Err(StampError::Malformed(_))),
+            "{judged:?}"
+        );
+    };
+    let content = parts(&good.answer);
+    let body = content.concat();
+    let [high, low] = u16::try_from(body.len()).unwrap().to_be_bytes();
+    assert_eq!([&[0x30, 0x82, high, low], &body[..]].concat(), good.answer);
+    // Of the whole: a digit too many, one that says nothing, none; of the status: the long form of a short one.
+    refuses(&[&[0x30, 0x83, 0, high, low], &body[..]].concat());
+    refuses(&[&[0x30, 0x84, 0, 0, high, low], &body[..]].concat());
+    refuses(&[&[0x30, 0x80], &body[..], &[0, 0]].concat());
+    let status = [&[0x30, 0x81, 3], &content[0][2..]].concat();
+    refuses(&element(0x30, &[status, content[1].clone()].concat()));
+}
+
 #[test]
 fn versions_and_hashes_are_as_they_must_be() {
     let good = Good::answer();
