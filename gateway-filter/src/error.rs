@@ -127,7 +127,7 @@ pub enum VaultError {
     /// The unit may not do this.
     #[error("the vault denied it: {0}")]
     Denied(Refusal),
-    /// A value, class, domain or purpose that the vault does not take.
+    /// A value, class, domain, purpose or key that the vault does not take.
     #[error("the vault refused what it was given: {0}")]
     Invalid(Refusal),
     /// The unit's quota or rate is used up.

@@ -7,6 +7,7 @@
 mod authority;
 mod curl;
 mod forge;
+mod gateway;
 mod house;
 mod leaks;
 mod ledger;
@@ -23,6 +24,7 @@ mod wrapping;
 pub use authority::{Authority, DnName, Holder};
 pub use curl::{Reply, post_to};
 pub use forge::{TokenParts, now};
+pub use gateway::{Form, plugged};
 pub use house::{House, detokenize, refusal, tokenize, values};
 pub use leaks::{byte_leaks, leaks};
 pub use ledger::has_entry;

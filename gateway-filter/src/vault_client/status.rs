@@ -39,8 +39,17 @@ fn status_meaning(status: &Status) -> VaultError {
             ),
             retry_after: None,
         }),
-        // It knows what it was asked for, and the thing is in no state for it: a key, a class.
-        Code::FailedPrecondition if is_its_own(status) => VaultError::Invalid(refusal(status)),
+        // It is well and knows what it was asked for; the thing is not there, or in no state for it: a key that a
+        // route misspells, a class.
+        Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unimplemented
+            if is_its_own(status) =>
+        {
+            VaultError::Invalid(refusal(status))
+        }
         Code::Unavailable if is_its_own(status) => VaultError::Busy(refusal(status)),
         Code::Unavailable => VaultError::Unavailable,
         // tonic reports its own timeout as `Cancelled`.
@@ -166,6 +175,27 @@ mod tests {
         assert!(matches!(meaning(Code::OutOfRange), VaultError::Invalid(_)));
         assert_eq!(meaning(Code::Internal), VaultError::Failed);
         assert_eq!(meaning(Code::NotFound), VaultError::Failed);
+    }
+
+    #[test]
+    fn what_the_vault_says_of_a_thing_is_a_refusal_and_of_itself_a_failure() {
+        for code in [
+            Code::NotFound,
+            Code::AlreadyExists,
+            Code::FailedPrecondition,
+            Code::Aborted,
+            Code::Unimplemented,
+        ] {
+            let own = from_vault(code, "jinku", "key-unknown", "no such key");
+            let VaultError::Invalid(refusal) = own else {
+                panic!("{code:?} has another meaning")
+            };
+            assert_eq!(refusal.code.as_deref(), Some("key-unknown"));
+            let other = from_vault(code, "envoy", "nowhere", "no such place");
+            assert_eq!(other, VaultError::Failed, "{code:?}");
+        }
+        let internal = from_vault(Code::Internal, "jinku", "internal", "a fault of ours");
+        assert_eq!(internal, VaultError::Failed);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use api::v1::{
     TokenizeItem, TokenizeRequest, TokenizeResponse,
 };
 use gateway_filter::{Metrics, Vault as _, VaultClient, VaultError, VaultSettings};
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::vault_client::start;
 
@@ -18,6 +19,8 @@ use crate::vault_client::start;
 #[derive(Clone, Default)]
 struct FailingVault {
     losses: Arc<Mutex<u32>>,
+    /// What it says then instead.
+    says: Arc<Mutex<Option<Status>>>,
     /// The name and the deadline of each call.
     calls: Arc<Mutex<Vec<(String, String)>>>,
 }
@@ -40,7 +43,8 @@ impl FailingVault {
         }
         *losses -= 1;
         // Without details, as the transport says it.
-        Err(Status::unavailable("connection lost"))
+        let lost = || Status::unavailable("connection lost");
+        Err(self.says.lock().unwrap().clone().unwrap_or_else(lost))
     }
 
     fn count(&self) -> usize {
@@ -183,4 +187,59 @@ async fn a_vault_that_failed_too_often_is_not_asked_until_it_had_its_pause() {
     tokio::time::sleep(retry_after).await;
     client.tokenize(one(), None).await.unwrap();
     assert!(metrics.page().contains("jinku_filter_vault_circuit_open 0"));
+}
+
+/// How often a vault that always says this is asked in three calls, where one failure opens the circuit.
+async fn asked_of_three(says: Status) -> usize {
+    let (folder, vault) = (tempfile::tempdir().unwrap(), FailingVault::losing(99));
+    *vault.says.lock().unwrap() = Some(says);
+    let address = start(vault.clone(), folder.path()).await;
+    let settings = VaultSettings {
+        retries_max: 0,
+        circuit_failures_max: 1,
+        circuit_pause: Duration::from_mins(10),
+        ..settings(folder.path(), address)
+    };
+    let client = VaultClient::open(&settings).unwrap();
+    for _ in 0..3 {
+        assert!(client.tokenize(one(), None).await.is_err());
+    }
+    vault.count()
+}
+
+#[tokio::test]
+async fn what_the_vault_refuses_in_its_own_words_never_opens_the_circuit() {
+    for (code, reason) in [
+        (Code::NotFound, "key-unknown"),
+        (Code::InvalidArgument, "key-usage"),
+        (Code::FailedPrecondition, "key-state"),
+        (Code::AlreadyExists, "key-stands"),
+        (Code::Aborted, "key-changed"),
+        (Code::Unimplemented, "path-unknown"),
+        (Code::PermissionDenied, "not-permitted"),
+        (Code::Unauthenticated, "token-expired"),
+        (Code::ResourceExhausted, "rate"),
+        // It is there, and says itself when to come again; the reason may be this one key's, or this one unit's.
+        (Code::Unavailable, "key-broken"),
+    ] {
+        let details = ErrorDetails::with_error_info(reason, "jinku", []);
+        let says = Status::with_error_details(code, "in its own words", details);
+        assert_eq!(asked_of_three(says).await, 3, "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_vault_that_is_away_late_or_broken_opens_the_circuit() {
+    for code in [
+        Code::Unavailable,
+        Code::DeadlineExceeded,
+        Code::Internal,
+        Code::Unknown,
+        // Not the vault's word: something else answers where it should be.
+        Code::NotFound,
+        Code::Unimplemented,
+    ] {
+        let says = Status::new(code, "without details");
+        assert_eq!(asked_of_three(says).await, 1, "{code:?}");
+    }
 }

@@ -2,25 +2,27 @@
 //! keys: `jwcrypto`.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
-use tests::{House, Program, Reply, Upstream, envoy, free_port, post_to, workspace};
+use tests::{Form, House, Program, Reply, Upstream, plugged, post_to};
 
 use super::{JSON, REVENUE, Shared};
 
 const JOSE: &str = "content-type: application/jose";
 const ROUTES: &str = include_str!("../../../gateway-filter/examples/jwe.toml");
 
-/// How the filter is plugged in.
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    Proxy,
-    Buffered,
-    Duplex,
-    Module,
-}
+/// A route whose key is not there.
+const MISSPELT: &str = r#"
+[[route]]
+name = "misspelt"
+method = "POST"
+path = "/misspelt"
+domain = "city"
+[[route.request]]
+field = "$.card"
+action = "encrypt"
+key = "crads"
+"#;
 
 /// A gateway with the filter, the vault, an upstream, and a partner's keys.
 struct City {
@@ -44,6 +46,7 @@ impl City {
             .open(settings)
             .unwrap();
         file.write_all(ROUTES.as_bytes()).unwrap();
+        file.write_all(MISSPELT.as_bytes()).unwrap();
         let upstream = Upstream::start(house.upstream_port());
         let (programs, url) = plugged(form, &house);
         let bearer = format!("authorization: Bearer {}", house.access_token(REVENUE));
@@ -83,63 +86,6 @@ impl City {
             "{reply:?}"
         );
     }
-}
-
-fn plugged(form: Form, house: &House) -> (Vec<Program>, String) {
-    let example = |name: &str| {
-        let file = workspace().join("gateway-filter/examples").join(name);
-        std::fs::read_to_string(file).unwrap()
-    };
-    match form {
-        Form::Proxy => (vec![house.proxy()], house.gateway_url()),
-        Form::Buffered | Form::Duplex => {
-            let (processor, address) = house.filter("ext-proc", "filter.toml", "ext-proc");
-            let port = address.rsplit(':').next().unwrap();
-            let name = match form {
-                Form::Duplex => "envoy-duplex.yaml",
-                _ => "envoy.yaml",
-            };
-            let yaml = example(name).replace("@EXT_PROC_PORT@", port);
-            let (envoy, url) = start_envoy(house, &yaml);
-            (vec![envoy, processor], url)
-        }
-        Form::Module => {
-            let settings = house.directory().join("filter.toml");
-            let yaml =
-                example("envoy-module.yaml").replace("@FILTER_TOML@", settings.to_str().unwrap());
-            let (envoy, url) = start_envoy(house, &yaml);
-            (vec![envoy], url)
-        }
-    }
-}
-
-fn start_envoy(house: &House, yaml: &str) -> (Program, String) {
-    let listen = free_port();
-    let yaml = yaml
-        .replace("@LISTEN_PORT@", &listen.to_string())
-        .replace("@ADMIN_PORT@", &free_port().to_string())
-        .replace("@UPSTREAM_PORT@", &house.upstream_port().to_string());
-    let file = house.directory().join("envoy.yaml");
-    std::fs::write(&file, yaml).unwrap();
-    let log = house.directory().join("envoy.log");
-    let mut command = Command::new(envoy());
-    command
-        .args(["--concurrency", "1", "--use-dynamic-base-id", "-c"])
-        .arg(file)
-        .env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", modules());
-    let mut program = Program::start(&mut command, &log);
-    program.wait_for(|| says(&log, "all dependencies initialized. starting workers"));
-    (program, format!("http://127.0.0.1:{listen}"))
-}
-
-/// The folder of the module that this workspace built.
-fn modules() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().to_owned()
-}
-
-fn says(log: &Path, words: &str) -> bool {
-    std::fs::read_to_string(log).is_ok_and(|text| text.contains(words))
 }
 
 fn parsed(text: &str) -> Value {
@@ -245,6 +191,13 @@ fn what_does_not_open_goes_nowhere(city: &mut City) {
     for _ in 0..6 {
         city.expect(&city.post("/orders/out", JSON, &long), 413, "jwe-too-long");
     }
+
+    // Nor is it ill where a route misspells its key, which nobody is told of: other routes go on.
+    for _ in 0..6 {
+        let misspelt = city.post("/misspelt", JSON, "{\"card\":\"1\"}");
+        city.expect(&misspelt, 403, "not-permitted");
+    }
+    city.expect(&city.post("/cards/1", JSON, field), 422, "jwe-unopened");
 
     // Another unit has no right to the key, and the gateway has none of its own.
     let bearer = format!(
