@@ -123,7 +123,7 @@ impl<V: Vault> Carrier<V> {
         Out: From<Bytes> + From<In>,
     {
         let (mut head, body) = request.into_parts();
-        if !passage.reads_request() {
+        if !passage.reads_request() && !self.gathers(passage, Side::Request) {
             return Ok(Request::from_parts(head, body.into()));
         }
         let whole = self.read_request(passage, body).await?;
@@ -212,12 +212,16 @@ impl<V: Vault> Carrier<V> {
                 head.headers.remove(name);
             }
         }
-        let (Reading::Whole { bytes_max, media }, false) = (reading, empty) else {
+        let read = match reading {
+            Reading::Whole { bytes_max, media } => Some((media, bytes_max)),
+            Reading::Pass => self
+                .gathers(passage, Side::Response)
+                .then(|| (Media::of(&head.headers), passage.request_bytes_max())),
+        };
+        let Some(read) = read.filter(|_| !empty) else {
             return Ok(Response::from_parts(head, body.into()));
         };
-        let rewriting = self
-            .read_answer(filter, passage, (media, bytes_max), body)
-            .await?;
+        let rewriting = self.read_answer(filter, passage, read, body).await?;
         let body = settle(&mut head.headers, rewriting);
         Ok(Response::from_parts(head, body.into()))
     }
@@ -276,6 +280,15 @@ impl<V: Vault> Carrier<V> {
             Unread::Late => UpstreamError::Timeout.into(),
             Unread::NoRoom => FilterError::Overloaded,
         })
+    }
+
+    /// Whether a body that no rule reads is gathered none the less: nobody between the layer and its service, or its
+    /// server, takes trailers away, and one of a ruled name may not go on.
+    fn gathers(&self, passage: &Passage, side: Side) -> bool {
+        match self.front {
+            Front::Layer => passage.ruled_names(side).is_some(),
+            Front::Proxy | Front::ExtProc | Front::Module => false,
+        }
     }
 
     /// A body whole, charged to the memory that all bodies have as long as it is there.

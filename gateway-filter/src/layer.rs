@@ -39,9 +39,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Wraps a service in the filter. Clones share all.
 ///
 /// Bodies that no rule reads go through as they are; those that are read are held whole, within the
-/// route's limit. The service must not compress what a route rewrites: the layer asks it not to.
-/// It stands before any router: where it rewrites a request's target, it clears the request's extensions,
-/// in which a router before it would keep segments of the first one.
+/// route's limit, and so are all of a direction in which a rule names headers: trailers do not go on there.
+/// The service must not compress what a route rewrites: the layer asks it not to. It stands before any
+/// router: where it rewrites a request's target, it clears the request's extensions, in which a router
+/// before it would keep segments of the first one.
 pub struct FilterLayer<V> {
     carrier: Arc<Carrier<V>>,
 }

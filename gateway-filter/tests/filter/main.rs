@@ -9,6 +9,7 @@
 )]
 
 mod answer_heads;
+mod answer_trailers;
 mod binary;
 mod bodies;
 mod city;
