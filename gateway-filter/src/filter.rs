@@ -24,9 +24,9 @@ use crate::jose::{PayloadAct, is_jose, stated_type};
 use crate::media::{Coding, HIDING_THE_ANSWER, Media, OF_THE_FIRST_BODY};
 use crate::route::{CleanPath, Plan, ProofBeyond, Route};
 use crate::settings::{Rules, Unmatched};
-use crate::sign::KeyUse;
 use crate::sign::nonces::Nonces;
 use crate::sign::receipt::Entries;
+use crate::sign::{KeyUse, Origin};
 pub use head::{HeadRewriting, RuledNames};
 pub use sealed::{Recorded, ResponseHead, Whole};
 
@@ -103,6 +103,7 @@ pub struct Passage {
     purpose: Option<String>,
     store: Option<Arc<Store>>,
     entries: Entries,
+    origin: Origin,
 }
 
 /// Shows that the unit has the key that its token is bound to (RFC 9449 section 4.1). It counts for one call.
@@ -183,8 +184,10 @@ impl<V: Vault> Filter<V> {
             purpose: None,
             store: None,
             entries: Entries::default(),
+            origin: Origin::default(),
         };
         if passage.route.is_some() {
+            passage.origin = passage.origin_of(head);
             passage.proof = proof(head.headers)?;
             passage.purpose = passage.stated_purpose(head.headers)?;
         }
@@ -215,7 +218,9 @@ impl<V: Vault> Filter<V> {
             plan,
             side: Side::Request,
         };
-        self.through(&asked, passage.media, body).await
+        let rewriting = self.through(&asked, passage.media, body).await?;
+        passage.goes_on(&rewriting.head());
+        Ok(rewriting)
     }
 
     /// Rewrites the response's body, whole, as [`Passage::response_reading`] asked for.

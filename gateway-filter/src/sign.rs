@@ -4,10 +4,11 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `key`, `public_key` | keys by their names; partners' public halves |
+//! | `key`, `public_key`, `jwk` | keys by their names; partners' public halves |
 //! | `signature` | HTTP Message Signatures (RFC 9421) with digests (RFC 9530) |
 //! | `code`, `parameters` | the older "SignCode" headers: a code over a canonical text |
 //! | `nonces` | which nonces were seen |
+//! | `origin` | the request that an answer's signature may cover |
 //! | `receipt` | the header that names ledger entries |
 //! | `clock` | the time |
 
@@ -15,8 +16,10 @@ pub(crate) mod clock;
 pub(crate) mod code;
 mod encoding;
 mod fault;
+mod jwk;
 mod key;
 pub(crate) mod nonces;
+pub(crate) mod origin;
 pub(crate) mod parameters;
 mod public_key;
 pub(crate) mod receipt;
@@ -26,7 +29,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use api::signature::{Message, SignatureFault};
+use api::signature::{Message, SignatureFault, is_of_request};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
@@ -35,6 +38,7 @@ pub(crate) use encoding::Encoding;
 pub use fault::{ParametersFault, SigningFault, Unbelieved};
 pub(crate) use key::{Algorithm, Holder, Key};
 pub use key::{KeyKind, KeyUse};
+pub(crate) use origin::{Origin, Sent};
 pub(crate) use public_key::PublicKey;
 pub use public_key::PublicKeyFault;
 
@@ -75,6 +79,8 @@ pub(crate) struct Seen<'a> {
     /// `None` where no body follows the head.
     pub(crate) body: Option<&'a Bytes>,
     pub(crate) media: Media,
+    /// Of an answer: the request, where something of it may be covered.
+    pub(crate) of: Option<&'a Sent>,
 }
 
 /// Its first line.
@@ -92,6 +98,16 @@ impl Signing {
     /// Whether there is anything to do.
     pub(crate) fn is_idle(&self) -> bool {
         self.verify.is_empty() && self.make.is_empty() && !self.receipt
+    }
+
+    /// Whether what is checked or made here, an answer's, may cover something of its request.
+    pub(crate) fn covers_request(&self) -> bool {
+        let checked = |verify: &Verify| matches!(verify, Verify::Http(_));
+        let made = |make: &Make| match make {
+            Make::Http(made) => made.covered.iter().any(|name| is_of_request(name)),
+            Make::Code(..) => false,
+        };
+        self.verify.iter().any(checked) || self.make.iter().any(made)
     }
 
     /// For people, before and after what becomes of fields.
@@ -140,7 +156,13 @@ impl<'a> Seen<'a> {
                 target,
                 self.headers,
             ),
-            Start::Response(status) => Ok(Message::response(status, self.headers)),
+            Start::Response(status) => {
+                let answer = Message::response(status, self.headers);
+                match self.of {
+                    None => Ok(answer),
+                    Some(sent) => Ok(answer.answering(sent.message(scheme, told)?)),
+                }
+            }
         }
     }
 

@@ -3,11 +3,13 @@
 
 #[path = "gateway_signing/city.rs"]
 mod city;
+#[path = "gateway_signing/upstream.rs"]
+mod upstream;
 
 use serde_json::{Value, json};
-use tests::{Seen, has_entry, run_python};
+use tests::{Form, Seen, has_entry, run_python};
 
-use city::{City, Form};
+use city::City;
 
 /// Signs with PyPI's library and sends with Python's own client. Verifies what comes back. Prints a line for each.
 const PARTNER: &str = r#"
@@ -166,12 +168,12 @@ fn peers_verify_through_the_proxy() {
 
 #[test]
 fn peers_verify_through_envoy_whose_bodies_come_whole() {
-    partners_and_upstreams_verify(Form::Envoy);
+    partners_and_upstreams_verify(Form::Buffered);
 }
 
 #[test]
 fn peers_verify_through_envoy_whose_bodies_come_in_parts() {
-    partners_and_upstreams_verify(Form::EnvoyDuplex);
+    partners_and_upstreams_verify(Form::Duplex);
 }
 
 #[test]
@@ -197,7 +199,7 @@ else:
 
 #[test]
 fn codes_by_hand_are_taken_and_made() {
-    for form in [Form::Proxy, Form::Envoy] {
+    for form in [Form::Proxy, Form::Buffered] {
         let city = City::open(form);
         let secret = city::CODE_SECRET;
         let code = |text: &str| {
@@ -236,4 +238,23 @@ fn codes_by_hand_are_taken_and_made() {
         }
         assert_eq!(city.upstream().seen().len(), 2);
     }
+}
+
+#[test]
+fn a_key_that_is_not_there_or_of_another_kind_is_no_illness_of_the_vault() {
+    let city = City::open(Form::Proxy);
+    let code = "00".repeat(32);
+    // More often than failures may be in a row: other routes go on.
+    for path in ["/misspelt", "/misspelt-check", "/misfit"] {
+        for _ in 0..6 {
+            let refused = city.coded("POST", path, Some("a=1"), &code);
+            let found = (refused.status, refused.code());
+            assert_eq!(found, (502, "vault-failed".to_owned()), "{path}");
+        }
+    }
+    assert!(city.upstream().seen().is_empty());
+    let told = json!({ "secret": city::CODE_SECRET, "text": "a=1", "form": null });
+    let code = run_python(CODES, &told);
+    let taken = city.coded("POST", "/coded", Some("a=1"), code.as_str().unwrap());
+    assert_eq!(taken.status, 200, "{taken:?}");
 }

@@ -38,6 +38,8 @@ pub(super) enum Source {
     QueryParam(String),
     Status,
     Field(HeaderName, Form),
+    /// The same of the request that a response answers (`req`, section 2.4).
+    OfRequest(Box<Source>),
 }
 
 /// In which form a field is covered.
@@ -70,7 +72,14 @@ impl Component {
         let BareItem::String(name) = &item.bare_item else {
             return Err(SignatureFault::Component);
         };
-        let source = source(name.as_str(), item).ok_or(SignatureFault::Component)?;
+        let (of_request, rest) = without_req(item).ok_or(SignatureFault::Component)?;
+        let mut source = source(name.as_str(), &rest).ok_or(SignatureFault::Component)?;
+        if of_request {
+            if source == Source::Status {
+                return Err(SignatureFault::Component);
+            }
+            source = Source::OfRequest(Box::new(source));
+        }
         let identifier = item.serialize();
         Ok(Self { identifier, source })
     }
@@ -79,15 +88,33 @@ impl Component {
     pub(super) fn is_whole(&self, name: &str) -> bool {
         match &self.source {
             Source::Field(field, Form::Plain | Form::Strict | Form::Bytes) => field == name,
-            Source::Field(_, Form::Member(_)) | Source::QueryParam(_) => false,
+            Source::Field(_, Form::Member(_)) | Source::QueryParam(_) | Source::OfRequest(_) => {
+                false
+            }
             _ => self.identifier.trim_matches('"') == name,
         }
     }
 }
 
+/// Whether a text names a component of the request that a response answers (`req`).
+pub fn is_of_request(text: &str) -> bool {
+    Component::parse(text).is_ok_and(|read| matches!(read.source, Source::OfRequest(_)))
+}
+
 /// Whether a text names a component as [`Draft::covering`](super::Draft::covering) takes it.
 pub fn is_component(text: &str) -> bool {
     Component::parse(text).is_ok()
+}
+
+/// Whether an item has the flag `req`, and what it is without it. `None` where it is no flag.
+fn without_req(item: &Item) -> Option<(bool, Item)> {
+    let mut rest = item.clone();
+    let found = rest.params.shift_remove("req");
+    match found {
+        None => Some((false, rest)),
+        Some(BareItem::Boolean(true)) => Some((true, rest)),
+        Some(_) => None,
+    }
 }
 
 fn source(name: &str, item: &Item) -> Option<Source> {

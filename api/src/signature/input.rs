@@ -128,11 +128,15 @@ impl Signed {
         message.base(&self.components, &self.written)
     }
 
-    /// Whether the whole of a component is covered, by its name: `@method`, `content-digest` …
+    /// Whether the whole of a component is covered, by its name: `@method`, `content-digest` …; or one that its
+    /// identifier names: `"@method";req`.
     pub fn covers(&self, name: &str) -> bool {
-        self.components
-            .iter()
-            .any(|component| component.is_whole(name))
+        let mut components = self.components.iter();
+        if name.starts_with('"') {
+            let wanted = Component::parse(name);
+            return wanted.is_ok_and(|wanted| components.any(|one| one.source == wanted.source));
+        }
+        components.any(|component| component.is_whole(name))
     }
 }
 

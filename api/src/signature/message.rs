@@ -14,6 +14,8 @@ use super::structured::{self, trimmed};
 pub struct Message<'a> {
     start: Start<'a>,
     headers: &'a HeaderMap,
+    /// The request that it answers.
+    request: Option<Box<Message<'a>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +58,7 @@ impl<'a> Message<'a> {
                 query,
             }),
             headers,
+            request: None,
         })
     }
 
@@ -64,6 +67,16 @@ impl<'a> Message<'a> {
         Self {
             start: Start::Response(status),
             headers,
+            request: None,
+        }
+    }
+
+    /// The same response to this request, of which it may cover something (RFC 9421 section 2.4).
+    #[must_use]
+    pub fn answering(self, request: Self) -> Self {
+        Self {
+            request: Some(Box::new(request)),
+            ..self
         }
     }
 
@@ -106,6 +119,11 @@ impl<'a> Message<'a> {
 
     fn value(&self, source: &Source) -> Result<String, SignatureFault> {
         let target = match (source, &self.start) {
+            (Source::OfRequest(source), Start::Response(_)) => {
+                let request = self.request.as_ref().ok_or(SignatureFault::Component)?;
+                return request.value(source);
+            }
+            (Source::OfRequest(_), Start::Request(_)) => return Err(SignatureFault::Component),
             (Source::Field(name, form), _) => return self.field(name, form),
             (Source::Status, Start::Response(status)) => return Ok(status.as_str().to_owned()),
             (Source::Status, Start::Request(_)) | (_, Start::Response(_)) => {
@@ -126,7 +144,9 @@ impl<'a> Message<'a> {
             // Section 2.2.7: a query that is absent is as one that is empty.
             Source::Query => format!("?{}", target.query.unwrap_or_default()),
             Source::QueryParam(name) => target.parameter(name)?,
-            Source::Status | Source::Field(..) => return Err(SignatureFault::Component),
+            Source::Status | Source::Field(..) | Source::OfRequest(_) => {
+                return Err(SignatureFault::Component);
+            }
         })
     }
 

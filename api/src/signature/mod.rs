@@ -48,7 +48,7 @@ mod structured;
 #[cfg(test)]
 mod tests;
 
-pub use component::is_component;
+pub use component::{is_component, is_of_request};
 pub use demands::{Body, Demands, Fresh};
 pub use digest::ContentDigest;
 pub use draft::{Draft, SignatureFields, UnsignedBase};

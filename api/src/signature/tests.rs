@@ -227,3 +227,79 @@ proptest! {
         prop_assert_eq!(&bases[0], &bases[1]);
     }
 }
+
+#[test]
+fn an_answer_covers_something_of_its_request_and_nothing_stands_for_it() {
+    let asked = headers(&[("x-order", "7"), ("content-type", "text/plain")]);
+    let answer = headers(&[("content-type", "application/json")]);
+    let request =
+        |target| Message::request(&Method::POST, "https", "vault.example", target, &asked).unwrap();
+    let covered = [
+        "@status",
+        "content-type",
+        "\"@method\";req",
+        "\"@path\";req",
+        "\"@query-param\";name=\"a\";req",
+        "\"content-type\";req",
+        "\"x-order\";req",
+    ];
+    let draft = || {
+        let draft = Draft::covering(&covered).created(1).expires(2);
+        draft.nonce("n").keyid("k")
+    };
+    let response = || Message::response(http::StatusCode::OK, &answer);
+    let told = response().answering(request("/pay?a=1"));
+    let mut base = String::new();
+    let made = draft().signed(&told, |bytes| {
+        base = String::from_utf8(bytes.to_vec()).unwrap();
+        tag(bytes)
+    });
+    let lines: Vec<&str> = base.lines().collect();
+    assert_eq!(
+        lines[..7],
+        [
+            "\"@status\": 200",
+            "\"content-type\": application/json",
+            "\"@method\";req: POST",
+            "\"@path\";req: /pay",
+            "\"@query-param\";name=\"a\";req: 1",
+            "\"content-type\";req: text/plain",
+            "\"x-order\";req: 7",
+        ]
+    );
+    let made = made.unwrap();
+    let mut signed = answer.clone();
+    signed.insert(
+        "signature-input",
+        HeaderValue::from_str(&made.input).unwrap(),
+    );
+    signed.insert("signature", HeaderValue::from_str(&made.signature).unwrap());
+    let read = signatures(&signed).unwrap().remove(0);
+    let response = Message::response(http::StatusCode::OK, &signed);
+    assert_eq!(
+        read.base(&response.clone().answering(request("/pay?a=1")))
+            .unwrap(),
+        base
+    );
+    // Another request has another base; without one there is none.
+    assert_ne!(
+        read.base(&response.clone().answering(request("/get?a=1")))
+            .unwrap(),
+        base
+    );
+    assert_eq!(read.base(&response), Err(SignatureFault::Component));
+    // A request covers nothing of a request.
+    assert_eq!(
+        read.base(&request("/pay?a=1")),
+        Err(SignatureFault::Component)
+    );
+    // What is of the request is not the answer's own.
+    assert!(read.covers("\"@method\";req") && read.covers("\"x-order\";req"));
+    for own in ["@method", "x-order", "@path"] {
+        assert!(!read.covers(own), "{own}");
+    }
+    for wrong in ["\"@status\";req", "\"@method\";req=?0", "\"@method\";req=1"] {
+        assert!(!super::is_component(wrong), "{wrong}");
+    }
+    assert!(super::is_of_request("\"@method\";req") && !super::is_of_request("@method"));
+}

@@ -105,6 +105,7 @@ impl<V: Vault> Filter<V> {
             .await?;
         rewriting.without = passage.stays_here();
         rewriting.leave_false(head.headers);
+        passage.goes_on(&rewriting);
         Ok(rewriting)
     }
 

@@ -12,7 +12,7 @@ use crate::sign::code::{self, Changes};
 use crate::sign::receipt::RECEIPT;
 use crate::sign::signature::{self, SIGNATURE, SIGNATURE_INPUT};
 use crate::sign::{
-    Holder, Key, Make, Seen, Signing, SigningFault, Start, Unbelieved, Verify, clock,
+    Holder, Key, Make, Origin, Seen, Sent, Signing, SigningFault, Start, Unbelieved, Verify, clock,
 };
 
 /// The head of an answer, as the filter needs it.
@@ -61,6 +61,30 @@ impl Passage {
         };
         Some(signing).filter(|signing| !signing.is_idle())
     }
+
+    /// The request, if the answer's signatures may cover something of it.
+    pub(super) fn origin_of(&self, head: &RequestHead<'_>) -> Origin {
+        let signing = self.signing(Side::Response);
+        if !signing.is_some_and(Signing::covers_request) {
+            return Origin::default();
+        }
+        Origin::from(Sent {
+            method: head.method.clone(),
+            authority: head.host.to_owned(),
+            target: head.path.to_owned(),
+            headers: head.headers.clone(),
+        })
+    }
+
+    /// What changes of the request on its way, for the answer's signatures.
+    pub(super) fn goes_on(&self, rewriting: &HeadRewriting) {
+        self.origin.change(|sent| {
+            rewriting.apply(&mut sent.headers);
+            if let Some(target) = &rewriting.target {
+                sent.target.clone_from(target);
+            }
+        });
+    }
 }
 
 impl<V: Vault> Filter<V> {
@@ -91,6 +115,7 @@ impl<V: Vault> Filter<V> {
             headers: head.headers,
             body: body.as_ref(),
             media: passage.media,
+            of: None,
         };
         let spent = self.verified(&asked, &came).await?;
         let mut rewriting = self.request_head(passage, head).await?;
@@ -103,7 +128,10 @@ impl<V: Vault> Filter<V> {
             head: rewriting,
             body: body_of,
         };
-        self.made(&asked, &came, whole).await
+        let whole = self.made(&asked, &came, whole).await?;
+        passage.goes_on(&whole.body.head());
+        passage.goes_on(&whole.head);
+        Ok(whole)
     }
 
     /// The answer, whole: `body` is `None` where none follows its head.
@@ -120,11 +148,13 @@ impl<V: Vault> Filter<V> {
         // The type that the answer states is the passage's from here on.
         let _ = passage.response_reading(head.headers);
         let media = Media::of(head.headers);
+        let went = passage.origin.went();
         let came = Seen {
             start: Start::Response(head.status),
             headers: head.headers,
             body: body.as_ref(),
             media,
+            of: went.as_deref(),
         };
         let spent = self.verified(&asked, &came).await?;
         let mut rewriting = self.response_head(passage, head.headers).await?;
@@ -229,8 +259,12 @@ impl<V: Vault> Filter<V> {
         }
         let fault = |fault| FilterError::Unsigned(asked.side, fault);
         for make in &signing.make {
-            let going = Going::of(came, &whole);
-            let (seen, now) = (going.seen(came), (clock::now(), rand::random()));
+            let (going, unit) = (Going::of(came, &whole), asked.passage.origin.came());
+            let seen = Seen {
+                of: unit.as_deref(),
+                ..going.seen(came)
+            };
+            let now = (clock::now(), rand::random());
             match make {
                 Make::Http(made) => {
                     let (digest, unsigned) = made.base(&seen, now).map_err(fault)?;
@@ -304,6 +338,7 @@ impl Going {
             headers: &self.headers,
             body: self.body.as_ref(),
             media: Media::of(&self.headers),
+            of: None,
         }
     }
 }

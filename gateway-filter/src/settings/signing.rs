@@ -4,7 +4,7 @@
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use api::signature::{Demands, is_component};
+use api::signature::{Demands, is_component, is_of_request};
 
 use super::raw_signing::{
     RawCode, RawSide, RawSign, RawSigningKey, RawVerify, skew_seconds, window_seconds,
@@ -240,8 +240,8 @@ impl Shelf {
         }
         keys.iter().try_for_each(registered)?;
         for name in raw.covered.iter().flatten() {
-            let whole = !name.contains('"') && is_component(name) && is_of(side, name);
-            if !whole {
+            let whole = !name.contains('"') || is_of_request(name);
+            if !whole || !is_component(name) || !is_of(side, name) {
                 return Err(SigningRuleFault::Component(name.clone()));
             }
         }
@@ -327,6 +327,9 @@ impl Shelf {
 
 /// Whether messages of this direction have such a component.
 fn is_of(side: Side, name: &str) -> bool {
+    if is_of_request(name) {
+        return side == Side::Response;
+    }
     match name.trim_start_matches('"').strip_prefix('@') {
         None => true,
         Some(rest) => rest.starts_with("status") == (side == Side::Response),
@@ -448,6 +451,13 @@ vault_key = "k"
     #[test]
     fn demands_and_signatures_are_checked() {
         assert_eq!(refused("", "[[route.verify]]\nkeys = [\"shared\"]"), "");
+        let of_request = "keys = [\"shared\"]\ncovered = [\"@status\", '\"@method\";req']";
+        let answer = format!("[[route.verify]]\non = \"response\"\n{of_request}");
+        assert_eq!(refused("", &answer), "");
+        let answer = answer
+            .replace("verify", "sign")
+            .replace("keys = [\"shared\"]", "key = \"shared\"");
+        assert_eq!(refused("", &answer), "");
         assert_eq!(refused("", "receipt = [\"request\", \"response\"]"), "");
         for (route, expected) in [
             (
@@ -482,6 +492,18 @@ vault_key = "k"
             (
                 "[[route.verify]]\non = \"response\"\nkeys = [\"shared\"]\ncovered = [\"@method\"]",
                 "`@method` can't",
+            ),
+            (
+                "[[route.verify]]\nkeys = [\"shared\"]\ncovered = ['\"@method\";req']",
+                "`\"@method\";req` can't be covered",
+            ),
+            (
+                "[[route.verify]]\non = \"response\"\nkeys = [\"shared\"]\ncovered = ['\"@status\";req']",
+                "`\"@status\";req` can't be covered",
+            ),
+            (
+                "[[route.verify]]\nkeys = [\"shared\"]\ncovered = ['\"x\";bs']",
+                "`\"x\";bs` can't be covered",
             ),
             (
                 "[[route.sign]]\nkey = \"shared\"\ncovered = [\"content-length\"]",

@@ -1,4 +1,4 @@
-//! Owns partners' public keys: a PEM file (`SubjectPublicKeyInfo`, RFC 5280 section 4.1) of one algorithm.
+//! Owns partners' public keys: a PEM file (`SubjectPublicKeyInfo`, RFC 5280 section 4.1) or a JWK of one algorithm.
 
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
@@ -7,6 +7,7 @@ use ring::signature::{
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::jwk;
 use super::key::Algorithm;
 
 /// A public key that signatures are checked with.
@@ -25,11 +26,22 @@ impl std::fmt::Debug for PublicKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublicKeyFault {
-    /// Not one PEM section of a public key.
-    #[error("it is not one `BEGIN PUBLIC KEY` in PEM")]
+    /// Neither one PEM section of a public key nor a JWK.
+    #[error("it is neither one `BEGIN PUBLIC KEY` in PEM nor a JWK")]
     Pem,
+    /// JSON that is no JWK.
+    #[error(
+        "it is not one public JWK: `kty`, `crv` and its coordinates; of a set, take the one key"
+    )]
+    Jwk,
+    /// A JWK with its secret half.
+    #[error("the JWK holds a secret key: give its public members alone")]
+    Secret,
+    /// A JWK that says it is for something else.
+    #[error("the JWK's `use` or `key_ops` do not let it verify signatures")]
+    Use,
     /// Another kind of key than `alg` says.
-    #[error("it is not a public key of the kind that `alg` says")]
+    #[error("it is not a public key of the kind that `alg` says (RSA keys come in PEM)")]
     Kind,
     /// A secret both sides hold has no public half.
     #[error(
@@ -49,12 +61,8 @@ const OBJECT: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 
 impl PublicKey {
-    /// From a PEM file's bytes.
-    pub(crate) fn read(algorithm: Algorithm, pem: &[u8]) -> Result<Self, PublicKeyFault> {
-        let mut sections = SubjectPublicKeyInfoDer::pem_slice_iter(pem);
-        let (Some(Ok(der)), None) = (sections.next(), sections.next()) else {
-            return Err(PublicKeyFault::Pem);
-        };
+    /// From a file's bytes, PEM or JSON.
+    pub(crate) fn read(algorithm: Algorithm, text: &[u8]) -> Result<Self, PublicKeyFault> {
         let (checks, kind, curve): (&'static dyn VerificationAlgorithm, _, _) = match algorithm {
             Algorithm::Ed25519 => (&ED25519, EDWARDS, None),
             Algorithm::EcdsaP256Sha256 => (&ECDSA_P256_SHA256_FIXED, EC, Some(P256)),
@@ -65,10 +73,19 @@ impl PublicKey {
                 return Err(PublicKeyFault::Shared);
             }
         };
-        let bytes = key_bits(&der, kind, curve).ok_or(PublicKeyFault::Kind)?;
+        let bytes = if jwk::is_meant(text) {
+            jwk::read(algorithm, text)?
+        } else {
+            let mut sections = SubjectPublicKeyInfoDer::pem_slice_iter(text);
+            let (Some(Ok(der)), None) = (sections.next(), sections.next()) else {
+                return Err(PublicKeyFault::Pem);
+            };
+            let bits = key_bits(&der, kind, curve);
+            bits.ok_or(PublicKeyFault::Kind)?.to_vec()
+        };
         Ok(Self {
             algorithm: checks,
-            bytes: bytes.to_vec(),
+            bytes,
         })
     }
 

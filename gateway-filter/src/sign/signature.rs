@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use api::signature::{
-    Body, ContentDigest, Demands, Draft, SignatureFault, Signed, UnsignedBase, signatures,
+    Body, ContentDigest, Demands, Draft, SignatureFault, Signed, UnsignedBase, is_of_request,
+    signatures,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -199,7 +200,7 @@ impl Made {
         headers.remove(CONTENT_DIGEST);
         headers.extend(line.clone());
         let covered: Vec<&str> = (self.covered.iter().map(String::as_str))
-            .filter(|name| is_there(name, &headers))
+            .filter(|name| is_there(name, seen, &headers))
             .collect();
         let expires = now.saturating_add(self.lifetime_seconds);
         let mut draft = Draft::covering(&covered)
@@ -220,7 +221,12 @@ impl Made {
     }
 }
 
-fn is_there(component: &str, headers: &HeaderMap) -> bool {
+fn is_there(component: &str, seen: &Seen<'_>, own: &HeaderMap) -> bool {
+    let headers = match (is_of_request(component), seen.of) {
+        (false, _) => own,
+        (true, Some(sent)) => &sent.headers,
+        (true, None) => return false,
+    };
     let name = component.trim_start_matches('"');
     let name = name.split('"').next().unwrap_or_default();
     name.starts_with('@') || headers.contains_key(name)

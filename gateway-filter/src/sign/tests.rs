@@ -148,6 +148,7 @@ impl Sent {
                 format: self.format,
                 coding: Coding::Identity,
             },
+            of: None,
         }
     }
 }
@@ -388,8 +389,11 @@ fn an_answer_that_covers_its_status_and_body_is_enough() {
         scheme: "https".to_owned(),
         tag: None,
     };
-    let candidate = |covered: &str| {
+    let candidate = |covered: &str, more: &[&'static str]| {
         let mut headers = HeaderMap::new();
+        for name in more {
+            headers.insert(*name, "x".parse().unwrap());
+        }
         let input =
             format!("s=({covered});created=1800000000;expires=1800000060;nonce=\"n\";keyid=\"k\"");
         headers.insert("signature-input", input.parse().unwrap());
@@ -401,19 +405,27 @@ fn an_answer_that_covers_its_status_and_body_is_enough() {
             headers: &headers,
             body: Some(&body),
             media: Media::JSON,
+            of: None,
         };
         demanded
             .candidate(&seen, 1_800_000_000)
             .map(|candidate| candidate.base)
     };
     assert!(
-        candidate("\"@status\" \"content-digest\"")
+        candidate("\"@status\" \"content-digest\"", &[])
             .unwrap()
             .starts_with("\"@status\": 200\n")
     );
     for less in ["\"content-digest\"", "\"@status\"", ""] {
-        let fault = candidate(less).unwrap_err();
+        let fault = candidate(less, &[]).unwrap_err();
         assert_eq!(fault.own_code(), "signature-coverage", "{less}");
+    }
+    // What says how the body is read counts where it is there.
+    for name in ["content-type", "content-encoding"] {
+        let less = candidate("\"@status\" \"content-digest\"", &[name]).unwrap_err();
+        assert_eq!(less.own_code(), "signature-coverage", "{name}");
+        let more = format!("\"@status\" \"content-digest\" \"{name}\"");
+        assert!(candidate(&more, &[name]).is_ok(), "{name}");
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod answers;
 mod codes;
+mod demanded;
 mod fronts;
+mod made;
 mod refused;
 
 use std::path::Path;
@@ -161,6 +163,10 @@ pub(crate) struct Signed {
     pub(crate) nonce: String,
     pub(crate) created: u64,
     pub(crate) expires: u64,
+    pub(crate) scheme: &'static str,
+    pub(crate) tag: Option<&'static str>,
+    /// Headers beside the usual ones; a `content-digest` here stands in the place of the usual one.
+    pub(crate) more: Vec<(&'static str, String)>,
 }
 
 const BODY: &str = r#"{"id":"A123456789"}"#;
@@ -183,6 +189,9 @@ impl Signed {
             nonce: nonce(),
             created: now(),
             expires: now() + 60,
+            scheme: "https",
+            tag: None,
+            more: Vec::new(),
         }
     }
 
@@ -193,10 +202,14 @@ impl Signed {
         };
         add("content-type", "application/json");
         add("authorization", "Bearer unit");
-        add("content-digest", &digest_of(self.body.as_bytes()));
-        let post = Method::POST;
-        let message =
-            Message::request(&post, "https", "api.example.tw", &self.target, &headers).unwrap();
+        if self.more.iter().all(|(name, _)| *name != "content-digest") {
+            add("content-digest", &digest_of(self.body.as_bytes()));
+        }
+        for (name, value) in &self.more {
+            add(name, value);
+        }
+        let (post, host) = (Method::POST, "api.example.tw");
+        let message = Message::request(&post, self.scheme, host, &self.target, &headers).unwrap();
         let mut draft = Draft::covering(&self.covered)
             .created(self.created)
             .expires(self.expires)
@@ -204,6 +217,9 @@ impl Signed {
             .keyid(self.keyid);
         if let Some(alg) = self.alg {
             draft = draft.alg(alg);
+        }
+        if let Some(tag) = self.tag {
+            draft = draft.tag(tag);
         }
         let made = draft
             .signed(&message, |base| tag(self.secret, base))

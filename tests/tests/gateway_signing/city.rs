@@ -1,14 +1,12 @@
 //! A city with partners: keys in the vault, routes that demand and make signatures, and the filter in each form.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tests::{
-    House, Program, Reply, Upstream, envoy, free_port, post_to, sample, workspace, wrapped,
-};
+use tests::{Form, House, Program, Reply, Upstream, plugged, post_to, sample, wrapped};
 
 const KEEPER: &str = "key-office";
 /// As whom the filter uses keys: those that are tagged `group=settlement`.
@@ -40,6 +38,14 @@ vault_key = "city-mac"
 name = "codes"
 alg = "hmac-sha256"
 vault_key = "codes"
+[[signing_key]]
+name = "misfit"
+alg = "hmac-sha256"
+vault_key = "long-mac"
+[[signing_key]]
+name = "misspelt"
+alg = "hmac-sha256"
+vault_key = "codse"
 
 [[sign_code]]
 name = "raw"
@@ -81,17 +87,28 @@ keys = ["codes"]
 sign_code = "sorted"
 key = "codes"
 
+[[route]]
+name = "misfit"
+path = "/misfit"
+domain = "city"
+[[route.sign]]
+key = "misfit"
+[[route]]
+name = "misspelt"
+path = "/misspelt"
+domain = "city"
+[[route.sign]]
+key = "misspelt"
+[[route]]
+name = "misspelt-check"
+path = "/misspelt-check"
+domain = "city"
+[[route.verify]]
+sign_code = "raw"
+keys = ["misspelt"]
+
 [vault]
 "#;
-
-/// How the filter is plugged in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    Proxy,
-    Envoy,
-    EnvoyDuplex,
-    Module,
-}
 
 pub(super) struct City {
     house: House,
@@ -130,6 +147,7 @@ impl City {
         house.edit("filter.toml", "\n[proxy]\nlisten", &keys);
         house.serve();
         new_key(&house, "ed25519", "city-ed", None);
+        new_key(&house, "hmac-sha-512", "long-mac", None);
         for (alias, secret) in [
             ("partner-mac", PARTNER_SECRET),
             ("city-mac", CITY_SECRET),
@@ -138,7 +156,8 @@ impl City {
             new_key(&house, "hmac-sha-256", alias, Some(secret));
         }
         let upstream = Upstream::start(house.upstream_port());
-        let (port, running) = run(&house, form);
+        let (running, url) = plugged(form, &house);
+        let port = url.rsplit(':').next().unwrap().parse().unwrap();
         Self {
             house,
             upstream,
@@ -236,67 +255,13 @@ fn new_key(house: &House, kind: &str, alias: &str, secret: Option<&str>) {
     }
 }
 
-/// The filter in this form, and where the city's gateway listens.
-fn run(house: &House, form: Form) -> (u16, Vec<Program>) {
-    let (listen, example) = match form {
-        Form::Proxy => {
-            let proxy = house.proxy();
-            let port = house.gateway_url().rsplit(':').next().unwrap().parse();
-            return (port.unwrap(), vec![proxy]);
-        }
-        Form::Envoy => (free_port(), "envoy.yaml"),
-        Form::EnvoyDuplex => (free_port(), "envoy-duplex.yaml"),
-        Form::Module => (free_port(), "envoy-module.yaml"),
-    };
-    let mut running = Vec::new();
-    let mut processor_port = String::new();
-    if form != Form::Module {
-        let (processor, address) = house.filter("ext-proc", "filter.toml", "ext-proc");
-        processor_port = address.rsplit(':').next().unwrap().to_owned();
-        running.push(processor);
-    }
-    let settings = house.directory().join("filter.toml");
-    let example = workspace().join("gateway-filter/examples").join(example);
-    let yaml = std::fs::read_to_string(example)
-        .unwrap()
-        .replace("@LISTEN_PORT@", &listen.to_string())
-        .replace("@ADMIN_PORT@", &free_port().to_string())
-        .replace("@EXT_PROC_PORT@", &processor_port)
-        .replace("@FILTER_TOML@", settings.to_str().unwrap())
-        .replace("@UPSTREAM_PORT@", &house.upstream_port().to_string());
-    let (file, log) = (
-        house.directory().join("envoy.yaml"),
-        house.directory().join("envoy.log"),
-    );
-    std::fs::write(&file, yaml).unwrap();
-    let mut command = Command::new(envoy());
-    command
-        .args(["--concurrency", "1", "--use-dynamic-base-id", "-c"])
-        .arg(file)
-        .env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", modules());
-    let mut program = Program::start(&mut command, &log);
-    program.wait_for(|| says(&log, "all dependencies initialized. starting workers"));
-    running.push(program);
-    (listen, running)
-}
-
-/// The folder of the module that this workspace built.
-fn modules() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().to_owned()
-}
-
-fn says(log: &Path, words: &str) -> bool {
-    std::fs::read_to_string(log).is_ok_and(|text| text.contains(words))
-}
-
-fn openssl(arguments: &[&str]) {
+pub(super) fn openssl(arguments: &[&str]) {
     let output = Command::new("openssl").args(arguments).output();
     let output = output.expect("`openssl` is missing: install Debian's package openssl");
     assert!(output.status.success());
 }
 
-fn printed(command: &mut Command) -> String {
+pub(super) fn printed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
