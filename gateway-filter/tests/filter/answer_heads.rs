@@ -87,6 +87,37 @@ async fn all_lines_of_a_ruled_header_are_one_call() {
 }
 
 #[tokio::test]
+async fn a_signature_of_a_head_that_is_another_now_does_not_go_on() {
+    let vault = MemoryVault::default();
+    let signed = [("signature-input", "a=()"), ("signature", "a=:AA==:")];
+    let answer = [&signed[..], &[("x-name", "Wang")]].concat();
+    let changed = ruled(&vault, "/registry/7", &answer).await;
+    assert_eq!(changed.unwrap(), lines(&[("x-name", "tok-name-0")]));
+    // It may be of the head as it is.
+    for (path, answer) in [("/registry/7", &signed[..]), ("/import", &answer[..])] {
+        let kept = ruled(&vault, path, answer).await;
+        assert_eq!(kept.unwrap(), lines(answer));
+    }
+    let (filter, sent) = (filter(&vault, ""), [&UNIT[..], &signed].concat());
+    for (path, stays) in [("/notes/A1", false), ("/import", true)] {
+        let headers = lines(&sent);
+        let head = RequestHead {
+            host: "api.example.tw",
+            method: &Method::GET,
+            path,
+            headers: &headers,
+        };
+        let passage = filter.admit(&head).unwrap();
+        let rewriting = filter.request_head(&passage, &head).await.unwrap();
+        let mut on = headers.clone();
+        rewriting.apply(&mut on);
+        for name in ["signature", "signature-input"] {
+            assert_eq!(on.contains_key(name), stays, "{path} {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_no_rule_looks_into_asks_nobody() {
     let vault = MemoryVault::default();
     let answer = [("x-account", "t1"), ("x_name", "王")];

@@ -1,5 +1,6 @@
 //! Every kind of body: what is selected in it, and that every byte outside the fields stays.
 
+mod everywhere;
 mod refused;
 mod spelling;
 

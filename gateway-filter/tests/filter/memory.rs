@@ -3,14 +3,17 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
+use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
+use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response as Reply;
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tonic::Status;
 
 use crate::city::{MemoryVault, Upstream};
 use crate::ext_proc::talk::{
-    answer_head, payment, processor, refused, request_body, response_body,
+    self, Rest, Talk, answer_head, opening, processor, refused, request_body,
 };
 use crate::proxy::running::{Running, UNIT, client, read, start};
 
@@ -108,23 +111,69 @@ async fn an_answer_counts_until_its_client_has_it() {
     assert!(waited.is_ok(), "{}", held(&running));
 }
 
+const MODES: [BodySendMode; 2] = [BodySendMode::Buffered, BodySendMode::FullDuplexStreamed];
+
+/// A unit that sends a token, and the first answer to its body.
+async fn disclosing(
+    processor: &talk::Running,
+    mode: BodySendMode,
+    token: &str,
+) -> (Talk, Result<Reply, Status>) {
+    let mut talk = processor.talk().await.unwrap();
+    let json = [("content-type", "application/json")];
+    let head = talk::request("POST", "/disclose", &json, Rest::Body);
+    let head = opening(head, mode, mode);
+    if mode == BodySendMode::Buffered {
+        talk.send(head).await.unwrap();
+    } else {
+        // It waits for its body.
+        talk.messages.send(head).await.unwrap();
+    }
+    let body = format!(r#"{{"id":"{token}"}}"#);
+    let reply = talk.say(request_body(&body)).await;
+    (talk, reply)
+}
+
+/// It went on, as far as it goes in this mode.
+async fn goes_on(mode: BodySendMode, (talk, reply): &mut (Talk, Result<Reply, Status>)) {
+    let mut reply = reply.clone().unwrap();
+    if mode != BodySendMode::Buffered {
+        assert!(matches!(reply, Reply::RequestHeaders(_)), "{reply:?}");
+        let next = talk.answers.message().await.unwrap();
+        reply = next.unwrap().response.unwrap();
+    }
+    assert!(matches!(reply, Reply::RequestBody(_)), "{reply:?}");
+}
+
+#[tokio::test]
+async fn what_the_gateway_shows_counts_whole_and_in_parts() {
+    let vault = MemoryVault::default();
+    let token = "t".repeat(1_400);
+    vault.keep(&token, "A1");
+    for mode in MODES {
+        // What it becomes would have room; it alone too.
+        let tight = processor(&vault, "held_bytes_max = 2000").await;
+        let (_, reply) = disclosing(&tight, mode, &token).await;
+        assert_eq!(refused(reply), (503, "overloaded".to_owned()), "{mode:?}");
+        let roomy = processor(&vault, "held_bytes_max = 3300").await;
+        goes_on(mode, &mut disclosing(&roomy, mode, &token).await).await;
+    }
+}
+
 #[tokio::test]
 async fn an_answer_to_the_gateway_counts_until_its_next_word() {
     let vault = MemoryVault::default();
-    let processor = processor(&vault, "held_bytes_max = 3300").await;
-    let mut first = processor.talk().await.unwrap();
-    first.open(payment()).await.unwrap();
-    first.say(request_body(&long(1_400))).await.unwrap();
-    let mut second = processor.talk().await.unwrap();
-    second.open(payment()).await.unwrap();
-    let reply = second.say(request_body(&long(1_400))).await;
-    assert_eq!(refused(reply), (503, "overloaded".to_owned()));
-    first.say(answer_head()).await.unwrap();
-    let mut third = processor.talk().await.unwrap();
-    third.open(payment()).await.unwrap();
-    third.say(request_body(&long(1_400))).await.unwrap();
-    third.say(answer_head()).await.unwrap();
-    third.say(response_body("{}")).await.unwrap();
+    vault.keep("t1", &"v".repeat(1_400));
+    for mode in MODES {
+        let processor = processor(&vault, "held_bytes_max = 3300").await;
+        let mut first = disclosing(&processor, mode, "t1").await;
+        goes_on(mode, &mut first).await;
+        let (_, second) = disclosing(&processor, mode, "t1").await;
+        assert_eq!(refused(second), (503, "overloaded".to_owned()), "{mode:?}");
+        let word = first.0.say(answer_head()).await.unwrap();
+        assert!(matches!(word, Reply::ResponseHeaders(_)), "{mode:?}");
+        goes_on(mode, &mut disclosing(&processor, mode, "t1").await).await;
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! The reverse proxy over real sockets: a client, the proxy, an upstream that remembers.
 
-mod nginx;
+pub(crate) mod nginx;
 pub(crate) mod running;
 mod shapes;
-mod tls;
+pub(crate) mod tls;
 mod upstreams;
 
 use std::time::Duration;

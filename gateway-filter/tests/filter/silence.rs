@@ -12,14 +12,15 @@ use gateway_filter::{Listener, Shutdown, ext_proc};
 use http::Request;
 use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::city::{MemoryVault, Upstream, filter, settings_with};
 use crate::ext_proc::talk::{opening, payment, request_body, said};
-use crate::proxy::running::{BODY, read, start};
+use crate::proxy::running::{BODY, read, settled, start};
+use crate::proxy::tls::{self, Authority, DOOR};
 
 const LIMIT: Duration = Duration::from_millis(400);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -39,7 +40,7 @@ fn beginnings() -> Vec<Vec<u8>> {
 }
 
 /// Until the other side ends the connection.
-async fn ended(mut stream: TcpStream) {
+async fn ended(mut stream: impl AsyncRead + Unpin) {
     let mut said = Vec::new();
     // A reset is an end too.
     let _ = stream.read_to_end(&mut said).await;
@@ -120,4 +121,37 @@ async fn the_processor_cuts_off_who_says_nothing_and_nobody_else() {
     // The same stream, on a connection that is older than the limit.
     messages.send(said(request_body(BODY))).await.unwrap();
     assert!(answers.message().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_proxys_door_cuts_off_who_shakes_no_hand_or_says_nothing_then() {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::in_folder(folder.path()).sign(folder.path(), "door");
+    let upstream = Upstream::echo().await;
+    let door = format!("{DOOR}\nheader_timeout_ms = {}", LIMIT.as_millis());
+    let text = tls::text(upstream.address, &door);
+    let running = settled(&MemoryVault::default(), &text, folder.path()).await;
+    let mut ends = tokio::task::JoinSet::new();
+    // Nothing, and the beginning of a handshake (RFC 8446 section 5.1).
+    for beginning in [&[][..], &[22, 3, 1, 2, 0, 1]] {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(beginning).await.unwrap();
+        ends.spawn(ended(stream));
+    }
+    for (protocol, said) in [
+        (&b"h2"[..], &PREFACE[..10]),
+        (&b"http/1.1"[..], &b"GET / HTTP"[..]),
+    ] {
+        let (mut stream, _) = tls::connect(running.address, folder.path(), protocol).await;
+        stream.write_all(said).await.unwrap();
+        stream.flush().await.unwrap();
+        ends.spawn(ended(stream));
+    }
+    let began = Instant::now();
+    let all = tokio::time::timeout(Duration::from_secs(10), ends.join_all());
+    assert!(
+        all.await.is_ok(),
+        "a connection that says nothing is still open"
+    );
+    assert!(began.elapsed() < LIMIT * 5, "{:?}", began.elapsed());
 }

@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 
-pub(super) fn in_parts() -> Plan {
+pub(crate) fn in_parts() -> Plan {
     Plan {
         yaml: include_str!("../../../examples/envoy-duplex.yaml").to_owned(),
         limits: "body_bytes_max = 1000000",

@@ -15,23 +15,42 @@ use crate::city::{MemoryVault, SETTINGS, Upstream};
 /// nginx before `echo`, with a certificate that the folder's authority signed.
 fn nginx(folder: &Path, echo: SocketAddr) -> (Child, SocketAddr) {
     Authority::in_folder(folder).sign(folder, "nginx");
-    // The port is free until nginx takes it.
+    let address = free();
+    let home = folder.display();
+    let listen = format!(
+        "listen {address} ssl http2;
+             ssl_certificate {home}/nginx.pem; ssl_certificate_key {home}/nginx-key.pem;"
+    );
+    (run(folder, &listen, echo), address)
+}
+
+/// nginx before `echo`, without TLS. It notes the first line of each request that it reads in `seen.log`.
+pub(crate) async fn plain(folder: &Path, echo: SocketAddr) -> (Child, SocketAddr) {
+    let address = free();
+    let program = run(folder, &format!("listen {address};"), echo);
+    listening(address).await;
+    (program, address)
+}
+
+/// The port is free until nginx takes it.
+fn free() -> SocketAddr {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    drop(socket);
+    socket.local_addr().unwrap()
+}
+
+fn run(folder: &Path, listen: &str, echo: SocketAddr) -> Child {
     let home = folder.display();
     let text = format!(
         "daemon off; master_process off; pid {home}/pid; error_log stderr;
          events {{ worker_connections 64; }}
          http {{
-           access_log off;
+           log_format seen '$request'; access_log {home}/seen.log seen;
            client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
            fastcgi_temp_path {home}/fastcgi; uwsgi_temp_path {home}/uwsgi;
            scgi_temp_path {home}/scgi;
            gzip on; gzip_types application/json; gzip_min_length 1; gzip_proxied any;
            server {{
-             listen {address} ssl http2;
-             ssl_certificate {home}/nginx.pem; ssl_certificate_key {home}/nginx-key.pem;
+             {listen}
              client_max_body_size 10m;
              location / {{
                proxy_pass http://{echo}; proxy_http_version 1.1;
@@ -41,7 +60,7 @@ fn nginx(folder: &Path, echo: SocketAddr) -> (Child, SocketAddr) {
          }}"
     );
     std::fs::write(folder.join("nginx.conf"), text).unwrap();
-    let program = Command::new("nginx")
+    Command::new("nginx")
         .env("PATH", "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
         .arg("-p")
         .arg(folder)
@@ -50,8 +69,7 @@ fn nginx(folder: &Path, echo: SocketAddr) -> (Child, SocketAddr) {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .expect("`nginx` is missing: install Debian's package nginx-light");
-    (program, address)
+        .expect("`nginx` is missing: install Debian's package nginx-light")
 }
 
 async fn listening(address: SocketAddr) {

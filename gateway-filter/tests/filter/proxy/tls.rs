@@ -22,10 +22,10 @@ use super::running::*;
 use crate::city::{MemoryVault, SETTINGS, filter};
 
 /// An authority in `ca.pem`, and what it signed.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn in_folder(folder: &Path) -> Self {
+    pub(crate) fn in_folder(folder: &Path) -> Self {
         let mut about = CertificateParams::new(Vec::<String>::new()).unwrap();
         about.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -35,7 +35,7 @@ impl Authority {
     }
 
     /// A certificate for loopback in `NAME.pem` with its key; gives its DER.
-    pub(super) fn sign(&self, folder: &Path, name: &str) -> Vec<u8> {
+    pub(crate) fn sign(&self, folder: &Path, name: &str) -> Vec<u8> {
         let about = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let key = KeyPair::generate().unwrap();
         let issuer: &Issuer<'_, KeyPair> = &self.0;
@@ -46,7 +46,7 @@ impl Authority {
     }
 }
 
-fn text(upstream: SocketAddr, proxy: &str) -> String {
+pub(crate) fn text(upstream: SocketAddr, proxy: &str) -> String {
     SETTINGS
         .replace("LIMITS", "")
         .replace("EXTPROC", "")
@@ -54,7 +54,7 @@ fn text(upstream: SocketAddr, proxy: &str) -> String {
         .replace("VAULT", "1")
 }
 
-const DOOR: &str = "upstream = \"http://UPSTREAM\"\n\
+pub(crate) const DOOR: &str = "upstream = \"http://UPSTREAM\"\n\
                     tls = { certificate = \"door.pem\", key = \"door-key.pem\" }";
 
 fn roots(folder: &Path) -> RootCertStore {
@@ -66,7 +66,7 @@ fn roots(folder: &Path) -> RootCertStore {
 }
 
 /// A TLS connection to the proxy as a unit makes it, and the certificate that it saw.
-async fn connect(
+pub(crate) async fn connect(
     address: SocketAddr,
     folder: &Path,
     protocol: &[u8],
