@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::StoreError;
@@ -59,6 +60,9 @@ const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2
 /// How long a connection waits for another's lock (a backup's, a person's) before it reports
 /// `DatabaseBusy`: shorter than a request's deadline, so that the answer names the cause.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pages in the write-ahead log at which the commit that wrote the last of them puts them into the file. Whoever waits
+/// for that commit waits for this too: SQLite's 1,000 are long to wait for, and fewer are put there more often.
+const CHECKPOINT_PAGES: i64 = 100;
 /// Longest write-ahead log, in bytes, that is left to SQLite's own checkpoints: those end none of the
 /// snapshots that keep it from being begun anew.
 const LOG_BYTES: u64 = 32 << 20;
@@ -155,8 +159,10 @@ impl Database {
     pub fn writer(&self) -> Result<Writer, StoreError> {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
+        let connection = connect(&self.path)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         Ok(Writer {
-            connection: connect(&self.path)?,
+            connection,
             snapshots: Arc::clone(&self.snapshots),
             changes: Cell::new(false),
             shreds: Cell::new(false),
@@ -199,6 +205,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     // INVARIANT 3: a commit returns only when the write-ahead log is on disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", "ON")?;
+    // Without it, statements that partial indexes might serve are prepared again for each value that is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -328,13 +336,13 @@ impl Reader {
 impl Writer {
     /// Opens the group's transaction.
     pub fn begin(&self) -> Result<(), StoreError> {
-        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+        Ok(self.run("BEGIN IMMEDIATE")?)
     }
 
     /// Makes the group durable. Where material was destroyed, the write-ahead log is emptied too: its old
     /// pages still hold what `secure_delete` has overwritten in the file.
     pub fn commit(&self) -> Result<(), StoreError> {
-        let committed = self.connection.execute_batch("COMMIT");
+        let committed = self.run("COMMIT");
         // INVARIANT 3, and whoever was switched off: counted before anyone is answered, and also where it
         // is not known what became of the transaction.
         if self.changes.replace(false) {
@@ -387,14 +395,14 @@ impl Writer {
             return Ok(Applied::Yes);
         }
         self.changes.set(true);
-        self.connection.execute_batch("SAVEPOINT change")?;
+        self.run("SAVEPOINT change")?;
         // INVARIANT 2: rows and entry stand in one transaction, under one savepoint.
         match self.insert(change, entry.seq) {
             Ok(()) => {
                 // A sequence number that stands already is no conflict to retry: someone else
                 // writes this log. The error ends the group.
                 self.insert_entry(entry)?;
-                self.connection.execute_batch("RELEASE change")?;
+                self.run("RELEASE change")?;
                 Ok(Applied::Yes)
             }
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -442,6 +450,11 @@ impl Writer {
             self.open_incarnation(opened, entry)?;
         }
         Ok(())
+    }
+
+    /// A statement of transactions, prepared once.
+    fn run(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
     /// Changes exactly one row, or is a conflict.

@@ -53,7 +53,7 @@ impl Standing {
         if self.of != Some(changes) {
             self.end()?;
             // The snapshot is taken by the first lookup: at this count, or later.
-            self.connection.execute_batch("BEGIN")?;
+            self.connection.prepare_cached("BEGIN")?.execute([])?;
             self.of = Some(changes);
         }
         Ok(())
@@ -61,7 +61,7 @@ impl Standing {
 
     fn end(&mut self) -> Result<(), StoreError> {
         if self.of.take().is_some() {
-            self.connection.execute_batch("COMMIT")?;
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
         }
         Ok(())
     }
