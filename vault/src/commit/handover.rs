@@ -10,9 +10,9 @@ use ledger::{
     read_frames,
 };
 
+use super::files::write_durably;
 use super::publish::PublishError;
 use super::receipt::Standing;
-use super::tiles::write_durably;
 use crate::store::Reader;
 
 /// Where the statements stand, each framed as archived checkpoints are.

@@ -10,6 +10,7 @@
 //! | `record` | [`Record`]: one request's change and entry |
 //! | `writer` | the thread that writes groups |
 //! | `tiles` | entries to C2SP tiles on disk |
+//! | `files` | files put into their places whole, many at a time |
 //! | `publish` | the thread that integrates, signs and publishes checkpoints |
 //! | `press` | one round of it |
 //! | `witnesses` | the threads that collect witnesses' cosignatures |
@@ -22,6 +23,7 @@
 
 mod annals;
 mod backlog;
+mod files;
 mod handover;
 mod incarnation;
 mod press;

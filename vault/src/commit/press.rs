@@ -10,9 +10,10 @@ use ledger::{Checkpoint, Cosigned, Origin};
 use tokio::sync::watch;
 
 use super::annals::Annals;
+use super::files::write_durably;
 use super::publish::{CheckpointSigner, PublishError, Published, resume};
 use super::receipt::Standing;
-use super::tiles::{Integrator, write_durably};
+use super::tiles::Integrator;
 use super::witnesses::{Collected, Panel, WitnessFault};
 use crate::model::{Clock, Timestamp};
 use crate::store::Reader;

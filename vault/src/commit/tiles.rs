@@ -1,8 +1,7 @@
 //! Entries become C2SP tiles on disk: immutable files, written once, read back before they count.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ledger::tile::{
@@ -10,10 +9,8 @@ use ledger::tile::{
 };
 use ledger::{Frontier, Hash, leaf_hash};
 
+use super::files::{Files, write_durably};
 use crate::store::StoredEntry;
-
-/// How a file's name ends while it is not in its place.
-const FRESH: &str = "new";
 
 /// The right edge of the tree, and the last bundle, which is not full yet.
 pub(super) struct Integrator {
@@ -24,8 +21,8 @@ pub(super) struct Integrator {
     items: Vec<Vec<u8>>,
     /// Partial files' folders whose full file stands: not needed once a checkpoint covers it.
     stale: Vec<String>,
-    /// Folders that files were put into, and that are not durable yet.
-    unsettled: BTreeSet<PathBuf>,
+    /// What is on its way into the directory.
+    files: Files,
 }
 
 impl Integrator {
@@ -38,7 +35,7 @@ impl Integrator {
             entries: Vec::new(),
             items: Vec::new(),
             stale: Vec::new(),
-            unsettled: BTreeSet::new(),
+            files: Files::under(directory),
         }
     }
 
@@ -124,10 +121,7 @@ impl Integrator {
         for tile in self.edge.partial_tiles() {
             self.write_tile(&tile)?;
         }
-        for folder in &self.unsettled {
-            File::open(folder)?.sync_all()?;
-        }
-        self.unsettled.clear();
+        self.files.settle()?;
         Ok(self.root())
     }
 
@@ -144,78 +138,21 @@ impl Integrator {
     /// Where no entry of a bundle has items, there is no file of items.
     fn write_bundle(&mut self, n: u64, width: Option<u8>) -> io::Result<()> {
         if self.items.iter().any(|items| !items.is_empty()) {
-            self.write(&items_path(n, width), &items_bundle(&self.items))?;
+            self.files
+                .write(&items_path(n, width), items_bundle(&self.items))?;
         }
-        self.write(&entries_path(n, width), &bundle(&self.entries))
+        self.files
+            .write(&entries_path(n, width), bundle(&self.entries))
     }
 
     fn write_tile(&mut self, tile: &Tile) -> io::Result<()> {
-        self.write(&tile.path(), &tile.bytes())
+        self.files.write(&tile.path(), tile.bytes())
     }
-
-    /// A file is written whole beside its place, made durable, moved, and read back. Its folder is made
-    /// durable with others', before a checkpoint says that the file is there.
-    fn write(&mut self, relative: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.directory.join(relative);
-        if relative.contains(".p/") {
-            sweep(&path)?;
-        }
-        let folder = write_whole(&path, bytes)?;
-        // A folder that is new is an entry of the one above.
-        let above = folder.ancestors().map(Path::to_owned);
-        self.unsettled
-            .extend(above.take_while(|folder| folder.starts_with(&self.directory)));
-        if fs::read(&path)? != bytes {
-            return Err(io::Error::other(
-                "a ledger file reads back otherwise than written",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Removes what a crash left beside this partial file: a full one is written again under the same name, but the next
-/// partial one has another.
-fn sweep(path: &Path) -> io::Result<()> {
-    let names = match path.parent().map(fs::read_dir) {
-        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        None => return Ok(()),
-        Some(names) => names?,
-    };
-    for name in names {
-        let left = name?.path();
-        if left.extension().is_some_and(|end| end == FRESH) {
-            fs::remove_file(left)?;
-        }
-    }
-    Ok(())
 }
 
 /// Keeps a time stamp at this path, of which the folders may not be there yet: whole or not at all.
 pub fn keep_stamp(path: &Path, response: &[u8]) -> io::Result<()> {
     write_durably(path, response)
-}
-
-/// Temp file, fsync, rename, fsync of the folder.
-pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    File::open(write_whole(path, bytes)?)?.sync_all()
-}
-
-/// Temp file, fsync, rename. Gives the folder, whose fsync makes it last.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let folder = path
-        .parent()
-        .ok_or_else(|| io::Error::other("a file without a folder"))?;
-    fs::create_dir_all(folder)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(FRESH);
-    let fresh = path.with_file_name(name);
-    let mut file = File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    Ok(folder.to_owned())
 }
 
 #[cfg(test)]
