@@ -212,14 +212,29 @@ fn open(path: &Path) -> Result<File, ReadError> {
 fn whole(file: &mut File, said: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     let said = usize::try_from(said).unwrap_or(usize::MAX);
     // One more than there are, so that the end is seen without growing.
-    let mut bytes = vec![0; said.saturating_add(1)];
-    let taken = file.read(&mut bytes)?;
-    bytes.truncate(taken);
-    if taken != said {
-        let left = bytes_max.saturating_add(1).saturating_sub(taken as u64);
+    let mut bytes = Vec::with_capacity(said.saturating_add(1));
+    begun(file, &mut bytes)?;
+    if bytes.len() != said {
+        let left = bytes_max.saturating_add(1);
+        let left = left.saturating_sub(bytes.len() as u64);
         file.take(left).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
+}
+
+/// One call, into room that nobody fills with zeros first: they are what a verification would else write most of.
+#[cfg(unix)]
+fn begun(file: &File, bytes: &mut Vec<u8>) -> io::Result<()> {
+    match rustix::io::read(file, rustix::buffer::spare_capacity(bytes)) {
+        // A signal came between: what follows reads on.
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn begun(_: &File, _: &mut Vec<u8>) -> io::Result<()> {
+    Ok(())
 }
 
 fn reason(error: &io::Error) -> ReadError {
