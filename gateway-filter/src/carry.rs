@@ -312,6 +312,10 @@ async fn gather<B: Body<Data = Bytes>>(
     held: Held,
 ) -> Result<Bytes, Unread> {
     let mut whole = Charged::new(held);
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    whole
+        .expect(announced.min(bytes_max))
+        .map_err(|_| Unread::NoRoom)?;
     while let Some(frame) = body.as_mut().frame().await {
         let frame = frame.map_err(|_| Unread::Broken)?;
         let Ok(part) = frame.into_data() else {

@@ -9,6 +9,9 @@ use bytes::Bytes;
 use crate::error::FilterError;
 use crate::metrics::Metrics;
 
+/// Most of an announced body, in bytes, that is allocated before any of it came. A body that is no longer is copied once.
+const EXPECTED_MAX: usize = 64 << 10;
+
 /// What all bodies that are read may take together, in bytes.
 pub(crate) struct Store {
     bytes: AtomicUsize,
@@ -111,6 +114,14 @@ impl Charged {
         self.held.another()
     }
 
+    /// Makes room for what is announced, a little of it: whoever announces much and sends nothing takes no more.
+    pub(crate) fn expect(&mut self, bytes: usize) -> Result<(), FilterError> {
+        let bytes = bytes.min(EXPECTED_MAX);
+        self.held.grow(bytes)?;
+        self.bytes.reserve_exact(bytes);
+        Ok(())
+    }
+
     /// Takes a part, or refuses as overloaded. What is charged is what is allocated: at most twice what came,
     /// and never more than `bytes_max` for it.
     pub(crate) fn push(&mut self, part: &[u8], bytes_max: usize) -> Result<(), FilterError> {
@@ -165,6 +176,25 @@ mod tests {
         assert_eq!(other.grow(6), Ok(()));
         assert!(store.metrics.page().contains("held_bytes 10"));
         assert_eq!(Held::uncounted().grow(usize::MAX), Ok(()));
+    }
+
+    #[test]
+    fn what_is_announced_takes_little_before_it_comes() {
+        let store = Arc::new(Store::new(EXPECTED_MAX + 10, Arc::default()));
+        let mut body = Charged::new(store.share());
+        body.expect(usize::MAX).unwrap();
+        assert_eq!(body.bytes.capacity(), EXPECTED_MAX);
+        assert!(
+            store
+                .metrics
+                .page()
+                .contains(&format!("held_bytes {EXPECTED_MAX}\n"))
+        );
+        let place = body.bytes.as_ptr();
+        body.push(&[7; EXPECTED_MAX], usize::MAX).unwrap();
+        assert_eq!(body.bytes.as_ptr(), place);
+        let mut other = Charged::new(store.share());
+        assert_eq!(other.expect(11), Err(FilterError::Overloaded));
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl Stream {
         }
         lines
             .iter()
-            .map(|line| (line.name.copied(), line.value.copied()))
+            .map(|line| (line.name.shown().to_vec(), line.value.shown().to_vec()))
             .collect()
     }
 
@@ -229,9 +229,10 @@ impl Stream {
 
     /// The body so far: with the part that is shown now, or what was kept.
     pub(crate) fn body(&self, side: Side, place: Place) -> Vec<u8> {
-        let mut body = self.copy(buffered_body(side));
+        let mut body = Vec::new();
+        self.copy(buffered_body(side), &mut body);
         if place == Place::Shown {
-            body.extend(self.copy(received_body(side)));
+            self.copy(received_body(side), &mut body);
         }
         body
     }
@@ -319,7 +320,8 @@ impl Stream {
         }
     }
 
-    fn copy(&self, body: u32) -> Vec<u8> {
+    /// Adds the bytes that Envoy has of a body.
+    fn copy(&self, body: u32, into: &mut Vec<u8>) {
         let nothing = EnvoyBytes {
             at: std::ptr::null(),
             length: 0,
@@ -333,9 +335,12 @@ impl Stream {
             envoy_dynamic_module_callback_http_get_body_chunks(self.0, body, parts.as_mut_ptr())
         };
         if !there {
-            return Vec::new();
+            return;
         }
-        parts.iter().flat_map(EnvoyBytes::copied).collect()
+        into.reserve_exact(parts.iter().map(|part| part.length).sum());
+        for part in &parts {
+            into.extend_from_slice(part.shown());
+        }
     }
 }
 
@@ -373,12 +378,13 @@ impl Drop for Switch {
 }
 
 impl EnvoyBytes {
-    fn copied(&self) -> Vec<u8> {
+    /// To be copied in the hook that got it, before the message is changed.
+    fn shown(&self) -> &[u8] {
         if self.at.is_null() {
-            return Vec::new();
+            return &[];
         }
         // SAFETY: Envoy says that so many bytes are there until the hook ends or the message is changed.
-        unsafe { std::slice::from_raw_parts(self.at, self.length) }.to_vec()
+        unsafe { std::slice::from_raw_parts(self.at, self.length) }
     }
 }
 

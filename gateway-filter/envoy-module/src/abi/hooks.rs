@@ -50,7 +50,7 @@ extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     _name: EnvoyBytes,
     settings: EnvoyBytes,
 ) -> *const c_void {
-    let opened = catch_unwind(|| House::open(&settings.copied()));
+    let opened = catch_unwind(|| House::open(settings.shown()));
     match opened {
         Ok(Ok(house)) => Arc::into_raw(Arc::new(house)).cast(),
         Ok(Err(error)) => {
