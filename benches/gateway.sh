@@ -2,12 +2,14 @@
 # The gateway filter's forms against plain Envoy: the same load, the same machine, the same run.
 #
 #     cargo build --release --workspace --bins --lib && cargo build --release -p gateway-filter --examples
-#     bash benches/gateway.sh [--seconds N] [--rounds N] [--case NAME]... [--side NAME]...
+#     bash benches/gateway.sh [--seconds N] [--rounds N] [--apart] [--case NAME]... [--side NAME]...
 #
 #   --seconds N   of one measurement, 1 to 60; default 3
 #   --rounds N    measurements of each case and side, 1 to 15; the table shows medians; default 5
 #   --connections N   that wrk keeps busy, 1 to 256; default 16. With one, nothing waits for another: `- no-op` is then
 #                 the filter's own time, and not the time that others take before it
+#   --apart       the vault and its HSM have the first processor, all else has the others: as on two machines, where
+#                 a gateway takes nothing from the vault
 #   --case NAME   in-1k, in-64k: five fields become tokens on their way in; both-1k, both-64k: and values again
 #                 on their way back; default: all four
 #   --side NAME   default: all of these
@@ -41,6 +43,7 @@ readonly ENVOY=${JINKU_TEST_ENVOY:-$(find .tools/envoy -type f -name envoy -size
 seconds=3
 rounds=5
 connections=16
+apart=
 sides=()
 cases=()
 
@@ -52,6 +55,7 @@ fail() {
 while [ "$#" -gt 0 ]; do
     case "$1" in
     -h | --help) sed -n '2,/^set -/s/^# \{0,1\}//p' benches/gateway.sh && exit 0 ;;
+    --apart) apart=yes && shift && continue ;;
     --seconds | --rounds | --connections | --case | --side) [ "$#" -ge 2 ] || fail "$1 needs a value" ;;
     *) fail "unknown: $1" ;;
     esac
@@ -114,6 +118,16 @@ ready() {
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
+
+# The processors of the vault's machine and of the gateway's.
+if [ -n "$apart" ]; then
+    command -v taskset >/dev/null || fail "missing: taskset (util-linux)"
+    (($(nproc) >= 2 )) || fail "--apart needs two processors"
+    taskset -pc "1-$(($(nproc) - 1))" $$ >/dev/null
+    at_vault=(taskset -c 0)
+else
+    at_vault=()
+fi
 
 uses() {
     [[ " ${sides[*]} " == *" $1 "* ]]
@@ -191,9 +205,9 @@ if uses vault-grpc || uses ext-proc-vault || uses proxy-vault || uses module-vau
     # The load is one unit's: its rate is not what is measured.
     sed -i 's/^requests_per_second = .*/requests_per_second = 1000000/' "$folder/city/policies/units.toml"
     export JINKU_HSM_DIR="$folder/city/hsm"
-    launch hsm "$BIN/jinku-hsm" serve --ready-file "$folder/hsm.ready"
+    launch hsm "${at_vault[@]}" "$BIN/jinku-hsm" serve --ready-file "$folder/hsm.ready"
     for ((tries = 0; tries < 600; tries++)); do [ ! -e "$folder/hsm.ready" ] || break && sleep 0.05; done
-    launch vault "$BIN/jinku" serve --config "$folder/city/jinku.toml"
+    launch vault "${at_vault[@]}" "$BIN/jinku" serve --config "$folder/city/jinku.toml"
     ready "$vault" vault
     {
         printf '[vault]\nurl = "https://localhost:%s"\nca = "tls/ca.pem"\n' "$vault"
