@@ -1,5 +1,6 @@
 //! Reasons in words: the ledger commits to them, an officer reads and erases them, and the log stays whole.
 
+use std::path::Path;
 use std::process::Command;
 
 use api::v1::{DetailRequest, EraseTokensRequest, HoldRequest, TokensRequest};
@@ -57,6 +58,22 @@ fn judged(house: &House, archive: &str, entry: u64, detail: &str) -> (i32, Strin
         .arg(house.directory().join("data/ledger-key"))
         .arg("--detail")
         .arg(&file)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (output.status.code().unwrap(), said)
+}
+
+/// `jinku-ledger reconcile --details`: its exit code, and what it says.
+fn reconciled(house: &House, archive: &str, folder: &Path) -> (i32, String) {
+    let output = Command::new(binary("jinku-ledger"))
+        .arg("reconcile")
+        .arg(house.directory().join(archive))
+        .arg("--key-file")
+        .arg(house.directory().join("data/ledger-key"))
+        .arg("--details")
+        .arg(folder)
         .output()
         .unwrap();
     let said = [output.stdout, output.stderr].concat();
@@ -138,7 +155,7 @@ async fn a_reason_is_committed_to_read_erased_and_the_log_stays_whole() {
         read(&house, OFFICER, entry).await,
         Err("detail-unknown".to_owned())
     );
-    assert!(read(&house, OFFICER, other).await.is_ok());
+    let kept = read(&house, OFFICER, other).await.unwrap();
     house.stop();
     house.serve();
     assert_eq!(
@@ -151,6 +168,19 @@ async fn a_reason_is_committed_to_read_erased_and_the_log_stays_whole() {
     assert_eq!(at(entry)["detail"].as_str().unwrap().len(), 64);
     assert!(at(0)["detail"].is_null());
     let (exit, said) = judged(&house, "archive", entry, &detail);
+    assert_eq!(exit, 0, "{said}");
+    // Of all of them: an entry says that the one was erased; the other is there, or is missed.
+    let folder = house.directory().join("reasons");
+    std::fs::create_dir(&folder).unwrap();
+    let (exit, said) = reconciled(&house, "archive", &folder);
+    let missed = format!("reason of entry {other}");
+    assert!(exit == 5 && said.contains(&missed), "{said}");
+    assert!(
+        !said.contains(&format!("reason of entry {entry}")),
+        "{said}"
+    );
+    std::fs::write(folder.join("other.detail"), kept).unwrap();
+    let (exit, said) = reconciled(&house, "archive", &folder);
     assert_eq!(exit, 0, "{said}");
     let read_by = entries
         .iter()
