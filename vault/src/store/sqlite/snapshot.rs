@@ -135,7 +135,26 @@ impl Snapshots {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
+    use crate::store::Database;
+
+    // Preparing one takes longer than what it reads.
+    #[test]
+    fn a_statement_is_prepared_once_whatever_is_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault.db");
+        Database::open(&path).unwrap();
+        let connection = connect(&path).unwrap();
+        let sql = "SELECT class FROM token WHERE blind_index = ?1 ORDER BY nth LIMIT ?2";
+        let mut statement = connection.prepare(sql).unwrap();
+        for index in 0..3_u8 {
+            let found = statement.exists(rusqlite::params![[index; 16], 1]);
+            assert_eq!(found, Ok(false));
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
 
     // SQLite takes no more than it was built for, and says nothing.
     #[test]
