@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use api::v1::{TokenizeItem, TokenizeRequest};
 use api::{Client, ClientSettings, UnitProof};
@@ -75,16 +75,14 @@ async fn vault(
     let proof = UnitProof::authorization(format!("Bearer {unit}").as_bytes())?;
     let until = Instant::now() + time;
     let mut callers = tokio::task::JoinSet::new();
-    // Names last longer than a run; the process's number and the time tell runs apart.
-    let time_us = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let run = format!("{}-{}", std::process::id(), time_us.as_micros());
+    // The vault knows the names of earlier runs still.
+    let run: u64 = rand::random();
     for connection in 0..connections {
         let (client, proof) = (Client::new(&reached)?, proof.clone());
-        let run = run.clone();
         callers.spawn(async move {
             let (mut times, mut failed) = (Vec::new(), 0_usize);
             while Instant::now() < until {
-                let name = format!("{run}-{connection}-{}", times.len());
+                let name = format!("bench-{run:x}-{connection}-{}", times.len());
                 let began = Instant::now();
                 let answer = client.tokenize(five(name), Some(&proof)).await;
                 times.push(began.elapsed());
@@ -121,7 +119,6 @@ fn five(name: String) -> TokenizeRequest {
         items: VALUES.map(item).into(),
         idempotency_key: name,
         idempotency_seconds: NAME_SECONDS,
-        ..TokenizeRequest::default()
     }
 }
 

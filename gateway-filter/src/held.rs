@@ -191,7 +191,7 @@ mod tests {
                 .contains(&format!("held_bytes {EXPECTED_MAX}\n"))
         );
         let place = body.bytes.as_ptr();
-        body.push(&[7; EXPECTED_MAX], usize::MAX).unwrap();
+        body.push(&vec![7; EXPECTED_MAX], usize::MAX).unwrap();
         assert_eq!(body.bytes.as_ptr(), place);
         let mut other = Charged::new(store.share());
         assert_eq!(other.expect(11), Err(FilterError::Overloaded));
