@@ -106,7 +106,8 @@ pub use receipt::{
 pub use second::{SECOND_PUBLIC_BYTES, SECOND_SIGNATURE_BYTES, SecondKey};
 pub use signer::{Rotation, RotationError, SIGNERS_BYTES_MAX, Signers};
 pub use stamp::{
-    STAMP_BYTES_MAX, StampError, StampTrust, Stamped, stamp_request, verify_answer, verify_stamp,
+    STAMP_BYTES_MAX, StampError, StampTrust, Stamped, stamp_request, stated_in, verify_answer,
+    verify_stamp,
 };
 pub use utc::{Utc, moment};
 pub use verify::{Report, Trust, verify_archive};

@@ -10,6 +10,7 @@ mod ledger;
 mod limits;
 mod metrics;
 mod signatures;
+mod stamps;
 mod units;
 
 use std::net::SocketAddr;
@@ -96,6 +97,14 @@ pub enum ConfigError {
         name: String,
         /// Why.
         cause: WebhookError,
+    },
+    /// Who stamps the log, or by which certificates that is known, can't be used.
+    #[error("`{place}` of `ledger.stamps` can't be used: {cause}")]
+    Stamps {
+        /// The URL, or the file.
+        place: String,
+        /// Why.
+        cause: String,
     },
     /// A name that clients call the vault by can't be used.
     #[error(

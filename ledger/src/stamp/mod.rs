@@ -98,6 +98,11 @@ fn positive(number: u64) -> Vec<u8> {
     digits
 }
 
+/// What a stamp says of itself, for whoever checked it when it was kept: nothing is checked here.
+pub fn stated_in(response: &[u8]) -> Result<Stamped, StampError> {
+    Ok(token::opened(response)?.stated())
+}
+
 /// Checks a response by itself: that it is over this checkpoint's text, signed by a certificate for time stamps
 /// alone, which leads to a trusted one and was in force at that time. Whether it was revoked is not looked at.
 ///

@@ -4,8 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use tests::House;
+use tests::{House, free_port};
 
 use super::{audited, key, tokenized};
 
@@ -85,6 +86,10 @@ fn answer(dir: &Path, mut stream: &TcpStream) {
     );
     let mut query = vec![0; length];
     reader.read_exact(&mut query).unwrap();
+    if dir.join("away").exists() {
+        let busy = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+        return stream.write_all(busy).unwrap();
+    }
     std::fs::write(dir.join("query.tsq"), query).unwrap();
     openssl(
         dir,
@@ -199,4 +204,117 @@ async fn the_published_log_is_stamped_and_others_verify_the_stamp() {
     });
     std::fs::copy(newest.unwrap(), tsa.join("kept.tsr")).unwrap();
     openssl(&tsa, "ts -verify -in kept.tsr -data text -CAfile ca.pem");
+}
+
+/// Has the vault stamp itself: the settings, and where monitoring reads.
+fn stamping(house: &House, urls: &[&str], certificates: &str) -> String {
+    let address = format!("127.0.0.1:{}", free_port());
+    let settings = format!(
+        "\n[ledger.stamps]\nurls = {urls:?}\ncertificates = \"tsa/{certificates}\"\nentries_max = 50\n\n\
+         [metrics]\naddress = \"{address}\"\n"
+    );
+    let path = house.directory().join("jinku.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, text + &settings).unwrap();
+    format!("http://{address}/metrics")
+}
+
+/// What monitoring reads now, by name.
+fn metric(url: &str, name: &str) -> Option<u64> {
+    let page = House::curl_plain(url, &[]).body;
+    let line = page.lines().find(|line| line.starts_with(name))?;
+    line.rsplit_once(' ')?.1.parse().ok()
+}
+
+/// Waits until as many stamps are kept.
+fn wait_for_stamps(house: &House, number: usize) {
+    let started = Instant::now();
+    while stamps(house).len() < number {
+        assert!(started.elapsed() < Duration::from_secs(60), "no stamp");
+        // pacing: the condition above decides, this only spares the processor
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_vault_has_its_log_stamped_by_itself() {
+    let mut house = House::install();
+    let (tsa, url) = authority(&house);
+    std::fs::write(tsa.join("away"), "").unwrap();
+    // One that nobody answers at, and one that is away.
+    let nobody = format!("http://127.0.0.1:{}/tsr", free_port());
+    let metrics = stamping(&house, &[&nobody, &url], "ca.pem");
+    house.serve();
+    house.wait_until_it_said("the log is not stamped, and it is tried again");
+    // Nobody waits for an authority.
+    tokenized(&house, 2).await;
+    assert!(stamps(&house).is_empty());
+    assert_eq!(metric(&metrics, "jinku_ledger_stamp_age_seconds"), None);
+    std::fs::remove_file(tsa.join("away")).unwrap();
+    house.wait_until_it_said("the log is stamped");
+    wait_for_stamps(&house, 1);
+    assert!(metric(&metrics, "jinku_ledger_stamp_failures_total") > Some(0));
+    // The next one is due tomorrow, or after 50 entries.
+    tokenized(&house, 10).await;
+    house.stop();
+    house.serve();
+    assert_eq!(stamps(&house).len(), 1);
+    tokenized(&house, 50).await;
+    wait_for_stamps(&house, 2);
+    let started = Instant::now();
+    let stamped = "jinku_ledger_entries{state=\"stamped\"}";
+    while metric(&metrics, stamped).is_none_or(|stamped| stamped < 50) {
+        assert!(started.elapsed() < Duration::from_secs(60), "not told");
+        // pacing: the condition above decides, this only spares the processor
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let age = metric(&metrics, "jinku_ledger_stamp_age_seconds");
+    assert!(age.is_some_and(|age| age < 600), "{age:?}");
+    house.stop();
+    // What a crash leaves of a stamp on its way is not exported.
+    let left = stamps(&house)[0].with_extension("tsr.new");
+    std::fs::write(left, b"half").unwrap();
+    let archive = house.export("archive");
+    let ca = tsa.join("ca.pem");
+    let verify = ["verify", archive.to_str().unwrap(), "--tsa-cert"];
+    let verify = [&verify[..], &[ca.to_str().unwrap()]].concat();
+    let (exit, said) = audited(&key(&house), &verify);
+    assert!(
+        exit == Some(0) && said.contains("(2 time stamps)"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stamp_of_an_authority_that_is_not_trusted_is_not_kept() {
+    let mut house = House::install();
+    let (tsa, url) = authority(&house);
+    openssl(
+        &tsa,
+        "req -x509 -newkey rsa:2048 -nodes -keyout x.key -out other.pem -subj /CN=CA",
+    );
+    let metrics = stamping(&house, &[&url], "other.pem");
+    house.serve();
+    house.wait_until_it_said("the authority's answer is not kept");
+    assert!(metric(&metrics, "jinku_ledger_stamp_failures_total").is_some());
+    assert!(stamps(&house).is_empty());
+    house.stop();
+    // What can't be used is said at the start, by its name.
+    for (from, to, named) in [
+        ("tsa/other.pem", "tsa/x.key", "tsa/x.key"),
+        ("tsa/x.key", "tsa/ca.pem", ""),
+        ("urls = [\"http://127", "urls = [\"http://192", "192.0.0.1"),
+        ("urls = [\"http://192", "urls = [\"http://127", ""),
+        (
+            "entries_max = 50",
+            "entries_max = 5000000000",
+            "ledger.stamps.entries_max",
+        ),
+    ] {
+        house.edit("jinku.toml", from, to);
+        if !named.is_empty() {
+            let said = house.refuses_to_serve();
+            assert!(said.contains(named), "{named}: {said}");
+        }
+    }
 }

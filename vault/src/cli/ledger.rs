@@ -17,6 +17,7 @@ use ledger::Checkpoint;
 use ledger::tile::{Edge, TILE_WIDTH, entries_path, items_path, partial, tile_path};
 
 use super::screen;
+use crate::commit::is_unfinished;
 
 /// Subcommands of `jinku ledger`.
 #[derive(clap::Subcommand)]
@@ -161,7 +162,7 @@ fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<u64> {
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type()?.is_dir() {
             files += copy_folder(&source, &target)?;
-        } else {
+        } else if !is_unfinished(&source) {
             copy_file(&source, &target)?;
             files += 1;
         }

@@ -15,14 +15,15 @@ use tokio::task::JoinSet;
 use super::{issuers, open, screen, units_file};
 use crate::admission::RefusalKind;
 use crate::config::{AlertConfig, Config};
+use crate::engine::EngineError;
 use crate::engine::key::Upkeep;
 use crate::engine::policy::Staged;
-use crate::server::{Listener, Vault, deliver, follow, serve_metrics};
+use crate::server::{Listener, Vault, deliver, follow, keep_stamped, serve_metrics};
 
 /// How often it is looked for refusals to be written down.
 const TALLY_ROUND: Duration = Duration::from_secs(5);
 /// Steps of one round in which nonces are let go, or spent proofs.
-const NONCE_STEPS_MAX: usize = 1_000;
+const STEPS_MAX: usize = 1_000;
 
 /// Arguments of `jinku serve`.
 #[derive(clap::Args)]
@@ -103,13 +104,17 @@ async fn serve(config: Config, address_file: Option<&Path>) -> anyhow::Result<Ex
     let metrics = config
         .metrics
         .map(|address| tokio::spawn(show_metrics(Arc::clone(&running.vault), address)));
+    let stamps = config.ledger.stamps.map(|terms| {
+        let (vault, key) = (Arc::clone(&running.vault), running.key.clone());
+        tokio::spawn(keep_stamped(vault, key, terms))
+    });
     let mut alerts = deliver_alerts(&running.vault, config.alerts, &config.ledger.origin).await;
     listener.serve(Arc::clone(&running.vault), stopped).await;
     alerts.shutdown().await;
     kept_keys.shutdown().await;
     tallying.abort();
-    if let Some(metrics) = metrics {
-        metrics.abort();
+    for beside in [metrics, stamps].into_iter().flatten() {
+        beside.abort();
     }
     leave_in_order(&running.vault).await;
     reloading.abort();
@@ -234,10 +239,10 @@ async fn keep_up(vault: Arc<Vault>, interval: Duration, epoch: Option<Duration>)
         rounds.tick().await;
         vault.engine.shelf().sweep();
         expire_answers(&vault).await;
-        expire_nonces(&vault).await;
+        let_go("nonces", || vault.engine.expire_nonces()).await;
         expire_tickets(&vault).await;
         settle_policies(&vault).await;
-        forget_proofs(&vault).await;
+        let_go("proofs", || vault.engine.forget_proofs()).await;
         keep_epoch(&vault, epoch).await;
         if let Err(error) = vault.engine.raise_space_warnings().await {
             tracing::error!(%error, "a warning of used-up space has no entry");
@@ -282,28 +287,18 @@ async fn settle_policies(vault: &Vault) {
     }
 }
 
-/// Lets nonces go whose signatures count no longer, a step at a time. Many may have come since the last round.
-async fn expire_nonces(vault: &Vault) {
-    for _ in 0..NONCE_STEPS_MAX {
-        match vault.engine.expire_nonces().await {
+/// Lets go what has expired, a step at a time until a step finds nothing. Many may have come since the last round, and
+/// they may not come faster than they go.
+async fn let_go<F>(what: &str, step: impl Fn() -> F)
+where
+    F: Future<Output = Result<bool, EngineError>>,
+{
+    for _ in 0..STEPS_MAX {
+        match step().await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                tracing::error!(%error, "expired nonces can't be let go");
-                return;
-            }
-        }
-    }
-}
-
-/// The same of spent proofs: they may not come faster than they go.
-async fn forget_proofs(vault: &Vault) {
-    for _ in 0..NONCE_STEPS_MAX {
-        match vault.engine.forget_proofs().await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => {
-                tracing::error!(%error, "spent proofs can't be let go");
+                tracing::error!(%error, "expired {what} can't be let go");
                 return;
             }
         }

@@ -116,7 +116,7 @@ fn sweep(path: &Path) -> io::Result<()> {
     };
     for name in names {
         let left = name?.path();
-        if left.extension().is_some_and(|end| end == FRESH) {
+        if is_unfinished(&left) {
             fs::remove_file(left)?;
         }
     }
@@ -126,6 +126,11 @@ fn sweep(path: &Path) -> io::Result<()> {
 fn folder_of(path: &Path) -> io::Result<&Path> {
     path.parent()
         .ok_or_else(|| io::Error::other("a file without a folder"))
+}
+
+/// Whether a file is being written, or a crash broke that off: it is no part of the log.
+pub fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == FRESH)
 }
 
 #[cfg(test)]

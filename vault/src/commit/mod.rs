@@ -43,6 +43,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 pub use backlog::{Backlog, Sizes};
+pub use files::is_unfinished;
 pub use handover::{can_hand_over, hand_over, signer_settled};
 pub use incarnation::{Opening, incarnation_opened, incarnation_told};
 pub use publish::{

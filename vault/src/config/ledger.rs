@@ -1,4 +1,4 @@
-//! `[ledger]`: the log's name and pace, who reads it over HTTP, and who must cosign it.
+//! `[ledger]`: the log's name and pace, who reads it over HTTP, who must cosign it, and who stamps it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,10 @@ use std::time::Duration;
 use ledger::{Origin, Policy};
 use serde::Deserialize;
 
+use super::stamps::RawStamps;
 use super::{ConfigError, millis, read, within};
 use crate::model::UnitName;
-use crate::server::{LedgerReaders, WebhookError, witness_at};
+use crate::server::{LedgerReaders, StampTerms, WebhookError, witness_at};
 
 use crate::commit::Ask;
 
@@ -27,6 +28,7 @@ pub(super) struct RawLedger {
     readers: BTreeSet<UnitName>,
     second_signature: Option<SecondAlgorithm>,
     witnesses: Option<RawWitnesses>,
+    stamps: Option<RawStamps>,
     #[serde(default = "epoch_days")]
     epoch_days: u64,
 }
@@ -80,6 +82,8 @@ pub struct LedgerConfig {
     pub second_signature: Option<SecondAlgorithm>,
     /// Who must cosign it, if anybody must.
     pub witnesses: Option<WitnessesConfig>,
+    /// Who stamps it with its time, if anybody does.
+    pub stamps: Option<StampTerms>,
     /// How old an epoch of pseudonyms gets before the next one is opened; `None`: only by hand.
     pub epoch: Option<Duration>,
 }
@@ -116,6 +120,7 @@ impl RawLedger {
             readers,
             second_signature: self.second_signature,
             witnesses: witnesses.transpose()?,
+            stamps: self.stamps.map(|raw| raw.checked(folder)).transpose()?,
             epoch: match self.epoch_days {
                 0 => None,
                 days => Some(Duration::from_hours(

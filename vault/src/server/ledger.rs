@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ledger::Origin;
 use ledger::tile::LogFile;
+use tokio::sync::watch;
 
 use crate::commit::{Backlog, Sizes};
 use crate::model::UnitName;
@@ -51,6 +52,15 @@ impl LedgerFace {
 
     pub(super) fn readers(&self) -> &LedgerReaders {
         &self.readers
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// How many entries a published checkpoint covers, as it changes.
+    pub(super) fn published(&self) -> watch::Receiver<u64> {
+        self.backlog.published.clone()
     }
 
     pub(super) fn sizes(&self) -> Sizes {

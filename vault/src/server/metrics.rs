@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use super::problem::{Face, Problem};
+use super::stamp::StampGauges;
 use super::{Vault, corridor};
 use crate::model::{RouteGroup, UnitName};
 
@@ -39,7 +40,7 @@ struct SpaceLabels {
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct LedgerLabels {
-    /// `sequenced`, `integrated` or `published`.
+    /// `sequenced`, `integrated`, `published`, or `stamped`.
     state: &'static str,
 }
 
@@ -52,6 +53,7 @@ pub struct Metrics {
     space: Family<SpaceLabels, Gauge>,
     space_warnings: Counter,
     ledger: Family<LedgerLabels, Gauge>,
+    pub(super) stamps: StampGauges,
 }
 
 impl Default for Metrics {
@@ -76,6 +78,7 @@ impl Default for Metrics {
         let help =
             "Entries of the ledger that have come so far; each state is a part of the one before";
         registry.register("ledger_entries", help, ledger.clone());
+        let stamps = StampGauges::registered(&mut registry);
         Self {
             registry,
             requests,
@@ -84,6 +87,7 @@ impl Default for Metrics {
             space,
             space_warnings,
             ledger,
+            stamps,
         }
     }
 }
@@ -114,11 +118,15 @@ impl Metrics {
         let told = &self.space_warnings;
         told.inc_by(watch.warnings().saturating_sub(told.get()));
         let sizes = vault.ledger.sizes();
-        for (state, size) in [
-            ("sequenced", sizes.sequenced),
-            ("integrated", sizes.integrated),
-            ("published", sizes.published),
-        ] {
+        let stamped = self.stamps.set(vault.engine.now());
+        let states = [
+            ("sequenced", Some(sizes.sequenced)),
+            ("integrated", Some(sizes.integrated)),
+            ("published", Some(sizes.published)),
+            ("stamped", stamped),
+        ];
+        for (state, size) in states {
+            let Some(size) = size else { continue };
             let size = i64::try_from(size).unwrap_or(i64::MAX);
             self.ledger.get_or_create(&LedgerLabels { state }).set(size);
         }

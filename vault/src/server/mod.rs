@@ -15,6 +15,7 @@
 //! | `metrics` | what monitoring reads |
 //! | `ledger` | the published log as files over HTTP, for whom it may be read by |
 //! | `witness` | how witnesses are asked for cosignatures |
+//! | `stamp` | how the log is stamped by authorities |
 //! | `oauth` | the token endpoint, and issuers' keys |
 //! | `tls`, `belief` | TLS material that is renewed while the vault runs, and what becomes of connections then |
 //! | `listen` | connections, draining |
@@ -50,7 +51,9 @@ pub use listen::{ListenError, Listener};
 pub use metrics::{Metrics, serve_metrics};
 pub use oauth::{FetchedIssuer, TokenEndpoint, keep_keys, keep_own_keys};
 pub use readiness::{HsmWatch, Readiness};
-pub use stamp::stamped_at;
+pub use stamp::{
+    KeptStamp, StampAuthority, StampFault, StampTerms, keep_stamp_of, keep_stamped, stamp_nonce,
+};
 pub use tls::{LiveTls, follow};
 pub use webhook::{Target, Webhook, WebhookError, deliver};
 pub use witness::witness_at;

@@ -7,18 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ledger::verify::stamp_path;
 use ledger::{
-    Checkpoint, STAMP_BYTES_MAX, StampTrust, Utc, VerifierKey, open_checkpoint, stamp_request,
-    verify_answer, verify_stamp,
+    Checkpoint, StampTrust, Utc, VerifierKey, open_checkpoint, stamp_request, verify_stamp,
 };
-use rand::TryRng;
 
-use crate::cli::screen;
-use crate::commit::keep_stamp;
+use crate::cli::{runtime, screen};
 use crate::config;
 use crate::model::{Clock, SystemClock};
-use crate::server::stamped_at;
+use crate::server::{StampAuthority, StampFault, keep_stamp_of, stamp_nonce};
 
 /// How long an authority may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
@@ -56,13 +52,8 @@ pub(super) fn stamp(options: &Options) -> anyhow::Result<ExitCode> {
         .clone()
         .unwrap_or_else(|| options.data.join("ledger/checkpoint"));
     let (note, checkpoint) = opened(&options.data, &note)?;
-    let mut nonce = [0; 8];
-    rand::rngs::SysRng
-        .try_fill_bytes(&mut nonce)
-        .context("the system's random numbers failed")?;
-    let nonce = u64::from_be_bytes(nonce);
     if let Some(file) = &options.request {
-        fs::write(file, stamp_request(&checkpoint, nonce))?;
+        fs::write(file, stamp_request(&checkpoint, stamp_nonce()?))?;
         let mut copy = file.clone().into_os_string();
         copy.push(".checkpoint");
         fs::write(&copy, note)?;
@@ -76,27 +67,21 @@ pub(super) fn stamp(options: &Options) -> anyhow::Result<ExitCode> {
         .context("--tsa-cert is missing")?;
     let trust =
         StampTrust::parse(&fs::read(trust)?).with_context(|| format!("`{}`", trust.display()))?;
+    let asked = SystemClock::new().now();
     let (response, stamped) = match (&options.url, &options.response) {
         (Some(url), _) => {
-            let ask = stamped_at(url, options.ca.as_deref(), ANSWER_TIME_MAX)?;
-            let response = ask(stamp_request(&checkpoint, nonce)).map_err(anyhow::Error::msg)?;
-            let stamped = verify_answer(&response, (&checkpoint, nonce), &trust);
-            (response, stamped)
+            let authority = StampAuthority::at(url, options.ca.as_deref(), ANSWER_TIME_MAX, trust)?;
+            runtime()?.block_on(authority.stamp(&checkpoint))?
         }
         (None, Some(file)) => {
             let response = fs::read(file)?;
             let stamped = verify_stamp(&response, &checkpoint, &trust);
-            (response, stamped)
+            (response, stamped.map_err(StampFault::from)?)
         }
         (None, None) => bail!("name the authority with --url"),
     };
-    let stamped = stamped.context("the authority's answer is not kept")?;
-    if response.len() > STAMP_BYTES_MAX {
-        bail!("the authority's answer is longer than {STAMP_BYTES_MAX} bytes");
-    }
-    let path = stamp_path(SystemClock::new().now().0, checkpoint.size);
-    let path = options.data.join("ledger").join(path);
-    keep_stamp(&path, &response)?;
+    let ledger = options.data.join("ledger");
+    let path = keep_stamp_of(&ledger, (checkpoint.size, &response), asked)?;
     screen::good(&format!(
         "the first {} entries existed at {} at the latest: {}",
         checkpoint.size,

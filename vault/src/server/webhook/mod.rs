@@ -152,7 +152,7 @@ async fn attempt(
 }
 
 /// Twice as long after each failure, give or take a quarter, so that many don't come back at once.
-fn pause(failures: u32, wanted: Option<Duration>) -> Duration {
+pub(super) fn pause(failures: u32, wanted: Option<Duration>) -> Duration {
     let doubled = PAUSE_FIRST.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
     let pause = doubled.min(PAUSE_MAX).max(wanted.unwrap_or_default());
     pause
