@@ -132,6 +132,64 @@ fn possessed(desk: &Desk) -> (House, String) {
 }
 
 #[test]
+fn who_is_refused_at_the_door_keeps_the_proof_and_replays_take_nothing_of_the_rate() {
+    let mut desk = Desk::open(&["ed", "ec-unit"]);
+    desk.serve();
+    let mut house = House::install();
+    reachable(&house);
+    desk.believed_by(&house, "");
+    let rate =
+        |number: u32| format!("token_subject = \"tax-bureau\"\nrequests_per_second = {number}");
+    house.edit("policies/units.toml", &rate(500), &rate(1));
+    house.serve();
+    let jkt = desk.thumbprints["ec-unit"].clone();
+    let token = desk.token("ed", json!({ "cnf": { "jkt": jkt } }));
+    let wishes = [(); 8].map(|()| proof("ec-unit", htu(&house), Some(&token)));
+    let proofs = desk.made(&wishes);
+    let shown = |proof: &str| probe(&house, None, &dpop(&token, proof));
+    // The first one that comes too soon.
+    let late = proofs.iter().find(|proof| shown(proof).status == 429);
+    let late = late.expect("no request came too soon");
+    let started = std::time::Instant::now();
+    let reply = loop {
+        let reply = shown(late);
+        if reply.status != 429 {
+            break reply;
+        }
+        assert!(started.elapsed().as_secs() < 60, "it is never let in");
+        // pacing: the condition above decides, this only spares the processor
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    accepted("the same proof, in time", &reply);
+    // The rate is used up by now: a replay is told of for what it is.
+    for _ in 0..3 {
+        refused("a replay", &shown(late), 401, "proof-replayed");
+    }
+    house.audited();
+}
+
+#[test]
+fn of_many_requests_with_one_proof_at_the_same_moment_one_is_let_through() {
+    let mut desk = Desk::open(&["ed", "ec-unit"]);
+    desk.serve();
+    let (mut house, token) = possessed(&desk);
+    for _ in 0..3 {
+        let proof = desk.proof("ec-unit", htu(&house), Some(&token));
+        let (asked, shown) = (&house, dpop(&token, &proof));
+        let replies = std::thread::scope(|scope| {
+            let asking = [(); 8].map(|()| scope.spawn(|| probe(asked, None, &shown)));
+            asking.map(|one| one.join().unwrap())
+        });
+        let through = replies.iter().filter(|reply| reply.status == 200);
+        assert_eq!(through.count(), 1, "{replies:?}");
+        for reply in replies.iter().filter(|reply| reply.status != 200) {
+            refused("a twin", reply, 401, "proof-replayed");
+        }
+    }
+    house.audited();
+}
+
+#[test]
 fn a_proof_counts_once_and_not_again_after_a_restart() {
     let mut desk = Desk::open(&["ed", "ec-unit"]);
     desk.serve();

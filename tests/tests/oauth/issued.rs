@@ -220,6 +220,45 @@ fn a_compromised_version_s_tokens_end_and_no_request_signs_with_the_key() {
     );
 }
 
+// What was decided of a version is in the database: nobody needs the HSM to know it.
+#[test]
+fn a_version_that_is_compromised_while_the_hsm_is_away_verifies_nothing_any_more() {
+    let desk = Desk::open(&["ec-unit"]);
+    let mut house = issuing(&desk);
+    let first = granted("first", &ask(&house, Some(UNIT), &OWN, &[]));
+    house
+        .officer("key-office", &["rotate", "token-signer"])
+        .text();
+    let second = granted("second", &ask(&house, Some(UNIT), &OWN, &[]));
+    house.stop();
+    // Nothing that was opened stays so, and each look at the key needs it anew.
+    house.edit(
+        "jinku.toml",
+        "[ledger]\n",
+        "[keys]\ncache_ttl_ms = 1\noutage_grace_ms = 0\n\n[ledger]\n",
+    );
+    house.serve();
+    let started = std::time::Instant::now();
+    while probe(&house, Some(UNIT), &bearer(&first)).status != 200 {
+        assert!(started.elapsed().as_secs() < 60, "its keys are not there");
+        // pacing: the condition above decides, this only spares the processor
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    house.stop_hsm();
+    let compromise = ["compromise", "token-signer", "--version", "1"];
+    house.officer("key-office", &compromise).text();
+    while probe(&house, Some(UNIT), &bearer(&first)).status == 200 {
+        assert!(started.elapsed().as_secs() < 60, "it still counts");
+        // pacing: the condition above decides, this only spares the processor
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let reply = probe(&house, Some(UNIT), &bearer(&first));
+    refused("the compromised version's", &reply, 401, "token-invalid");
+    let reply = probe(&house, Some(UNIT), &bearer(&second));
+    accepted("the other version's", &reply);
+    house.serve_hsm();
+}
+
 #[test]
 fn a_key_that_is_switched_off_verifies_nothing_any_more() {
     let desk = Desk::open(&["ec-unit"]);

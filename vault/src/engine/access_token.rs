@@ -151,6 +151,13 @@ impl Engine {
         })
     }
 
+    /// Whether something that counts once was used before, as far as that is durable by now.
+    pub async fn use_of(self: &Arc<Self>, once: OneUse) -> Result<Use, EngineError> {
+        let look = move |engine: &Self| Ok(engine.reader.has_spent_proof(once.id)?);
+        let spent = self.blocking(look).await?;
+        Ok(if spent { Use::Again } else { Use::First })
+    }
+
     /// Spends something that counts once, durably: also after a restart it counts no more.
     pub async fn spend(&self, once: OneUse) -> Result<Use, EngineError> {
         let write = ProofWrite::Spend {

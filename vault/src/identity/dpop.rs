@@ -40,7 +40,7 @@ pub struct Asked<'a> {
     pub path: &'a str,
 }
 
-/// What may be used once: to be spent before whoever showed it is believed.
+/// What may be used once: to be spent before anything is done for whoever showed it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OneUse {
     /// SHA-256 of who made it and of what it is called. It tells neither.

@@ -9,7 +9,8 @@ use super::verified::{Bound, Claimed};
 use super::{Caller, ClientCertificate, Identity, Unidentified, Unproven};
 use crate::model::{Bearer, Gateway, Registry, Standing, Unit, UnitName};
 
-/// A caller whose proofs are right. Where one of them counts once, it is to be spent first.
+/// A caller whose proofs are right. Where one of them counts once, it must not have been used before, and is to be spent
+/// before anything is done.
 pub struct Proven {
     caller: Caller,
     once: Option<OneUse>,
@@ -19,7 +20,7 @@ pub struct Proven {
 /// What the store says of something that counts once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Use {
-    /// It was not used before. Now it is.
+    /// It was not used before.
     First,
     /// It was.
     Again,
@@ -56,7 +57,7 @@ impl Proven {
         self.caller.unit()
     }
 
-    /// What is to be spent before the caller is believed.
+    /// What is to be spent before anything is done for the caller.
     pub fn to_spend(&self) -> Option<OneUse> {
         self.once
     }
@@ -70,7 +71,7 @@ impl Proven {
     pub fn believed(self, used: Use) -> Result<Caller, Unidentified> {
         match (self.once, used) {
             (None, _) | (Some(_), Use::First) => Ok(self.caller),
-            (Some(_), Use::Again) => Err(refused(self.caller, Unproven::ProofReplayed)),
+            (Some(_), Use::Again) => Err(self.caller.replayed()),
         }
     }
 
@@ -79,16 +80,24 @@ impl Proven {
         let gateway = self.caller.gateway().map(|gateway| gateway.standing);
         match (self.caller.unit().standing, gateway) {
             (Standing::Active, None | Some(Standing::Active)) => Ok(self),
-            _ => Err(refused(self.caller, Unproven::Suspended)),
+            _ => Err(self.caller.refused(Unproven::Suspended)),
         }
     }
 }
 
-fn refused(caller: Caller, reason: Unproven) -> Unidentified {
-    Unidentified {
-        reason,
-        unit: Some(caller.unit.name.clone()),
-        gateway: caller.gateway.map(|gateway| gateway.name.clone()),
+impl Caller {
+    /// Someone else was faster with the same proof, or they were themselves.
+    pub fn replayed(&self) -> Unidentified {
+        self.refused(Unproven::ProofReplayed)
+    }
+
+    fn refused(&self, reason: Unproven) -> Unidentified {
+        let gateway = self.gateway.as_ref();
+        Unidentified {
+            reason,
+            unit: Some(self.unit.name.clone()),
+            gateway: gateway.map(|gateway| gateway.name.clone()),
+        }
     }
 }
 

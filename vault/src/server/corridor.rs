@@ -47,7 +47,7 @@ pub(super) use keys::{on_key, on_keys, on_move, on_wished_key};
 pub(super) use policy::on_policies;
 
 use act::{ActBy, Asked, decided, delivered};
-use proving::Shown;
+use proving::{Believed, Shown};
 
 /// What the connection tells of the caller.
 #[derive(Clone)]
@@ -173,11 +173,16 @@ async fn admitted(
     if let Some(disbelieved) = peer.disbelieved(vault) {
         return Err(unproven(vault, id, disbelieved).await?);
     }
-    let (caller, witness) = proving::caller(vault, shown, head.as_ref(), id).await?;
+    let Believed {
+        caller,
+        once,
+        witness,
+    } = proving::caller(vault, shown, head.as_ref(), id).await?;
     *unit = Some(caller.unit().name.clone());
     let arrival = peer.arrival(shown.headers, group);
     let admitted = admit(vault, caller, arrival, id).await?;
     proving::carried(vault, admitted.caller(), shown.headers, id).await?;
+    proving::spend(vault, admitted.caller(), once, id).await?;
     let expected = signed::take(vault, &admitted, witness, id).await?;
     Ok((admitted, expected))
 }

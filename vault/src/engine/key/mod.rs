@@ -47,4 +47,5 @@ pub use reseal::Resealing;
 pub use shelf::{KeyShelf, ShelfSettings};
 pub use signature::{SignRequest, Signed, VerifyRequest};
 pub use tag::{Mac, MacRequest, MacVerifyRequest, Verdict};
+pub use token_signer::TokenKeys;
 pub use upkeep::Upkeep;

@@ -1,5 +1,6 @@
 //! The key that signs access tokens of the vault's own: an Ed25519 key of the key service.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kms::{KeyKind, PublicKey, SecretBytes, Usage};
@@ -38,6 +39,15 @@ impl TokenSigner {
     }
 }
 
+/// What verifies tokens of the vault's own.
+#[derive(Default)]
+pub struct TokenKeys {
+    /// As JSON Web Keys, by what tokens name them by.
+    pub keys: BTreeMap<String, String>,
+    /// Why a version that may verify is not among them: the HSM is away, and it was not opened before.
+    pub missing: Option<KeyFault>,
+}
+
 impl Engine {
     /// The current version of the key, if it may sign tokens.
     pub(in crate::engine) async fn token_signer(
@@ -49,9 +59,13 @@ impl Engine {
         Ok(TokenSigner { open, record })
     }
 
-    /// The public halves that verify tokens, as a JWK set: the key's current version and older ones that are
-    /// not compromised.
-    pub async fn token_keys(self: &Arc<Self>, key: &KeyRef) -> Result<String, EngineError> {
+    /// The public halves that verify tokens: of the key's current version and of older ones that are not compromised.
+    /// What is `known` is not opened again, so that what was decided of a version counts while the HSM is away too.
+    pub async fn token_keys(
+        self: &Arc<Self>,
+        key: &KeyRef,
+        known: &BTreeMap<String, String>,
+    ) -> Result<TokenKeys, EngineError> {
         let record = self.token_key(key).await?;
         let id = record.id.clone();
         let versions = self.blocking(move |engine| Ok(engine.reader.key_versions(&id)?));
@@ -62,18 +76,31 @@ impl Engine {
             .filter(|version| verifies(version.state) && version.number >= record.open_from)
             .map(|version| version.number)
             .collect();
-        if newest.is_empty() {
-            return Err(KeyFault::Compromised.into());
-        }
         let first = newest.len().saturating_sub(VERSIONS_MAX);
-        let mut keys = Vec::new();
+        let mut found = TokenKeys::default();
         for number in newest.split_off(first) {
-            let open = self.opened_older(&record, number).await?;
-            let public = open.signer().map(kms::SigningKey::public);
-            let public: PublicKey = public.map_err(|_| KeyFault::Broken)?;
-            keys.push(public.jwk_named(&kid(&record, number)));
+            let name = kid(&record, number);
+            let jwk = match known.get(&name) {
+                Some(jwk) => Ok(jwk.clone()),
+                None => self.token_key_shown(&record, number).await,
+            };
+            match jwk {
+                Ok(jwk) => drop(found.keys.insert(name, jwk)),
+                Err(fault) => found.missing = Some(fault),
+            }
         }
-        Ok(format!(r#"{{"keys":[{}]}}"#, keys.join(",")))
+        Ok(found)
+    }
+
+    async fn token_key_shown(
+        self: &Arc<Self>,
+        record: &Arc<KeyRecord>,
+        version: u32,
+    ) -> Result<String, KeyFault> {
+        let open = self.opened_older(record, version).await?;
+        let public = open.signer().map(kms::SigningKey::public);
+        let public: PublicKey = public.map_err(|_| KeyFault::Broken)?;
+        Ok(public.jwk_named(&kid(record, version)))
     }
 
     /// Whoever signs with this key at will can make anyone's access token: no request does, whatever policy says.

@@ -7,7 +7,8 @@ use ledger::Operation;
 use super::{authorization, refusal};
 use crate::engine::Refusal;
 use crate::identity::{
-    Asked, Caller, ClientCertificate, Presented, Proven, Unidentified, Unproven, Use, Witness,
+    Asked, Caller, ClientCertificate, OneUse, Presented, Proven, Unidentified, Unproven, Use,
+    Witness,
 };
 use crate::model::{RequestId, RouteName};
 use crate::server::Vault;
@@ -48,14 +49,23 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Who speaks, and what a signature of theirs leaves to be done. A refusal of those who are known is an entry before it
+/// Who speaks, and what is left to be done when they are let in.
+pub(super) struct Believed {
+    pub(super) caller: Caller,
+    /// What of their proofs counts once.
+    pub(super) once: Option<OneUse>,
+    /// Of those who signed the request: its nonce, and its body.
+    pub(super) witness: Option<Witness>,
+}
+
+/// Who speaks, and what their proofs leave to be done. A refusal of those who are known is an entry before it
 /// is an answer.
 pub(super) async fn caller(
     vault: &Vault,
     shown: Shown<'_>,
     head: Option<&Head>,
     id: RequestId,
-) -> Result<(Caller, Option<Witness>), Problem> {
+) -> Result<Believed, Problem> {
     let presented = Presented {
         certificate: shown.certificate,
         authorization: authorization(shown.headers)?,
@@ -73,7 +83,11 @@ pub(super) async fn caller(
     let believed = match proven {
         Ok((proven, witness)) => {
             let believed = believed(vault, proven).await?;
-            believed.map(|caller| (caller, witness))
+            believed.map(|(caller, once)| Believed {
+                caller,
+                once,
+                witness,
+            })
         }
         Err(unidentified) => Err(unidentified),
     };
@@ -105,16 +119,34 @@ pub(in crate::server) async fn keys_renewed(vault: &Vault, refused: &Unidentifie
     renewed.unwrap_or(false)
 }
 
-/// The caller, once what counts once is spent.
+/// The caller, where nothing that counts once is seen to be used before, and what is to be spent when they are let in:
+/// whoever is refused at the door keeps their proof, and a replay takes nothing of the unit's rate.
 pub(in crate::server) async fn believed(
     vault: &Vault,
     proven: Proven,
-) -> Result<Result<Caller, Unidentified>, Problem> {
-    let used = match proven.to_spend() {
+) -> Result<Result<(Caller, Option<OneUse>), Unidentified>, Problem> {
+    let once = proven.to_spend();
+    let used = match once {
         None => Use::First,
-        Some(once) => vault.engine.spend(once).await?,
+        Some(once) => vault.engine.use_of(once).await?,
     };
-    Ok(proven.believed(used))
+    Ok(proven.believed(used).map(|caller| (caller, once)))
+}
+
+/// Spends what counts once, of someone who was let in. Of twins at once, one is let through.
+pub(super) async fn spend(
+    vault: &Vault,
+    caller: &Caller,
+    once: Option<OneUse>,
+    id: RequestId,
+) -> Result<(), Problem> {
+    let Some(once) = once else {
+        return Ok(());
+    };
+    match vault.engine.spend(once).await? {
+        Use::First => Ok(()),
+        Use::Again => Err(super::unproven(vault, id, caller.replayed()).await?),
+    }
 }
 
 /// Whether policy lets the gateway carry the caller. The refusal is an entry.

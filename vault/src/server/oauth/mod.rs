@@ -16,8 +16,9 @@ mod published;
 mod refused;
 mod token;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -27,7 +28,7 @@ pub(super) use token::{method, token};
 
 pub use issuer_keys::{FetchedIssuer, keep_keys};
 
-use crate::engine::key::KeyFault;
+use crate::engine::key::{KeyFault, TokenKeys};
 use crate::engine::{EngineError, TokenTerms};
 use crate::server::Vault;
 use crate::server::corridor::TOKEN_PATH;
@@ -46,6 +47,8 @@ pub struct TokenEndpoint {
     /// The endpoint's own URL, as clients name it in assertions.
     url: String,
     keys: RwLock<Arc<str>>,
+    /// The public halves in it, by what tokens name them by: none of them needs the HSM again.
+    known: Mutex<BTreeMap<String, String>>,
     version: AtomicU32,
     /// Said once, not each time that it is looked at.
     fails: AtomicBool,
@@ -61,6 +64,7 @@ impl TokenEndpoint {
             terms,
             url,
             keys: RwLock::new(Arc::from(NO_KEYS)),
+            known: Mutex::default(),
             version: AtomicU32::new(0),
             fails: AtomicBool::new(false),
             reading: Semaphore::new(READING_MAX),
@@ -71,31 +75,52 @@ impl TokenEndpoint {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The vault's own tokens are verified with what its key has now.
+    /// The vault's own tokens are verified with what its key has now, as far as that was ever opened: what was decided of a
+    /// version counts whether the HSM is there or not.
     async fn renew(&self, vault: &Vault) {
         let terms = &self.terms;
-        let jwks = match vault.engine.token_keys(&terms.key).await {
-            Ok(jwks) => jwks,
+        let known = self.known().clone();
+        let TokenKeys { keys, missing } = match vault.engine.token_keys(&terms.key, &known).await {
+            Ok(found) => found,
             Err(error) => {
-                if !self.fails.swap(true, Ordering::AcqRel) {
-                    tracing::warn!(%error, "the key that signs access tokens can't be used");
-                }
-                // An HSM that is away is waited for. A key that was taken out of use verifies nothing from now on.
+                self.told(Some(&error));
+                // A key that was taken out of use verifies nothing from now on.
                 if taken_out_of_use(&error) {
                     self.withdraw(vault);
                 }
                 return;
             }
         };
-        self.fails.store(false, Ordering::Release);
+        let none = keys.is_empty().then_some(KeyFault::Compromised);
+        self.told(missing.or(none).map(EngineError::from).as_ref());
+        if keys.is_empty() {
+            return self.withdraw(vault);
+        }
         let Some(issuer) = vault.identity.issuer(&terms.issuer) else {
             return;
         };
+        let set = keys.values().map(String::as_str).collect::<Vec<_>>();
+        let jwks = format!(r#"{{"keys":[{}]}}"#, set.join(","));
         if let Err(error) = issuer.install(&jwks, vault.identity.monotonic()) {
             tracing::warn!(%error, "the key that signs access tokens can't be used");
             return;
         }
+        *self.known() = keys;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = jwks.into();
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why not all of the key can be used: said once, until it can.
+    fn told(&self, error: Option<&EngineError>) {
+        let Some(error) = error else {
+            return self.fails.store(false, Ordering::Release);
+        };
+        if !self.fails.swap(true, Ordering::AcqRel) {
+            tracing::warn!(%error, "the key that signs access tokens can't be used, or a version of it");
+        }
     }
 
     fn withdraw(&self, vault: &Vault) {

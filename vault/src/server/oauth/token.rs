@@ -14,8 +14,9 @@ use zeroize::Zeroizing;
 use super::TokenEndpoint;
 use super::asked::{TokenRequest, read};
 use super::refused::{Refused, subject_error};
+use crate::admission::Admitted;
 use crate::engine::{IssuedAccessToken, TokenBinding, TokenWish};
-use crate::identity::{Caller, Presented, Unidentified, Unproven, Use};
+use crate::identity::{Caller, OneUse, Presented, Unidentified, Unproven, Use};
 use crate::model::{RequestId, RouteGroup, UnitName};
 use crate::server::corridor::{self, proving};
 use crate::server::problem::{Face, OauthFault, Problem};
@@ -115,31 +116,21 @@ enum Kind {
     Exchanged,
 }
 
+/// Who asks, and what of their proofs counts once: it is spent when they are let in.
+type Shown = (Caller, Option<OneUse>);
+
 type Outcomes = Result<(IssuedAccessToken, Kind), Refused>;
 
 /// A unit asks for itself, with its certificate (RFC 8705 section 2.1) or an assertion (RFC 7523).
 async fn own(vault: &Vault, asked: &TokenRequest<'_>) -> Outcomes {
-    let caller = client(vault, asked).await?;
-    let name = caller.unit().name.clone();
-    named(asked, name.as_str(), &caller)?;
-    let (binding, kind) = binding(vault, asked, &caller).await?;
-    let admitted = corridor::admit(vault, caller, asked.arrival(), asked.id).await;
-    let admitted = admitted.map_err(|problem| {
-        Refused::said(OauthFault::new("invalid_client", problem), Some(&name))
-    })?;
-    let wish = TokenWish {
-        binding,
-        ends_max: None,
-        policy: vault.policies.digest(),
-    };
-    let terms = &asked.endpoint.terms;
-    let issued = vault
-        .engine
-        .issue_access_token(&admitted, terms, wish, asked.id);
-    match issued.await {
-        Ok(issued) => Ok((issued, kind)),
-        Err(error) => Err(Refused::unavailable(&error.into(), admitted.caller())),
-    }
+    let (caller, assertion) = client(vault, asked).await?;
+    named(asked, caller.unit().name.as_str(), &caller)?;
+    let (binding, kind, proof) = binding(vault, asked, &caller).await?;
+    let admitted = let_in(vault, asked, caller, "invalid_client").await?;
+    spend(vault, admitted.caller(), assertion, "invalid_client").await?;
+    spend(vault, admitted.caller(), proof, "invalid_dpop_proof").await?;
+    let issued = issue(vault, asked, &admitted, (binding, None)).await?;
+    Ok((issued, kind))
 }
 
 /// A gateway asks for the unit whose token it was given: as if it carried a request of the unit's.
@@ -171,40 +162,76 @@ async fn exchanged(vault: &Vault, asked: &TokenRequest<'_>) -> Outcomes {
     let proven =
         proven.map_err(|refused| Refused::unidentified(subject_error(refused.reason), refused))?;
     let ends_max = proven.ends();
-    let caller = believed(vault, proven, "invalid_request").await?;
+    let (caller, proof) = believed(vault, proven, "invalid_request").await?;
     let (Some(gateway), Some(certificate)) = (caller.gateway(), asked.peer.certificate.as_deref())
     else {
         let fault = OauthFault::of("unauthorized_client", "only a gateway exchanges tokens");
         return Err(Refused::of(fault, &caller));
     };
-    let (unit, gateway) = (caller.unit().name.clone(), gateway.name.clone());
+    let gateway = gateway.name.clone();
     named(asked, gateway.as_str(), &caller)?;
     let binding = TokenBinding::Certificate(certificate.hash());
-    let admitted = corridor::admit(vault, caller, asked.arrival(), asked.id).await;
-    let admitted = admitted.map_err(|problem| {
-        Refused::said(OauthFault::new("invalid_request", problem), Some(&unit))
-    })?;
+    let admitted = let_in(vault, asked, caller, "invalid_request").await?;
     let carried = proving::carried(vault, admitted.caller(), &asked.headers, asked.id).await;
     carried.map_err(|problem| {
-        Refused::said(OauthFault::new("unauthorized_client", problem), Some(&unit))
+        let unit = &admitted.caller().unit().name;
+        Refused::said(OauthFault::new("unauthorized_client", problem), Some(unit))
     })?;
+    spend(vault, admitted.caller(), proof, "invalid_request").await?;
+    let issued = issue(vault, asked, &admitted, (binding, ends_max)).await?;
+    Ok((issued, Kind::Exchanged))
+}
+
+/// Lets whoever asks in, as for any other request.
+async fn let_in(
+    vault: &Vault,
+    asked: &TokenRequest<'_>,
+    caller: Caller,
+    error: &'static str,
+) -> Result<Admitted, Refused> {
+    let unit = caller.unit().name.clone();
+    let admitted = corridor::admit(vault, caller, asked.arrival(), asked.id).await;
+    admitted.map_err(|problem| Refused::said(OauthFault::new(error, problem), Some(&unit)))
+}
+
+/// Spends what counts once, of someone who was let in.
+async fn spend(
+    vault: &Vault,
+    caller: &Caller,
+    once: Option<OneUse>,
+    error: &'static str,
+) -> Result<(), Refused> {
+    let Some(once) = once else {
+        return Ok(());
+    };
+    let spent = vault.engine.spend(once).await;
+    match spent.map_err(|error| Refused::unavailable(&error.into(), caller))? {
+        Use::First => Ok(()),
+        Use::Again => Err(Refused::unidentified(error, caller.replayed())),
+    }
+}
+
+/// The token, bound, which ends no later than `ends_max`.
+async fn issue(
+    vault: &Vault,
+    asked: &TokenRequest<'_>,
+    admitted: &Admitted,
+    (binding, ends_max): (TokenBinding, Option<u64>),
+) -> Result<IssuedAccessToken, Refused> {
     let wish = TokenWish {
         binding,
         ends_max,
         policy: vault.policies.digest(),
     };
     let terms = &asked.endpoint.terms;
-    let issued = vault
-        .engine
-        .issue_access_token(&admitted, terms, wish, asked.id);
-    match issued.await {
-        Ok(issued) => Ok((issued, Kind::Exchanged)),
-        Err(error) => Err(Refused::unavailable(&error.into(), admitted.caller())),
-    }
+    let engine = &vault.engine;
+    let issued = engine.issue_access_token(admitted, terms, wish, asked.id);
+    let issued = issued.await;
+    issued.map_err(|error| Refused::unavailable(&error.into(), admitted.caller()))
 }
 
 /// Which unit asks. An assertion over another's certificate is two clients at once.
-async fn client(vault: &Vault, asked: &TokenRequest<'_>) -> Result<Caller, Refused> {
+async fn client(vault: &Vault, asked: &TokenRequest<'_>) -> Result<Shown, Refused> {
     let form = &asked.form;
     let refused = |refused: Unidentified| {
         let error = match refused.reason {
@@ -226,11 +253,11 @@ async fn client(vault: &Vault, asked: &TokenRequest<'_>) -> Result<Caller, Refus
     };
     let certified = vault.identity.identify(&asked.certificate());
     let Some(assertion) = assertion else {
-        return certified.map_err(refused);
+        return Ok((certified.map_err(refused)?, None));
     };
     let audiences = [asked.endpoint.url.as_str(), &asked.endpoint.terms.issuer];
     let proven = vault.identity.asserted(assertion, &audiences);
-    let caller = believed(vault, proven.map_err(refused)?, "invalid_client").await?;
+    let (caller, once) = believed(vault, proven.map_err(refused)?, "invalid_client").await?;
     match certified {
         Ok(holder) if holder.unit().name != caller.unit().name => {
             let problem = Problem::from(Unproven::Contradiction);
@@ -240,7 +267,7 @@ async fn client(vault: &Vault, asked: &TokenRequest<'_>) -> Result<Caller, Refus
             ))
         }
         Err(other) if asked.peer.certificate.is_some() => Err(refused(other)),
-        _ => Ok(caller),
+        _ => Ok((caller, once)),
     }
 }
 
@@ -249,16 +276,16 @@ async fn binding(
     vault: &Vault,
     asked: &TokenRequest<'_>,
     caller: &Caller,
-) -> Result<(TokenBinding, Kind), Refused> {
+) -> Result<(TokenBinding, Kind, Option<OneUse>), Refused> {
     let shown = asked.asked()?;
     if shown.proof.is_some() {
         let invalid = |reason: Unproven| {
             Refused::of(OauthFault::new("invalid_dpop_proof", reason.into()), caller)
         };
         let (key, once) = vault.identity.key_shown(shown).map_err(invalid)?;
-        let spent = vault.engine.spend(once).await;
-        return match spent.map_err(|error| Refused::unavailable(&error.into(), caller))? {
-            Use::First => Ok((TokenBinding::Key(key), Kind::Possessed)),
+        let used = vault.engine.use_of(once).await;
+        return match used.map_err(|error| Refused::unavailable(&error.into(), caller))? {
+            Use::First => Ok((TokenBinding::Key(key), Kind::Possessed, Some(once))),
             Use::Again => Err(invalid(Unproven::ProofReplayed)),
         };
     }
@@ -269,6 +296,7 @@ async fn binding(
     Ok((
         TokenBinding::Certificate(certificate.hash()),
         Kind::Certified,
+        None,
     ))
 }
 
@@ -276,7 +304,7 @@ async fn believed(
     vault: &Vault,
     proven: crate::identity::Proven,
     error: &'static str,
-) -> Result<Caller, Refused> {
+) -> Result<Shown, Refused> {
     let believed = proving::believed(vault, proven).await;
     let believed =
         believed.map_err(|problem| Refused::said(OauthFault::new(error, problem), None))?;

@@ -46,6 +46,15 @@ impl Writer {
 }
 
 impl Reader {
+    /// Whether this one is spent.
+    pub fn has_spent_proof(&self, id: [u8; 32]) -> Result<bool, StoreError> {
+        self.query(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM spent_proof WHERE id = ?1)";
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row([id], |row| row.get(0))?)
+        })
+    }
+
     /// Whether a spent proof stands that counts no longer at this time.
     pub fn has_expired_proof(&self, now: Timestamp) -> Result<bool, StoreError> {
         self.query(|connection| {
@@ -83,6 +92,8 @@ mod tests {
         assert_eq!(spend(&writer, 1, 100), Spent::Before);
         assert_eq!(spend(&writer, 2, 200), Spent::Done);
         let reader = database.reader();
+        assert!(reader.has_spent_proof([2; 32]).unwrap());
+        assert!(!reader.has_spent_proof([3; 32]).unwrap());
         let expired = |now| reader.has_expired_proof(Timestamp(now)).unwrap();
         assert!(!expired(99) && expired(100));
         writer.begin().unwrap();
