@@ -27,7 +27,7 @@ fn pairs(list: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 fn of(key: &str) -> KeyRequest {
     let key = key.to_owned();
-    KeyRequest { key }
+    KeyRequest { key, reason: None }
 }
 
 /// Makes a key that the tax bureau may use.

@@ -53,6 +53,7 @@ async fn what_was_switched_off_held_or_locked_since_is_so_after_the_restore() {
         .unwrap();
     let library = || UnitRequest {
         unit: LIBRARY.to_owned(),
+        reason: None,
     };
     let guard = house.guard(Some(GUARD));
     guard.lock_unit(library(), None).await.unwrap();

@@ -252,6 +252,7 @@ async fn many_items_need_a_grant_and_it_can_be_had_over_grpc_and_by_command() {
         classes: vec!["name".to_owned()],
         values_max: 3,
         ttl_seconds: 900,
+        reason: None,
     };
     let asker = house.guard(Some(REVENUE));
     let grant = asker.request_grant(request.clone(), None).await.unwrap();
@@ -269,7 +270,10 @@ async fn many_items_need_a_grant_and_it_can_be_had_over_grpc_and_by_command() {
         "",
     );
     assert!(out && said.contains("active"), "{said}");
-    let named = GrantRequest { id: id.clone() };
+    let named = GrantRequest {
+        id: id.clone(),
+        reason: None,
+    };
     let described = asker.describe_grant(named, None).await.unwrap();
     assert!(described.entry.is_none());
     assert_eq!(described.grant.unwrap().state, "active");

@@ -185,6 +185,7 @@ async fn planting_over_grpc_and_by_command_and_what_can_t_be_planted() {
         class: class.to_owned(),
         count,
         lock: false,
+        reason: None,
     };
     let guard = house.guard(Some(GUARD));
     let planted = guard.plant_honeytokens(request("email", 2), None).await;

@@ -80,6 +80,7 @@ async fn locking_over_grpc_and_by_command_and_what_can_t_be_locked() {
     let guard = house.guard(Some(GUARD));
     let request = |unit: &str| UnitRequest {
         unit: unit.to_owned(),
+        reason: None,
     };
     let locked = guard.lock_unit(request(REVENUE), None).await.unwrap();
     assert!(locked.locked);

@@ -30,6 +30,7 @@ pub(crate) async fn a_key_lives_over_grpc(house: &House) {
         rotation_seconds: Some(MONTH_SECONDS),
         open_from: None,
         revision: Some(key.revision),
+        reason: None,
     };
     let late = set.clone();
     let set = keeper.set_key(set, None).await.unwrap().key.unwrap();
@@ -42,6 +43,7 @@ pub(crate) async fn a_key_lives_over_grpc(house: &House) {
     let compromise = KeyVersionRequest {
         key: key.id.clone(),
         version: 2,
+        reason: None,
     };
     let compromised = keeper.compromise_key_version(compromise, None).await;
     assert_eq!(version(compromised), 3);
@@ -54,6 +56,7 @@ pub(crate) async fn a_key_lives_over_grpc(house: &House) {
     let destroy = KeyVersionRequest {
         key: key.id.clone(),
         version: 1,
+        reason: None,
     };
     keeper.destroy_key_version(destroy, None).await.unwrap();
 
@@ -65,6 +68,7 @@ pub(crate) async fn a_key_lives_over_grpc(house: &House) {
     let schedule = ScheduleKeyDeletionRequest {
         key: "life".to_owned(),
         waiting_seconds: MONTH_SECONDS,
+        reason: None,
     };
     let scheduled = keeper.schedule_key_deletion(schedule, None).await;
     assert_eq!(state(scheduled), "deactivated");
@@ -125,6 +129,7 @@ pub(crate) async fn material_comes_in_with_its_ticket_only(house: &House) {
         key: "brought".to_owned(),
         ticket: given.ticket.clone(),
         wrapped: wrapped(&given.public_key_pem, &material),
+        reason: None,
     };
     let forged = ImportKeyRequest {
         ticket: vec![0; given.ticket.len()],
@@ -160,6 +165,7 @@ pub(crate) async fn stored_values_move_to_a_newer_version(house: &House) {
         key: "value.city".to_owned(),
         place,
         limit: 2,
+        reason: None,
     };
     let first = keeper.reseal_values(step(0), None).await.unwrap();
     assert_eq!((first.key.as_str(), first.moved), ("value.city", 2));
@@ -178,6 +184,7 @@ pub(crate) async fn a_backup_comes_back(house: &mut House) {
     assert_eq!(saved.key, key.id);
     let restore = RestoreKeyRequest {
         backup: saved.backup,
+        reason: None,
     };
     let stands = keeper.restore_key(restore.clone(), None).await;
     assert_eq!(code(stands), "key-stands");

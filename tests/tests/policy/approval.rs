@@ -140,6 +140,7 @@ async fn the_approved_set_decides_again_after_a_start_whatever_lies_in_the_direc
     let digest = proposed(&house, ETHICS);
     let request = ApprovePolicySetRequest {
         digest: digest.clone(),
+        reason: None,
     };
     let approve = |unit: &str| {
         let (client, request) = (house.policies(Some(unit)), request.clone());

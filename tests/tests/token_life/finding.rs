@@ -153,6 +153,7 @@ async fn reindexed(house: &House, class: &str, place: i64, limit: u32) -> Reinde
         class: class.to_owned(),
         place,
         limit,
+        reason: None,
     };
     custodian(house)
         .reindex_tokens(request, None)

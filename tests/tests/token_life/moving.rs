@@ -11,6 +11,7 @@ async fn moved(house: &House, tokens: &[String], to_class: &str) -> Vec<String> 
         purpose: CARE.to_owned(),
         tokens: tokens.to_vec(),
         to_class: to_class.to_owned(),
+        reason: None,
     };
     codes(&custodian(house).move_tokens(request, None).await.unwrap())
 }
@@ -95,6 +96,7 @@ async fn what_does_not_fit_the_class_stays_where_it_is() {
         purpose: CARE.to_owned(),
         tokens: tokens[..1].to_vec(),
         to_class: "name".to_owned(),
+        reason: None,
     };
     let other = custodian(&house)
         .move_tokens(request, None)

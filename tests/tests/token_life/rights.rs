@@ -216,6 +216,7 @@ async fn who_may_nothing_is_told_so_and_the_ledger_knows() {
         purpose: CARE.to_owned(),
         tokens: vec![token],
         to_class: "memo".to_owned(),
+        reason: None,
     };
     assert_eq!(
         refusal(&half.move_tokens(moving, None).await.unwrap_err()).1,

@@ -168,6 +168,7 @@ async fn over_grpc_as_over_rest() {
     let wish = |dry_run| SetUnitRequest {
         document: bureau().to_string(),
         dry_run,
+        reason: None,
     };
     let dry = registrar.set_unit(wish(true), None).await.unwrap();
     assert_eq!((dry.outcome.as_str(), dry.entry), ("proposed", None));
@@ -175,6 +176,7 @@ async fn over_grpc_as_over_rest() {
     let proposal = acted.proposal.unwrap();
     let id = NamedProposal {
         id: proposal.id.clone(),
+        reason: None,
     };
     let own = registrar.approve_unit(id.clone(), None).await.unwrap_err();
     assert_eq!(refusal(&own).1, "proposal-own");
@@ -192,6 +194,7 @@ async fn over_grpc_as_over_rest() {
 
     let tax = NamedUnit {
         unit: TAX.to_owned(),
+        reason: None,
     };
     let described = guard.describe_unit(tax.clone(), None).await.unwrap();
     assert_eq!(described.unit.unwrap().document, approved.document);
@@ -217,11 +220,13 @@ async fn over_grpc_as_over_rest() {
     let resumed = registrar.resume_unit(tax.clone(), None).await.unwrap();
     let id = NamedProposal {
         id: resumed.proposal.unwrap().id,
+        reason: None,
     };
     guard.refuse_unit(id, None).await.unwrap();
     let resumed = registrar.resume_unit(tax.clone(), None).await.unwrap();
     let id = NamedProposal {
         id: resumed.proposal.unwrap().id,
+        reason: None,
     };
     registrar.withdraw_unit(id, None).await.unwrap();
     let retired = registrar.retire_unit(tax, None).await.unwrap();

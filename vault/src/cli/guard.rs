@@ -10,6 +10,7 @@ use api::{GuardClient, UnitProof};
 use serde_json::json;
 
 use super::connection::{Connection, refused};
+use super::reason::Because;
 use super::screen;
 
 /// Arguments of all three.
@@ -20,6 +21,8 @@ pub(super) struct Options<V: clap::Subcommand> {
     /// Answer in JSON, for scripts.
     #[arg(long, global = true)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) because: Because,
     #[command(subcommand)]
     pub(super) verb: V,
 }
@@ -101,6 +104,7 @@ pub(super) enum GrantVerb {
 struct Session {
     client: GuardClient,
     proof: Option<UnitProof>,
+    reason: Option<String>,
     json: bool,
 }
 
@@ -110,6 +114,7 @@ impl Session {
         Ok(Self {
             client: GuardClient::new(&settings)?,
             proof,
+            reason: options.because.read()?,
             json: options.json,
         })
     }
@@ -132,7 +137,10 @@ pub(super) fn unit<V: clap::Subcommand>(
     super::runtime()?.block_on(async {
         let session = Session::open(options)?;
         let (client, proof) = (&session.client, session.proof.as_ref());
-        let request = |unit: &String| UnitRequest { unit: unit.clone() };
+        let request = |unit: &String| UnitRequest {
+            unit: unit.clone(),
+            reason: session.reason.clone(),
+        };
         let (name, answer) = match verb {
             UnitVerb::Lock { name } => (name, client.lock_unit(request(name), proof).await),
             UnitVerb::Unlock { name } => (name, client.unlock_unit(request(name), proof).await),
@@ -164,6 +172,7 @@ pub(super) fn honeytoken(options: &Options<HoneytokenVerb>) -> anyhow::Result<Ex
             class: class.clone(),
             count: *count,
             lock: *lock,
+            reason: session.reason.clone(),
         };
         let answer = session
             .client
@@ -182,7 +191,10 @@ pub(super) fn grant(options: &Options<GrantVerb>) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         let session = Session::open(options)?;
         let (client, proof) = (&session.client, session.proof.as_ref());
-        let named = |id: &String| GrantRequest { id: id.clone() };
+        let named = |id: &String| GrantRequest {
+            id: id.clone(),
+            reason: session.reason.clone(),
+        };
         let answer = match &options.verb {
             GrantVerb::Request {
                 domain,
@@ -197,6 +209,7 @@ pub(super) fn grant(options: &Options<GrantVerb>) -> anyhow::Result<ExitCode> {
                     classes: class.clone(),
                     values_max: *values,
                     ttl_seconds: *ttl_seconds,
+                    reason: session.reason.clone(),
                 };
                 client.request_grant(request, proof).await
             }

@@ -21,6 +21,7 @@ mod open;
 mod open_sealed;
 mod pin;
 mod policy;
+mod reason;
 mod receipt;
 mod restore;
 mod root;

@@ -3,7 +3,7 @@
 use ledger::{BatchWriter, Facts, Item, Operation};
 
 use super::NotDurable;
-use crate::store::{Change, TicketWrite};
+use crate::store::{Change, DetailRow, DetailWrite, TicketWrite};
 
 /// What `Committer::record` writes: a change, its entry's facts, and the batch's items beside it.
 pub struct Record {
@@ -40,6 +40,14 @@ impl Record {
             facts,
             items,
         })
+    }
+
+    /// The same, whose entry commits to a detail that is kept beside it.
+    #[must_use]
+    pub fn with_detail(mut self, row: DetailRow, commitment: [u8; 32]) -> Self {
+        self.facts.detail = Some(commitment);
+        self.change.details.push(DetailWrite::Keep(row));
+        self
     }
 
     /// The same act by way of a ticket: it is used up with it, or nothing happens.

@@ -14,6 +14,7 @@ pub mod key;
 mod nonce;
 mod own_keys;
 pub mod policy;
+mod reason;
 mod receipt;
 mod refusal;
 mod restore;

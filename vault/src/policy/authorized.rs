@@ -1,7 +1,10 @@
 //! The proof that policy said yes, and what stands where it said no.
 
+use std::sync::Arc;
+
 use super::Digest;
 use crate::admission::Admitted;
+use crate::model::Reason;
 
 /// Proof that an admitted caller may do `A`, under a named policy set. Only this room makes one.
 ///
@@ -30,7 +33,7 @@ use crate::admission::Admitted;
 /// ```compile_fail,E0451
 /// # use vault::policy::{Authorized, Tokenize};
 /// fn forged(admitted: vault::admission::Admitted, grant: Tokenize) {
-///     let _ = Authorized { admitted, policy: [0; 32], grant };
+///     let _ = Authorized { admitted, policy: [0; 32], grant, reason: None };
 /// }
 /// ```
 ///
@@ -55,6 +58,7 @@ pub struct Authorized<A> {
     admitted: Admitted,
     policy: Digest,
     grant: A,
+    reason: Option<Arc<Reason>>,
 }
 
 impl<A> Authorized<A> {
@@ -71,6 +75,17 @@ impl<A> Authorized<A> {
     /// Digest of the policy set that said so.
     pub fn policy(&self) -> Digest {
         self.policy
+    }
+
+    /// Why, in words, where they were given: policies do not read them.
+    pub fn reason(&self) -> Option<&Arc<Reason>> {
+        self.reason.as_ref()
+    }
+
+    /// The same proof, for this reason.
+    #[must_use]
+    pub fn because(self, reason: Option<Arc<Reason>>) -> Self {
+        Self { reason, ..self }
     }
 
     /// What exactly.
@@ -126,6 +141,7 @@ pub(super) fn decided<A>(
             admitted,
             policy,
             grant,
+            reason: None,
         }),
         Err(denial) => Err(Box::new(Refused {
             admitted,

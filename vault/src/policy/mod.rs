@@ -84,7 +84,7 @@ pub use study::{
     Study, StudyError, Verdict, Weight,
 };
 pub use texts::PolicyTexts;
-pub use token_act::{OnTokens, TokensScope};
+pub use token_act::{OnDetails, OnTokens, TokensScope};
 pub use unit_act::{OnProposal, OnRegistered, OnRegistry};
 
 use cache::{Cache, Key, Views};

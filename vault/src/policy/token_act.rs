@@ -1,7 +1,6 @@
 //! Acts on tokens that stand: each a type of its own, with its word in Cedar and its word in the ledger.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use ledger::Operation;
 
@@ -9,7 +8,7 @@ use super::authorized::{self, Authorized, Denied, Refused};
 use super::cache::{Classes, Key};
 use super::{Asker, Live, Policies};
 use crate::admission::Admitted;
-use crate::model::{ClassName, DomainName, Purpose, Reason};
+use crate::model::{ClassName, DomainName, Purpose};
 
 /// One act on tokens. A closed set: the types below.
 pub trait TokenAct: Send + Sync + 'static {
@@ -58,8 +57,6 @@ pub struct TokensScope<'a> {
     pub domain: &'a DomainName,
     /// Why.
     pub purpose: &'a Purpose,
-    /// The same in words, where they are given: policies do not read them.
-    pub reason: Option<&'a Arc<Reason>>,
 }
 
 /// Granted: this act, for this purpose, on tokens of these classes.
@@ -88,7 +85,6 @@ pub struct OnTokens<A> {
     purpose: Purpose,
     classes: Classes,
     whole: bool,
-    reason: Option<Arc<Reason>>,
     act: PhantomData<fn() -> A>,
 }
 
@@ -101,11 +97,6 @@ impl<A: TokenAct> OnTokens<A> {
     /// Why.
     pub fn purpose(&self) -> &Purpose {
         &self.purpose
-    }
-
-    /// The same in words, where they were given.
-    pub fn reason(&self) -> Option<&Reason> {
-        self.reason.as_deref()
     }
 
     /// Whether tokens of this class are among them.
@@ -124,6 +115,25 @@ impl<A: TokenAct> OnTokens<A> {
     }
 }
 
+/// Granted: this act, for this purpose, on reasons that were given for acts.
+pub struct OnDetails<A> {
+    domain: Option<DomainName>,
+    purpose: Purpose,
+    act: PhantomData<fn() -> A>,
+}
+
+impl<A: TokenAct> OnDetails<A> {
+    /// In whose affairs they were given; `None`: in no domain's.
+    pub fn domain(&self) -> Option<&DomainName> {
+        self.domain.as_ref()
+    }
+
+    /// Why.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+}
+
 impl Policies {
     /// On tokens of which classes may the unit do `A`, for this purpose? On none is a denial.
     pub fn authorize_on_tokens<A: TokenAct>(
@@ -139,11 +149,41 @@ impl Policies {
             purpose: scope.purpose.clone(),
             classes,
             whole,
-            reason: scope.reason.map(Arc::clone),
             act: PhantomData,
         });
         authorized::decided(admitted, live.set.digest(), granted)
     }
+
+    /// May the unit do `A` to reasons that were given in a domain's affairs, for this purpose? It must be permitted on every
+    /// class of it; of those that were given in no domain's, on every class of every domain.
+    pub fn authorize_on_details<A: TokenAct>(
+        &self,
+        admitted: Admitted,
+        (domain, purpose): (Option<&DomainName>, &Purpose),
+    ) -> Result<Authorized<OnDetails<A>>, Box<Refused>> {
+        let live = self.live();
+        let asker = Asker::of(admitted.caller(), Some(purpose));
+        let all = || {
+            self.catalogue
+                .domains()
+                .map(|domain| &domain.name)
+                .collect()
+        };
+        let domains: Vec<&DomainName> = domain.map_or_else(all, |domain| vec![domain]);
+        let covered =
+            |domain: &DomainName| match self.token_classes(&live, asker, A::ACTION, domain)? {
+                (_, true) => Ok(()),
+                (_, false) => Err(Denied::NotPermitted),
+            };
+        let granted = domains.into_iter().try_for_each(covered);
+        let granted = granted.map(|()| OnDetails {
+            domain: domain.cloned(),
+            purpose: purpose.clone(),
+            act: PhantomData,
+        });
+        authorized::decided(admitted, live.set.digest(), granted)
+    }
+
     /// The classes of the domain on whose tokens the act is permitted, and whether that is all of them.
     pub(super) fn token_classes(
         &self,

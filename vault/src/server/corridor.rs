@@ -34,7 +34,8 @@ use crate::admission::{Admitted, Arrival, Noted, RefusalKind};
 use crate::engine::{Issued, Refusal, Revelation, TokenizeItem};
 use crate::identity::{Caller, ClientCertificate, Unidentified};
 use crate::model::{
-    Delivery, DomainName, GrantId, Once, Purpose, RequestId, RouteGroup, TokenText, UnitName,
+    Delivery, DomainName, GrantId, Once, Purpose, Reason, RequestId, RouteGroup, TokenText,
+    UnitName,
 };
 use crate::policy::{DetokenizeScope, Refused, TokenizeScope};
 
@@ -84,6 +85,8 @@ pub(super) struct Ticket {
     request: RequestId,
     /// Whom the act is by, and what it is, for the entry of one that is not done.
     act: Arc<OnceLock<ActBy>>,
+    /// Why it is done, in words, where they were given.
+    reason: Arc<OnceLock<Arc<Reason>>>,
 }
 
 impl Ticket {
@@ -94,6 +97,14 @@ impl Ticket {
 
     pub(super) fn request(&self) -> RequestId {
         self.request
+    }
+
+    /// Takes the reason for the request's act, where one is given: to be called before the proof is asked for.
+    pub(super) fn because(&self, reason: Option<String>) -> Result<(), Problem> {
+        if let Some(reason) = reason {
+            let _ = self.reason.set(Arc::new(Reason::parse(reason)?));
+        }
+        Ok(())
     }
 }
 
@@ -126,6 +137,7 @@ pub(super) async fn enter(
                 admitted,
                 request: id,
                 act: Arc::default(),
+                reason: Arc::default(),
             });
             let run = run(&vault, request, next, (expected, face, id));
             match tokio::time::timeout(vault.limits.request_timeout, run).await {

@@ -43,6 +43,9 @@ pub(super) struct NewKeyWords {
     pub(super) tags: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) rotation_seconds: Option<u64>,
+    /// Why it is made: for the ticket.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
 }
 
 impl NewKeyWords {
@@ -82,6 +85,9 @@ pub(super) struct ChangeWords {
     /// The key's revision that was read before: another one by now is refused.
     #[serde(default)]
     pub(super) revision: Option<u64>,
+    /// Why it is changed: for the ticket.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
 }
 
 impl ChangeWords {

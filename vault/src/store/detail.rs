@@ -5,8 +5,8 @@ use crate::model::DomainName;
 
 /// A detail.
 pub struct DetailRow {
-    /// In which domain's affairs it was given.
-    pub domain: DomainName,
+    /// In which domain's affairs it was given; `None`: in none's.
+    pub domain: Option<DomainName>,
     /// Its shred key.
     pub slot: ShredSlot,
     /// Salt and text.

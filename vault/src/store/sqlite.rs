@@ -39,7 +39,7 @@ pub use quota::QuotaWrite;
 use snapshot::Snapshots;
 
 /// Numbered, append-only: an applied migration's text never changes.
-const MIGRATIONS: [(u32, &str); 14] = [
+const MIGRATIONS: [(u32, &str); 15] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_keys.sql")),
     (3, include_str!("migrations/0003_token_life.sql")),
@@ -54,6 +54,7 @@ const MIGRATIONS: [(u32, &str); 14] = [
     (12, include_str!("migrations/0012_key_messages.sql")),
     (13, include_str!("migrations/0013_ledger_life.sql")),
     (14, include_str!("migrations/0014_detail.sql")),
+    (15, include_str!("migrations/0015_reasons.sql")),
 ];
 
 const INSERT_ENTRY: &str = "INSERT INTO entry (seq, bytes, items) VALUES (?1, ?2, ?3)";

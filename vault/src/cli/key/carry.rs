@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use api::v1::{ImportKeyRequest, KeyRequest, ResealValuesRequest, RestoreKeyRequest};
+use api::v1::{ImportKeyRequest, ResealValuesRequest, RestoreKeyRequest};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -81,13 +81,14 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
                 key: name,
                 ticket: read(Some(&ticket_file))?,
                 wrapped: read(Some(&wrapped))?,
+                reason: session.reason.clone(),
             };
             let imported = client.import_key(request, proof).await.map_err(refused)?;
             show::answered(session, imported, "the material is in, and protects")?;
         }
         Verb::Backup { name, to } => {
             vacant(&to)?;
-            let saved = client.backup_key(KeyRequest { key: name }, proof).await;
+            let saved = client.backup_key(session.of(name), proof).await;
             let saved = saved.map_err(refused)?;
             write_new(&to, saved.backup.as_bytes())?;
             let (key, entry, file) = (saved.key, saved.entry, to.display().to_string());
@@ -100,9 +101,9 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
         Verb::Restore { file } => {
             let backup = String::from_utf8(read(Some(&file))?).ok();
             let backup = backup.context("the file is no backup: it is not text")?;
-            let restored = client
-                .restore_key(RestoreKeyRequest { backup }, proof)
-                .await;
+            let reason = session.reason.clone();
+            let request = RestoreKeyRequest { backup, reason };
+            let restored = client.restore_key(request, proof).await;
             let done = "the key is back, and off: enable it to use it";
             show::answered(session, restored.map_err(refused)?, done)?;
         }
@@ -119,7 +120,7 @@ async fn import_parameters(
 ) -> anyhow::Result<()> {
     vacant(&public_key)?;
     vacant(&ticket_file)?;
-    let request = KeyRequest { key };
+    let request = session.of(key);
     let given = session
         .client
         .import_parameters(request, session.proof())
@@ -164,6 +165,7 @@ impl Reseal {
                 key: self.name.clone(),
                 place,
                 limit: self.step_rows,
+                reason: session.reason.clone(),
             };
             let step = match session.client.reseal_values(request, session.proof()).await {
                 Err(error) if outrun < OUTRUN_MAX && may_repeat(code(&error).as_deref()) => {

@@ -3,6 +3,7 @@
 use api::{KeysClient, UnitProof};
 
 pub(super) use crate::cli::connection::{Connection, code, refused};
+use crate::cli::reason::Because;
 
 /// Whom answers are for.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -18,17 +19,24 @@ pub(super) struct Session {
     pub(super) client: KeysClient,
     proof: Option<UnitProof>,
     pub(super) form: Form,
+    /// Why the act is done, in words.
+    pub(super) reason: Option<String>,
 }
 
 impl Session {
     /// Prepares the client; it connects with its first call.
-    pub(super) fn open(connection: &Connection, form: Form) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        connection: &Connection,
+        because: &Because,
+        form: Form,
+    ) -> anyhow::Result<Self> {
         let (settings, proof) = connection.settings()?;
         let client = KeysClient::new(&settings)?;
         Ok(Self {
             client,
             proof,
             form,
+            reason: because.read()?,
         })
     }
 

@@ -3,11 +3,11 @@
 
 use std::process::ExitCode;
 
+use api::ClientError;
 use api::v1::{
     Aliases, CreateKeyRequest, KeyRequest, KeyResponse, KeyVersionRequest, ListKeysRequest,
     ScheduleKeyDeletionRequest, SetKeyRequest, Tags,
 };
-use api::{ClientError, KeysClient, UnitProof};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -137,18 +137,24 @@ pub(super) struct Set {
 pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCode> {
     let (client, proof) = (&session.client, session.proof());
     let (answer, done) = match verb {
-        Verb::Create(create) => (create.sent(client, proof).await?, "the key is made"),
+        Verb::Create(create) => (create.sent(session).await?, "the key is made"),
         Verb::List => return list(session).await,
-        Verb::Show { name } => (client.describe_key(of(name), proof).await, ""),
-        Verb::Set(set) => (set.sent(client, proof).await?, "the key is changed"),
-        Verb::Enable { name } => (client.enable_key(of(name), proof).await, "the key is on"),
-        Verb::Disable { name } => (client.disable_key(of(name), proof).await, "the key is off"),
+        Verb::Show { name } => (client.describe_key(session.of(name), proof).await, ""),
+        Verb::Set(set) => (set.sent(session).await?, "the key is changed"),
+        Verb::Enable { name } => (
+            client.enable_key(session.of(name), proof).await,
+            "the key is on",
+        ),
+        Verb::Disable { name } => (
+            client.disable_key(session.of(name), proof).await,
+            "the key is off",
+        ),
         Verb::Rotate { name } => {
-            let rotated = client.rotate_key(of(name), proof).await;
+            let rotated = client.rotate_key(session.of(name), proof).await;
             (rotated, "a new version protects")
         }
         Verb::Compromise { name, version } => {
-            let request = KeyVersionRequest { key: name, version };
+            let request = session.of_version(name, version);
             let declared = client.compromise_key_version(request, proof).await;
             (
                 declared,
@@ -162,7 +168,7 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
         } => {
             let act = format!("Version {version} will be destroyed for good.");
             consent.given(("key", &name), &act)?;
-            let request = KeyVersionRequest { key: name, version };
+            let request = session.of_version(name, version);
             let destroyed = client.destroy_key_version(request, proof).await;
             (destroyed, "the version is destroyed")
         }
@@ -176,12 +182,13 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
             let request = ScheduleKeyDeletionRequest {
                 key: name,
                 waiting_seconds: waiting,
+                reason: session.reason.clone(),
             };
             let scheduled = client.schedule_key_deletion(request, proof).await;
             (scheduled, "the key is retired, and will be destroyed")
         }
         Verb::CancelDeletion { name } => {
-            let cancelled = client.cancel_key_deletion(of(name), proof).await;
+            let cancelled = client.cancel_key_deletion(session.of(name), proof).await;
             (
                 cancelled,
                 "the destruction is called off, and the key is off: enable it to use it",
@@ -192,16 +199,24 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn of(key: String) -> KeyRequest {
-    KeyRequest { key }
+impl Session {
+    pub(super) fn of(&self, key: String) -> KeyRequest {
+        let reason = self.reason.clone();
+        KeyRequest { key, reason }
+    }
+
+    fn of_version(&self, key: String, version: u32) -> KeyVersionRequest {
+        let reason = self.reason.clone();
+        KeyVersionRequest {
+            key,
+            version,
+            reason,
+        }
+    }
 }
 
 impl Create {
-    async fn sent(
-        self,
-        client: &KeysClient,
-        proof: Option<&UnitProof>,
-    ) -> anyhow::Result<Result<KeyResponse, ClientError>> {
+    async fn sent(self, session: &Session) -> anyhow::Result<Result<KeyResponse, ClientError>> {
         let origin = if self.external { "external" } else { "vault" };
         let request = CreateKeyRequest {
             kind: self.kind,
@@ -210,18 +225,15 @@ impl Create {
             description: self.description.unwrap_or_default(),
             tags: pairs(&self.tags)?,
             rotation_seconds: self.rotation,
+            reason: session.reason.clone(),
         };
-        Ok(client.create_key(request, proof).await)
+        Ok(session.client.create_key(request, session.proof()).await)
     }
 }
 
 impl Set {
     /// Reads what stands, and changes what was asked for: the vault takes all aliases or tags at once.
-    async fn sent(
-        self,
-        client: &KeysClient,
-        proof: Option<&UnitProof>,
-    ) -> anyhow::Result<Result<KeyResponse, ClientError>> {
+    async fn sent(self, session: &Session) -> anyhow::Result<Result<KeyResponse, ClientError>> {
         let (added, changed) = (self.aliases, pairs(&self.tags)?);
         let names = !added.is_empty() || !self.removed_aliases.is_empty();
         let labels = !changed.is_empty() || !self.removed_tags.is_empty();
@@ -231,10 +243,15 @@ impl Set {
             rotation_seconds: self.rotation,
             open_from: self.open_from,
             revision: self.revision,
+            reason: session.reason.clone(),
             ..SetKeyRequest::default()
         };
         if names || labels {
-            let read = client.describe_key(of(self.name), proof).await;
+            let name = KeyRequest {
+                key: self.name,
+                reason: None,
+            };
+            let read = session.client.describe_key(name, session.proof()).await;
             let key = read.map_err(refused)?.key.unwrap_or_default();
             request.key = key.id;
             // What was read is what is changed: another officer's change in between is not undone.
@@ -252,7 +269,7 @@ impl Set {
                 request.tags = Some(Tags { pairs });
             }
         }
-        Ok(client.set_key(request, proof).await)
+        Ok(session.client.set_key(request, session.proof()).await)
     }
 }
 

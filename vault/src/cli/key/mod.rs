@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::cli::ceremony;
+use crate::cli::reason::Because;
 use connection::{Connection, Form, Session};
 
 /// Arguments of `jinku key`.
@@ -37,6 +38,8 @@ pub(super) struct Options {
     /// Answer in JSON, for scripts.
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    because: Because,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -72,6 +75,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
     let Options {
         connection,
         json,
+        because,
         verb,
     } = options;
     if let Verb::Root(verb) = verb {
@@ -79,7 +83,7 @@ pub(super) fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     crate::cli::runtime()?.block_on(async {
         let form = if json { Form::Json } else { Form::Text };
-        let session = Session::open(&connection, form)?;
+        let session = Session::open(&connection, &because, form)?;
         match verb {
             Verb::Life(verb) => life::run(verb, &session).await,
             Verb::Carry(verb) => carry::run(verb, &session).await,

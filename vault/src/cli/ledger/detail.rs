@@ -23,6 +23,9 @@ pub(in crate::cli) struct Which {
     /// The namespace of the act.
     #[arg(long, env = "JINKU_DOMAIN", default_value = "city")]
     domain: String,
+    /// The act was on a key, a unit or a policy set: it is in no namespace.
+    #[arg(long)]
+    no_domain: bool,
     /// Why you ask: policies decide on it, and the ledger keeps it.
     #[arg(long, env = "JINKU_PURPOSE")]
     purpose: String,
@@ -50,7 +53,11 @@ pub(in crate::cli) struct Erase {
 impl Which {
     fn request(&self) -> DetailRequest {
         DetailRequest {
-            domain: self.domain.clone(),
+            domain: if self.no_domain {
+                String::new()
+            } else {
+                self.domain.clone()
+            },
             purpose: self.purpose.clone(),
             of: self.entry,
         }

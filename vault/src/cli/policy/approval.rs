@@ -10,6 +10,7 @@ use api::{PolicyClient, UnitProof};
 use serde_json::json;
 
 use crate::cli::connection::{Connection, refused};
+use crate::cli::reason::Because;
 use crate::cli::{runtime, screen};
 
 /// Arguments of all three.
@@ -27,6 +28,8 @@ struct Session {
 pub(in crate::cli) struct Propose {
     #[command(flatten)]
     session: Session,
+    #[command(flatten)]
+    because: Because,
 }
 
 /// Arguments of `jinku policy approve`.
@@ -36,6 +39,8 @@ pub(in crate::cli) struct Approve {
     digest: String,
     #[command(flatten)]
     session: Session,
+    #[command(flatten)]
+    because: Because,
 }
 
 /// Arguments of `jinku policy status`.
@@ -55,7 +60,9 @@ impl Session {
 pub(super) fn propose(options: &Propose) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let (client, proof) = options.session.open()?;
-        let answer = client.propose_policy_set(ProposePolicySetRequest {}, proof.as_ref());
+        let reason = options.because.read()?;
+        let request = ProposePolicySetRequest { reason };
+        let answer = client.propose_policy_set(request, proof.as_ref());
         let answer = answer.await.map_err(refused)?;
         if options.session.json {
             let document = json!({ "digest": answer.digest, "entry": answer.entry });
@@ -73,7 +80,8 @@ pub(super) fn approve(options: &Approve) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let (client, proof) = options.session.open()?;
         let digest = options.digest.clone();
-        let request = ApprovePolicySetRequest { digest };
+        let reason = options.because.read()?;
+        let request = ApprovePolicySetRequest { digest, reason };
         let answer = client.approve_policy_set(request, proof.as_ref()).await;
         let answer = answer.map_err(refused)?;
         if options.session.json {

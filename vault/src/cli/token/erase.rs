@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use api::v1::{EraseTokensRequest, EraseTokensResponse, ErasedItem};
 use serde_json::json;
 
-use super::session::{Session, Tokens, one_line, reason};
+use super::session::{Session, Tokens, one_line};
 use crate::cli::connection::refused;
 use crate::cli::consent::Consent;
 use crate::cli::key::words::{vacant, write_new};
@@ -20,9 +20,6 @@ pub(super) struct Erase {
     /// A file with one subject, as it was given when values were tokenized: all that is about it goes.
     #[arg(long, value_name = "FILE", conflicts_with = "tokens_file")]
     subject_file: Option<PathBuf>,
-    /// A file with the reason, in words: the ledger holds a hash of it, and it can be erased later.
-    #[arg(long, value_name = "FILE")]
-    reason_file: Option<PathBuf>,
     /// Put the certificate, which is the receipt of the entry, here: a new file.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -63,7 +60,7 @@ impl Erase {
                 None => Vec::new(),
             },
             subject: subject.map(|file| one_line(Some(file))).transpose()?,
-            reason: reason(self.reason_file.as_deref())?,
+            reason: session.reason.clone(),
         })
     }
 

@@ -112,6 +112,7 @@ impl Purge {
                 dry_run: self.dry_run,
                 place,
                 limit: self.step_rows,
+                reason: session.reason.clone(),
             };
             let step = session.client.purge_tokens(request, session.proof()).await;
             let step = step.map_err(|error| {
@@ -159,6 +160,7 @@ async fn reindex(session: &Session, class: String, limit: u32) -> anyhow::Result
             class: class.clone(),
             place,
             limit,
+            reason: session.reason.clone(),
         };
         let step = session
             .client

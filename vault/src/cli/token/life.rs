@@ -14,7 +14,7 @@ use api::v1::{
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::session::{Session, Tokens, instant, one_line, reason};
+use super::session::{Session, Tokens, instant, one_line};
 use crate::cli::connection::refused;
 use crate::cli::consent::Consent;
 use crate::cli::screen;
@@ -23,6 +23,8 @@ use crate::cli::screen;
 pub(super) enum Verb {
     /// Say what tokens are, without their values.
     Describe(Tokens),
+    /// Print what stands for tokens in the ledger, one a line: for `jinku-ledger filter ARCHIVE --token`.
+    Pseudonyms(Tokens),
     /// Switch tokens off: they show nothing from now on.
     Disable(Tokens),
     /// Switch tokens on again.
@@ -86,9 +88,6 @@ pub(super) struct Whom {
     /// A file with one line, the subject; instead of tokens.
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     subject_file: Option<PathBuf>,
-    /// A file with the reason, in words: the ledger holds a hash of it, and it can be erased later. Not for listing.
-    #[arg(long, value_name = "FILE")]
-    reason_file: Option<PathBuf>,
 }
 
 impl Whom {
@@ -110,6 +109,7 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
             let answer = answer.map_err(refused)?;
             session.each(&tokens, (answer.items, answer.entry), described)
         }
+        Verb::Pseudonyms(tokens) => pseudonyms(session, &tokens.read()?).await,
         Verb::Disable(tokens) => {
             let tokens = tokens.read()?;
             let answer = client.disable_tokens(session.of(&tokens), proof).await;
@@ -130,6 +130,7 @@ pub(super) async fn run(verb: Verb, session: &Session) -> anyhow::Result<ExitCod
                 purpose: session.purpose.clone(),
                 tokens: tokens.clone(),
                 to_class,
+                reason: session.reason.clone(),
             };
             let answer = client.move_tokens(request, proof).await.map_err(refused)?;
             session.done(&tokens, (answer.items, answer.entry))
@@ -154,9 +155,35 @@ impl Session {
             domain: self.domain.clone(),
             purpose: self.purpose.clone(),
             tokens: tokens.to_vec(),
-            reason: None,
+            reason: self.reason.clone(),
         }
     }
+}
+
+/// Each token has one for each epoch whose key stands.
+async fn pseudonyms(session: &Session, tokens: &[String]) -> anyhow::Result<ExitCode> {
+    let asked = session
+        .client
+        .describe_tokens(session.of(tokens), session.proof());
+    let answer = asked.await.map_err(refused)?;
+    if session.json {
+        return session.each(tokens, (answer.items, answer.entry), |item| {
+            let token = item.token.unwrap_or_default();
+            let named = json!({ "pseudonyms": token.pseudonyms });
+            item.error.map_or_else(|| Ok((String::new(), named)), Err)
+        });
+    }
+    let mut exit = ExitCode::SUCCESS;
+    for (line, item) in (1..).zip(answer.items) {
+        if let Some(error) = item.error {
+            screen::bad(&format!("token {line}: {}: {}", error.code, error.detail));
+            exit = ExitCode::FAILURE;
+        }
+        for pseudonym in item.token.unwrap_or_default().pseudonyms {
+            screen::line(&pseudonym);
+        }
+    }
+    Ok(exit)
 }
 
 fn described(item: DescribedToken) -> Result<(String, Value), api::v1::ItemError> {
@@ -244,6 +271,7 @@ impl Replace {
             ttl_seconds: self.ttl_seconds,
             uses: self.uses,
             idempotency_key: String::new(),
+            reason: session.reason.clone(),
         };
         let answer = session
             .client
@@ -304,7 +332,7 @@ fn hold(
         matter,
         tokens: tokens.clone(),
         subject,
-        reason: reason(whom.reason_file.as_deref())?,
+        reason: session.reason.clone(),
     };
     Ok((tokens, request))
 }

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::cli::connection::Connection;
+use crate::cli::reason::Because;
 use session::Session;
 
 /// Arguments of `jinku token`.
@@ -35,6 +36,8 @@ pub(super) struct Options {
     /// Answer in JSON, for scripts.
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    because: Because,
     #[command(subcommand)]
     verb: Verb,
 }

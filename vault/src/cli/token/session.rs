@@ -19,6 +19,8 @@ pub(super) struct Session {
     proof: Option<UnitProof>,
     pub(super) domain: String,
     pub(super) purpose: String,
+    /// The same in words.
+    pub(super) reason: Option<String>,
     pub(super) json: bool,
 }
 
@@ -32,6 +34,7 @@ impl Session {
             proof,
             domain: options.domain.clone(),
             purpose: purpose.context("state the purpose with --purpose: the ledger keeps it")?,
+            reason: options.because.read()?,
             json: options.json,
         })
     }
@@ -129,15 +132,6 @@ impl Tokens {
 fn text(file: Option<&Path>) -> anyhow::Result<String> {
     let text = String::from_utf8(read(file)?);
     text.context("what was read is not UTF-8: tokens, values and subjects are text")
-}
-
-/// A reason in words, without the end of its last line.
-pub(super) fn reason(file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let Some(file) = file else {
-        return Ok(None);
-    };
-    let text = text(Some(file))?;
-    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// One line of a file: a value or a subject, without the end of the line.

@@ -95,6 +95,7 @@ impl Session {
         let request = SetUnitRequest {
             document: document.as_str().to_owned(),
             dry_run: run == Run::Dry,
+            reason: self.reason.clone(),
         };
         let acted = self.client.set_unit(request, self.proof.as_ref());
         match acted.await {

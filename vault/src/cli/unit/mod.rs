@@ -124,6 +124,7 @@ enum Ending {
 struct Session {
     client: UnitsClient,
     proof: Option<UnitProof>,
+    reason: Option<String>,
     json: bool,
 }
 
@@ -136,6 +137,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let session = Session {
             client: UnitsClient::new(&settings)?,
             proof,
+            reason: options.because.read()?,
             json: options.json,
         };
         session.done(&options.verb).await
@@ -165,16 +167,22 @@ impl Session {
             Verb::Refuse { id } => self.end(id, Ending::Refused).await,
             Verb::Withdraw { id } => self.end(id, Ending::Withdrawn).await,
             Verb::Suspend { name } => {
-                let acted = self.client.suspend_unit(named(name), self.proof.as_ref());
+                let acted = self
+                    .client
+                    .suspend_unit(self.named(name), self.proof.as_ref());
                 self.acted(&acted.await.map_err(refused)?)
             }
             Verb::Resume { name } => {
-                let acted = self.client.resume_unit(named(name), self.proof.as_ref());
+                let acted = self
+                    .client
+                    .resume_unit(self.named(name), self.proof.as_ref());
                 self.acted(&acted.await.map_err(refused)?)
             }
             Verb::Retire { name, consent } => {
                 consent.given(("unit", name), "A retired unit never comes back.")?;
-                let acted = self.client.retire_unit(named(name), self.proof.as_ref());
+                let acted = self
+                    .client
+                    .retire_unit(self.named(name), self.proof.as_ref());
                 self.acted(&acted.await.map_err(refused)?)
             }
             Verb::List => self.list().await,
@@ -194,14 +202,20 @@ impl Session {
 
     async fn set(&self, document: String, run: Run) -> anyhow::Result<ExitCode> {
         let dry_run = run == Run::Dry;
-        let request = SetUnitRequest { document, dry_run };
+        let request = SetUnitRequest {
+            document,
+            dry_run,
+            reason: self.reason.clone(),
+        };
         let acted = self.client.set_unit(request, self.proof.as_ref());
         self.acted(&acted.await.map_err(refused)?)
     }
 
     async fn approve(&self, ids: &[String]) -> anyhow::Result<ExitCode> {
         for id in ids {
-            let acted = self.client.approve_unit(proposal(id), self.proof.as_ref());
+            let acted = self
+                .client
+                .approve_unit(self.proposal(id), self.proof.as_ref());
             self.acted(&acted.await.map_err(refused)?)?;
         }
         Ok(ExitCode::SUCCESS)
@@ -211,9 +225,9 @@ impl Session {
         for id in ids {
             let proof = self.proof.as_ref();
             let ended = if ending == Ending::Refused {
-                self.client.refuse_unit(proposal(id), proof).await
+                self.client.refuse_unit(self.proposal(id), proof).await
             } else {
-                self.client.withdraw_unit(proposal(id), proof).await
+                self.client.withdraw_unit(self.proposal(id), proof).await
             };
             let entry = ended.map_err(refused)?.entry;
             if self.json {
@@ -226,12 +240,18 @@ impl Session {
     }
 }
 
-fn named(unit: &str) -> NamedUnit {
-    NamedUnit {
-        unit: unit.to_owned(),
+impl Session {
+    fn named(&self, unit: &str) -> NamedUnit {
+        NamedUnit {
+            unit: unit.to_owned(),
+            reason: self.reason.clone(),
+        }
     }
-}
 
-fn proposal(id: &str) -> NamedProposal {
-    NamedProposal { id: id.to_owned() }
+    fn proposal(&self, id: &str) -> NamedProposal {
+        NamedProposal {
+            id: id.to_owned(),
+            reason: self.reason.clone(),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use api::v1::{
 };
 use serde_json::{Value, json};
 
-use super::{Session, named, proposal};
+use super::Session;
 use crate::cli::connection::refused;
 use crate::cli::screen;
 use crate::model::ProposalId;
@@ -18,7 +18,9 @@ const PAGE: u32 = 1_000;
 
 impl Session {
     pub(super) async fn described(&self, name: &str) -> anyhow::Result<RegisteredUnit> {
-        let answer = self.client.describe_unit(named(name), self.proof.as_ref());
+        let answer = self
+            .client
+            .describe_unit(self.named(name), self.proof.as_ref());
         let answer = answer.await.map_err(refused)?;
         answer.unit.context("the vault's answer is empty")
     }
@@ -95,7 +97,7 @@ impl Session {
         }
         let answer = self
             .client
-            .describe_proposal(proposal(name), self.proof.as_ref());
+            .describe_proposal(self.proposal(name), self.proof.as_ref());
         let answer = answer.await.map_err(refused)?;
         let one = answer.proposal.context("the vault's answer is empty")?;
         self.say(&proposal_json(&one)?, || waiting(&one))

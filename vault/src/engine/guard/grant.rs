@@ -56,8 +56,10 @@ impl Engine {
         let writes = vec![GuardWrite::AddGrant(Box::new(grant.clone()))];
         match self.recorded(&proof, &grant, writes, request).await {
             Ok(entry) => Ok((grant, entry)),
-            Err(NotDurable::Conflict) => Err(GuardFault::TooManyGrants.into()),
-            Err(error) => Err(error.into()),
+            Err(EngineError::NotDurable(NotDurable::Conflict)) => {
+                Err(GuardFault::TooManyGrants.into())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -144,8 +146,10 @@ impl Engine {
         let writes = vec![GuardWrite::RevokeGrant(grant.id)];
         match self.recorded(&proof, &grant, writes, request).await {
             Ok(entry) => self.after(grant.id, entry).await,
-            Err(NotDurable::Conflict) => Err(GuardFault::GrantState(GrantState::Revoked).into()),
-            Err(error) => Err(error.into()),
+            Err(EngineError::NotDurable(NotDurable::Conflict)) => {
+                Err(GuardFault::GrantState(GrantState::Revoked).into())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -164,16 +168,18 @@ impl Engine {
         grant: &Grant,
         guard: Vec<GuardWrite>,
         request: RequestId,
-    ) -> Result<Sequenced, NotDurable> {
+    ) -> Result<Sequenced, EngineError> {
+        let domain = &grant.terms.domain;
         let mut facts = caller_facts(P::OPERATION, proof, request);
         facts.commitment = Some(grant.id.0);
-        facts.domain = Some(grant.terms.domain.to_string());
+        facts.domain = Some(domain.to_string());
         facts.purpose = Some(grant.terms.purpose.to_string());
         let change = Change {
             guard,
             ..Change::none()
         };
         let record = Record::single(change, facts);
+        let record = self.because(proof.reason(), Some(domain), record)?;
         let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;
         self.guard.outbox.announce();
         Ok(entry)

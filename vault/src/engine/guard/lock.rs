@@ -4,12 +4,11 @@
 
 use std::sync::Arc;
 
-use ledger::Operation;
-
 use super::AlertFacts;
 use crate::admission::Latch;
-use crate::commit::{NotDurable, Record, Sequenced, Withheld};
-use crate::engine::{Engine, EngineError, caller_facts};
+use crate::commit::{NotDurable, Sequenced, Withheld};
+use crate::engine::reason::Stated;
+use crate::engine::{Engine, EngineError};
 use crate::model::{AlertKind, RequestId};
 use crate::policy::guard_act::{GuardAct, Lock, Unlock};
 use crate::policy::{Authorized, OnUnit};
@@ -50,15 +49,14 @@ impl Engine {
         latch: Latch,
         request: RequestId,
     ) -> Result<Sequenced, EngineError> {
-        let operation: Operation = A::OPERATION;
         let unit = proof.grant().unit().name.clone();
-        let mut facts = caller_facts(operation, proof, request);
-        facts.reason = Some(unit.to_string());
+        let mut stated = Stated::by(A::OPERATION, proof, request);
+        stated.facts.reason = Some(unit.to_string());
         let change = Change {
             guard,
             ..Change::none()
         };
-        let record = Record::single(change, facts);
+        let record = self.record_of(stated, change)?;
         let locks = &self.guard.locks;
         let before = (latch == Latch::Locked).then(|| locks.lock_at_once(&unit));
         match self.committer.record(record, Withheld::nothing()).await {

@@ -8,6 +8,7 @@ use ledger::{Facts, Item, ItemView, Operation, Outcome};
 
 use super::{ItemFault, KeyFault};
 use crate::commit::{Record, Sequenced, Withheld};
+use crate::engine::reason::Stated;
 use crate::engine::{Engine, EngineError, caller_facts};
 use crate::model::{EncryptionContext, KeyRecord, KeyState, Purpose, RequestId, VersionState};
 use crate::policy::Authorized;
@@ -110,6 +111,19 @@ impl Engine {
         }
     }
 
+    /// The record of an act of one item or none.
+    pub(super) fn plain<A>(
+        &self,
+        proof: &Authorized<A>,
+        act: ActFacts,
+        change: Change,
+    ) -> Result<Record, EngineError> {
+        let mut stated = Stated::by(act.operation, proof, act.request);
+        stated.facts.key = act.key;
+        stated.facts.purpose = act.purpose.map(|purpose| purpose.to_string());
+        self.record_of(stated, change)
+    }
+
     /// Records an act that releases nothing but what was known before.
     pub(super) async fn record_plain<A>(
         &self,
@@ -117,7 +131,7 @@ impl Engine {
         act: ActFacts,
         change: Change,
     ) -> Result<Sequenced, EngineError> {
-        let record = plain(proof, act, change);
+        let record = self.plain(proof, act, change)?;
         let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;
         Ok(entry)
     }
@@ -180,14 +194,6 @@ impl Engine {
         }
         self.opened_older(record, version).await
     }
-}
-
-/// The record of an act of one item or none.
-pub(super) fn plain<A>(proof: &Authorized<A>, act: ActFacts, change: Change) -> Record {
-    let mut facts = caller_facts(act.operation, proof, act.request);
-    facts.key = act.key;
-    facts.purpose = act.purpose.map(|purpose| purpose.to_string());
-    Record::single(change, facts)
 }
 
 /// The record of what the vault does by itself to a key.

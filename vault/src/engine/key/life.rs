@@ -10,7 +10,6 @@ use std::time::Duration;
 use kms::{KeyId, KeyKind};
 
 use super::KeyFault;
-use super::act::plain;
 use super::cipher::key_facts;
 use crate::commit::{NotDurable, Sequenced};
 use crate::engine::{Engine, EngineError};
@@ -302,7 +301,7 @@ impl Engine {
         let id = draft.record.id.clone();
         let facts = key_facts(proof, draft.version, request);
         let aliases = draft.record.aliases.clone();
-        let change = plain(proof, facts, draft.change());
+        let change = self.plain(proof, facts, draft.change())?;
         let written = self.record_change(proof.grant().key(), change).await;
         let entry = match written.map_err(outrun) {
             Ok(entry) => entry,

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use ledger::{Facts, Operation, Outcome};
 
 use super::{PolicyFault, PolicyMark};
-use crate::commit::{NotDurable, Record, Sequenced, Withheld};
-use crate::engine::{Engine, EngineError, caller_facts};
+use crate::commit::{NotDurable, Sequenced, Withheld};
+use crate::engine::reason::Stated;
+use crate::engine::{Engine, EngineError};
 use crate::model::{KeptSet, RequestId, SetDigest};
 use crate::policy::policy_act::{Approve, PolicyAct, Propose};
 use crate::policy::{Authorized, OnPolicies, Policies, PolicyError, PolicyTexts, Prepared};
@@ -87,7 +88,7 @@ impl Engine {
         facts.policy = Some(policies.digest());
         facts.reason = Some("adopted".to_owned());
         let row = self.mark()?.marked(SetState::Active, set);
-        Ok(self.write(PolicyWrite::Adopt(Box::new(row)), facts).await?)
+        self.write(PolicyWrite::Adopt(Box::new(row)), facts).await
     }
 
     /// Puts the set in the vault's directory up, for the operator: any unit that may can approve it.
@@ -124,8 +125,8 @@ impl Engine {
     ) -> Result<(SetDigest, Sequenced), EngineError> {
         let mut set = self.candidate(policies).await?;
         set.proposed_by = Some(proof.admitted().caller().unit().name.clone());
-        let facts = caller_facts(Propose::OPERATION, &proof, request);
-        self.staged(set, facts).await
+        let stated = Stated::by(Propose::OPERATION, &proof, request);
+        self.staged(set, stated).await
     }
 
     async fn candidate(self: &Arc<Self>, policies: &Arc<Policies>) -> Result<KeptSet, EngineError> {
@@ -153,11 +154,13 @@ impl Engine {
     async fn staged(
         &self,
         set: KeptSet,
-        facts: Facts,
+        stated: impl Into<Stated>,
     ) -> Result<(SetDigest, Sequenced), EngineError> {
         let digest = set.digest;
         let row = self.mark()?.marked(SetState::Waiting, set);
-        let entry = self.write(PolicyWrite::Stage(Box::new(row)), facts).await?;
+        let entry = self
+            .write(PolicyWrite::Stage(Box::new(row)), stated)
+            .await?;
         Ok((digest, entry))
     }
 
@@ -193,12 +196,14 @@ impl Engine {
         let at = self.clock.now();
         set.approved = Some((unit, at));
         let row = mark.marked(SetState::Active, set);
-        let facts = caller_facts(Approve::OPERATION, &proof, request);
-        let written = self.write(PolicyWrite::Activate(Box::new(row)), facts);
+        let stated = Stated::by(Approve::OPERATION, &proof, request);
+        let written = self.write(PolicyWrite::Activate(Box::new(row)), stated);
         let entry = match written.await {
             Ok(entry) => entry,
-            Err(NotDurable::Conflict) => return Err(PolicyFault::NotWaiting.into()),
-            Err(error) => return Err(error.into()),
+            Err(EngineError::NotDurable(NotDurable::Conflict)) => {
+                return Err(PolicyFault::NotWaiting.into());
+            }
+            Err(error) => return Err(error),
         };
         *turn = at;
         // Approved and written: from here on it decides, whatever becomes of the entry that says so.
@@ -263,13 +268,18 @@ impl Engine {
         Ok((set, prepared))
     }
 
-    async fn write(&self, write: PolicyWrite, mut facts: Facts) -> Result<Sequenced, NotDurable> {
-        facts.commitment = Some(write.digest().0);
+    async fn write(
+        &self,
+        write: PolicyWrite,
+        stated: impl Into<Stated>,
+    ) -> Result<Sequenced, EngineError> {
+        let mut stated = stated.into();
+        stated.facts.commitment = Some(write.digest().0);
         let change = Change {
             policies: vec![write],
             ..Change::none()
         };
-        let record = Record::single(change, facts);
+        let record = self.record_of(stated, change)?;
         let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;
         Ok(entry)
     }

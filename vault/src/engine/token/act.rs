@@ -257,19 +257,31 @@ impl Engine {
             items.push((self.item(fingerprint, class, view(&outcome)), 1));
             outcomes.push(either(outcome));
         }
-        let mut facts = act_facts(proof, request);
         let shredding = self.shredding(work.shreds);
         let mut change = work.change;
-        self.commit_to_reason(grant, &mut facts, &mut change)?;
         change.token_writes.extend(shredding.write());
         let outcomes = Withheld::gather(outcomes);
         change.answer = keep.map(|keep| keep(self, &outcomes)).transpose()?;
         Ok(Draft {
-            record: Record::batch(change, facts, items)?,
+            record: self.act_record(
+                proof,
+                Record::batch(change, act_facts(proof, request), items)?,
+            )?,
             outcome: outcomes,
             shredding,
             first: None,
         })
+    }
+}
+
+impl Engine {
+    /// The record of an act on tokens, which commits to the reason that was given for it.
+    pub(super) fn act_record<A: TokenAct>(
+        &self,
+        proof: &Authorized<OnTokens<A>>,
+        record: Record,
+    ) -> Result<Record, EngineError> {
+        self.because(proof.reason(), Some(proof.grant().domain()), record)
     }
 }
 

@@ -164,13 +164,12 @@ impl Engine {
         let mut writes = plan.writes;
         let shredding = self.shredding(plan.slots);
         writes.extend(shredding.write());
-        let mut change = Change {
+        let change = Change {
             token_writes: writes,
             ..Change::none()
         };
-        self.commit_to_reason(proof.grant(), &mut facts, &mut change)?;
         Ok(Draft {
-            record: Record::batch(change, facts, plan.items)?,
+            record: self.act_record(proof, Record::batch(change, facts, plan.items)?)?,
             outcome: told((erased, unlinked)),
             shredding,
             first: None,

@@ -154,10 +154,9 @@ impl Engine {
         // INVARIANT 13: the subject enters the ledger as a keyed pseudonym only. A restored backup gets the
         // hold back by the commitment.
         facts.commitment = Some(self.keys.subject_commitment(handle));
-        self.commit_to_reason(grant, &mut facts, &mut change)?;
         let item = self.item(Fingerprint(handle.0), SUBJECT, ItemView::Done);
         Ok(Draft {
-            record: Record::batch(change, facts, [(item, 1)])?,
+            record: self.act_record(proof, Record::batch(change, facts, [(item, 1)])?)?,
             outcome: told(holds),
             shredding: Shredding::default(),
             first: None,

@@ -99,7 +99,7 @@ impl Engine {
         }
         if step.dry_run || purged.matching == 0 {
             return Ok(Draft {
-                record: Record::single(Change::none(), facts),
+                record: self.act_record(proof, Record::single(Change::none(), facts))?,
                 outcome: told(purged),
                 shredding: Shredding::default(),
                 first: None,
@@ -121,7 +121,7 @@ impl Engine {
         let items = self.aged_items(&free, ItemView::Done);
         let items = items.chain(self.aged_items(&held, ItemView::Refused));
         Ok(Draft {
-            record: Record::batch(change, facts, items)?,
+            record: self.act_record(proof, Record::batch(change, facts, items)?)?,
             outcome: told(purged),
             shredding,
             first: None,

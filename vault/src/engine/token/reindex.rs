@@ -92,8 +92,9 @@ impl Engine {
             remaining,
             next,
         };
+        let record = Record::single(change, act_facts(proof, request));
         Ok(Draft {
-            record: Record::single(change, act_facts(proof, request)),
+            record: self.act_record(proof, record)?,
             outcome: told(progress),
             shredding: Shredding::default(),
             first: None,

@@ -95,8 +95,9 @@ impl Engine {
         };
         let mut facts = caller_facts(Plant::OPERATION, proof, request);
         facts.domain = Some(domain.to_string());
+        let record = Record::batch(change, facts, items)?;
         Ok(Planting {
-            record: Record::batch(change, facts, items)?,
+            record: self.because(proof.reason(), Some(domain), record)?,
             tokens: Withheld::gather(drafted.tokens),
             marks,
         })

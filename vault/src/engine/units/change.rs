@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ledger::Facts;
-
 use super::plan::salt;
 use super::{Run, UnitActed, UnitFault, UnitOutcome};
-use crate::engine::{Engine, EngineError, caller_facts};
+use crate::engine::reason::Stated;
+use crate::engine::{Engine, EngineError};
 use crate::model::{Registration, RequestId, Standing, Unit, UnitDocument, UnitKey};
 use crate::policy::unit_act::{Change, Retire, Suspend, UnitAct};
 use crate::policy::{Authorized, OnRegistered};
@@ -22,9 +21,9 @@ impl Engine {
         run: Run,
         request: RequestId,
     ) -> Result<UnitActed, EngineError> {
-        let facts = caller_facts(Change::OPERATION, &proof, request);
+        let stated = Stated::by(Change::OPERATION, &proof, request);
         let unit = proof.grant().unit();
-        self.changed_unit(unit, document, keys, run, facts).await
+        self.changed_unit(unit, document, keys, run, stated).await
     }
 
     /// Suspends a unit: from the answer on, its requests are refused.
@@ -51,7 +50,7 @@ impl Engine {
         standing: Standing,
         request: RequestId,
     ) -> Result<UnitActed, EngineError> {
-        let facts = caller_facts(A::OPERATION, proof, request);
+        let stated = Stated::by(A::OPERATION, proof, request);
         let unit = proof.grant().unit();
         let document = unit.document.standing(standing);
         let keys = if unit.standing == standing {
@@ -59,7 +58,7 @@ impl Engine {
         } else {
             UnitKey::standing()
         };
-        self.changed_unit(unit, document, keys, Run::Real, facts)
+        self.changed_unit(unit, document, keys, Run::Real, stated)
             .await
     }
 
@@ -69,7 +68,7 @@ impl Engine {
         document: UnitDocument,
         keys: BTreeSet<UnitKey>,
         run: Run,
-        facts: Facts,
+        stated: Stated,
     ) -> Result<UnitActed, EngineError> {
         let turn = self.registrar.turn().await;
         let Registration::Revision(base) = seen.registration else {
@@ -103,7 +102,7 @@ impl Engine {
         }
         // What was proposed of the unit as it was can't be approved any more.
         let writes = vec![UnitWrite::EndProposalsOf(seen.name.clone())];
-        acted.entry = Some(self.put(turn, facts, fresh, writes).await?);
+        acted.entry = Some(self.put(turn, stated, fresh, writes).await?);
         acted.revision = base + 1;
         Ok(acted)
     }

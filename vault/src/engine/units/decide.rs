@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ledger::Facts;
-
 use super::{Turn, UnitActed, UnitFault, UnitOutcome};
 use crate::commit::Sequenced;
-use crate::engine::{Engine, EngineError, caller_facts};
+use crate::engine::reason::Stated;
+use crate::engine::{Engine, EngineError};
 use crate::model::{Proposal, ProposalId, RequestId, UnitName};
 use crate::policy::unit_act::{Approve, Refuse, UnitAct, Withdraw};
 use crate::policy::{Authorized, OnProposal};
@@ -20,18 +19,18 @@ impl Engine {
         proof: Authorized<OnProposal<Approve>>,
         request: RequestId,
     ) -> Result<UnitActed, EngineError> {
-        let mut facts = caller_facts(Approve::OPERATION, &proof, request);
+        let mut stated = Stated::by(Approve::OPERATION, &proof, request);
         let id = proof.grant().proposal().id;
-        facts.commitment = Some(id.0);
+        stated.facts.commitment = Some(id.0);
         let by = proof.admitted().caller().unit().name.clone();
-        self.approved(id, by, facts).await
+        self.approved(id, by, stated).await
     }
 
     async fn approved(
         self: &Arc<Self>,
         id: ProposalId,
         by: UnitName,
-        facts: Facts,
+        stated: Stated,
     ) -> Result<UnitActed, EngineError> {
         let turn = self.registrar.turn().await;
         let (row, mut proposal) = self.waiting(id).await?;
@@ -39,13 +38,13 @@ impl Engine {
         self.fits(&proposal)?;
         proposal.approved_by.push(by);
         if proposal.approved_by.len() < proposal.approvals {
-            return self.approved_once_more(&row, proposal, facts, turn).await;
+            return self.approved_once_more(&row, proposal, stated, turn).await;
         }
         let (document, revision) = (proposal.document.clone(), proposal.base + 1);
         let now = self.clock.now();
         let fresh = self.fresh(&document, revision, proposal.salt, now)?;
         let writes = vec![UnitWrite::EndProposal(id.0)];
-        let entry = self.put(turn, facts, fresh, writes).await?;
+        let entry = self.put(turn, stated, fresh, writes).await?;
         Ok(UnitActed {
             document,
             revision,
@@ -61,12 +60,12 @@ impl Engine {
         &self,
         row: &ProposalRow,
         proposal: Proposal,
-        facts: Facts,
+        stated: Stated,
         _turn: Turn,
     ) -> Result<UnitActed, EngineError> {
         let fresh = Box::new(self.row_of(&proposal)?);
         let writes = vec![UnitWrite::SetProposal(fresh, row.tag)];
-        let entry = self.note_of_units(facts, writes).await?;
+        let entry = self.note_of_units(stated, writes).await?;
         Ok(UnitActed {
             document: proposal.document.clone(),
             revision: proposal.base,
@@ -83,7 +82,7 @@ impl Engine {
         proof: Authorized<OnProposal<Refuse>>,
         request: RequestId,
     ) -> Result<Sequenced, EngineError> {
-        let facts = caller_facts(Refuse::OPERATION, &proof, request);
+        let stated = Stated::by(Refuse::OPERATION, &proof, request);
         let by = proof.admitted().caller().unit().name.clone();
         let fit = move |proposal: &Proposal| {
             if proposal.by == by {
@@ -92,7 +91,7 @@ impl Engine {
                 Ok(())
             }
         };
-        self.ended(proof.grant().proposal().id, facts, fit).await
+        self.ended(proof.grant().proposal().id, stated, fit).await
     }
 
     /// Takes the caller's own proposal back.
@@ -101,7 +100,7 @@ impl Engine {
         proof: Authorized<OnProposal<Withdraw>>,
         request: RequestId,
     ) -> Result<Sequenced, EngineError> {
-        let facts = caller_facts(Withdraw::OPERATION, &proof, request);
+        let stated = Stated::by(Withdraw::OPERATION, &proof, request);
         let by = proof.admitted().caller().unit().name.clone();
         let fit = move |proposal: &Proposal| {
             if proposal.by == by {
@@ -110,22 +109,22 @@ impl Engine {
                 Err(UnitFault::NotProposer)
             }
         };
-        self.ended(proof.grant().proposal().id, facts, fit).await
+        self.ended(proof.grant().proposal().id, stated, fit).await
     }
 
     async fn ended(
         self: &Arc<Self>,
         id: ProposalId,
-        mut facts: Facts,
+        mut stated: Stated,
         fit: impl FnOnce(&Proposal) -> Result<(), UnitFault>,
     ) -> Result<Sequenced, EngineError> {
         let _turn = self.registrar.turn().await;
         let (_, proposal) = self.waiting(id).await?;
         fit(&proposal)?;
-        facts.commitment = Some(id.0);
-        facts.reason = Some(proposal.unit.to_string());
+        stated.facts.commitment = Some(id.0);
+        stated.facts.reason = Some(proposal.unit.to_string());
         let writes = vec![UnitWrite::EndProposal(id.0)];
-        self.note_of_units(facts, writes).await
+        self.note_of_units(stated, writes).await
     }
 
     /// A proposal that waits, as it stands now.

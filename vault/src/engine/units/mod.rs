@@ -33,7 +33,8 @@ use std::time::Duration;
 use ledger::{Facts, Operation, Outcome};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::commit::{Record, Sequenced, Withheld};
+use crate::commit::{Sequenced, Withheld};
+use crate::engine::reason::Stated;
 use crate::engine::{Engine, EngineError};
 use crate::model::{
     Calendars, Proposal, ProposalId, Registry, Standing, Timestamp, Unit, UnitDocument, UnitKey,
@@ -222,13 +223,13 @@ impl Engine {
     async fn put(
         self: &Arc<Self>,
         mut turn: Turn,
-        mut facts: Facts,
+        mut stated: Stated,
         fresh: Fresh,
         mut writes: Vec<UnitWrite>,
     ) -> Result<Sequenced, EngineError> {
         let Fresh { row, unit, id } = fresh;
-        facts.reason = Some(unit.name.to_string());
-        facts.commitment = Some(id.0);
+        stated.facts.reason = Some(unit.name.to_string());
+        stated.facts.commitment = Some(id.0);
         let books = turn.with(&row, id);
         let (engine, held) = (Arc::clone(self), books.clone());
         let (registry, state) = self
@@ -253,7 +254,7 @@ impl Engine {
             engine.put_in_force(registry.into());
             *turn = books;
         };
-        let record = Record::single(change, facts);
+        let record = self.record_of(stated, change)?;
         let recorded = self
             .committer
             .record_then(record, Withheld::nothing(), after);
@@ -270,14 +271,14 @@ impl Engine {
     /// Writes an entry about units that puts nothing in force.
     async fn note_of_units(
         &self,
-        facts: Facts,
+        stated: impl Into<Stated>,
         units: Vec<UnitWrite>,
     ) -> Result<Sequenced, EngineError> {
         let change = Change {
             units,
             ..Change::none()
         };
-        let record = Record::single(change, facts);
+        let record = self.record_of(stated.into(), change)?;
         let ((), entry) = self.committer.record(record, Withheld::nothing()).await?;
         Ok(entry)
     }

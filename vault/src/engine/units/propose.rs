@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Run, UnitActed, UnitFault, UnitOutcome};
-use crate::engine::{Engine, EngineError, caller_facts};
+use crate::engine::reason::Stated;
+use crate::engine::{Engine, EngineError};
 use crate::model::{
     Proposal, ProposalId, ProposedAct, Registration, RequestId, Standing, Timestamp, UnitDocument,
     UnitKey, UnitName,
@@ -37,9 +38,9 @@ impl Engine {
         run: Run,
         request: RequestId,
     ) -> Result<UnitActed, EngineError> {
-        let facts = caller_facts(Propose::OPERATION, &proof, request);
+        let stated = Stated::by(Propose::OPERATION, &proof, request);
         let proposal = proof.grant().proposal().as_ref().clone();
-        self.proposed(proposal, facts, widens, run).await
+        self.proposed(proposal, stated, widens, run).await
     }
 
     /// Proposes that a suspended unit acts again.
@@ -48,7 +49,7 @@ impl Engine {
         proof: Authorized<OnRegistered<Resume>>,
         request: RequestId,
     ) -> Result<UnitActed, EngineError> {
-        let facts = caller_facts(Resume::OPERATION, &proof, request);
+        let stated = Stated::by(Resume::OPERATION, &proof, request);
         let (unit, by) = (proof.grant().unit(), &proof.admitted().caller().unit().name);
         let proposal = match (unit.registration, unit.standing) {
             (Registration::File, _) => return Err(UnitFault::InFile(unit.name.clone()).into()),
@@ -56,14 +57,14 @@ impl Engine {
             (_, Standing::Active) => return Err(UnitFault::NotSuspended.into()),
             (_, Standing::Suspended) => self.plan_resume(unit, by)?,
         };
-        self.proposed(proposal, facts, UnitKey::standing(), Run::Real)
+        self.proposed(proposal, stated, UnitKey::standing(), Run::Real)
             .await
     }
 
     async fn proposed(
         self: &Arc<Self>,
         proposal: Proposal,
-        mut facts: ledger::Facts,
+        mut stated: Stated,
         keys: BTreeSet<UnitKey>,
         run: Run,
     ) -> Result<UnitActed, EngineError> {
@@ -81,10 +82,10 @@ impl Engine {
         if run == Run::Dry {
             return Ok(acted);
         }
-        facts.reason = Some(proposal.unit.to_string());
-        facts.commitment = Some(proposal.id.0);
+        stated.facts.reason = Some(proposal.unit.to_string());
+        stated.facts.commitment = Some(proposal.id.0);
         writes.push(UnitWrite::AddProposal(Box::new(self.row_of(&proposal)?)));
-        acted.entry = Some(self.note_of_units(facts, writes).await?);
+        acted.entry = Some(self.note_of_units(stated, writes).await?);
         acted.proposal = Some(proposal);
         Ok(acted)
     }

@@ -126,7 +126,7 @@ pub(super) async fn decided<G>(
     match decision {
         Ok(proof) => {
             ticket.note(ActBy::new(asked, proof.admitted(), proof.policy()));
-            Ok(proof)
+            Ok(proof.because(ticket.reason.get().cloned()))
         }
         Err(refused) => {
             let problem = Problem::from(refused.denial);

@@ -1,15 +1,13 @@
 //! The corridor's part for tokens that stand: from a domain and a purpose to a proof, or to a refusal that is
 //! recorded.
 
-use std::sync::Arc;
-
 use ledger::Outcome;
 
 use super::Ticket;
 use super::act::{Asked, decided};
-use crate::model::{ClassName, DomainName, Purpose, Reason};
+use crate::model::{ClassName, DomainName, Purpose};
 use crate::policy::token_act::TokenAct;
-use crate::policy::{Authorized, Denied, OnTokens, TokensScope};
+use crate::policy::{Authorized, Denied, OnDetails, OnTokens, TokensScope};
 use crate::server::Vault;
 use crate::server::problem::Problem;
 
@@ -17,23 +15,11 @@ use crate::server::problem::Problem;
 pub(in crate::server) struct Scope {
     pub(in crate::server) domain: DomainName,
     pub(in crate::server) purpose: Purpose,
-    reason: Option<Arc<Reason>>,
 }
 
 impl Scope {
     pub(in crate::server) fn new(domain: DomainName, purpose: Purpose) -> Self {
-        let reason = None;
-        Self {
-            domain,
-            purpose,
-            reason,
-        }
-    }
-
-    /// With the reason in words, where one is given.
-    pub(in crate::server) fn because(self, reason: Option<String>) -> Result<Self, Problem> {
-        let reason = reason.map(Reason::parse).transpose()?.map(Arc::new);
-        Ok(Self { reason, ..self })
+        Self { domain, purpose }
     }
 }
 
@@ -44,16 +30,8 @@ pub(in crate::server) async fn on_tokens<A: TokenAct>(
     scope: &Scope,
 ) -> Result<Authorized<OnTokens<A>>, Problem> {
     let admitted = ticket.take()?;
-    let Scope {
-        domain,
-        purpose,
-        reason,
-    } = scope;
-    let scope = TokensScope {
-        domain,
-        purpose,
-        reason: reason.as_ref(),
-    };
+    let Scope { domain, purpose } = scope;
+    let scope = TokensScope { domain, purpose };
     let decision = vault.policies.authorize_on_tokens(admitted, scope);
     let asked = Asked::new(A::OPERATION).in_domain(domain);
     decided(vault, ticket, asked.for_purpose(Some(purpose)), decision).await
@@ -84,6 +62,23 @@ pub(in crate::server) async fn on_all<A: TokenAct>(
         return Ok(proof);
     }
     Err(not_covered())
+}
+
+/// May the caller do `A` to reasons that were given in this domain's affairs, or in none's?
+pub(in crate::server) async fn on_details<A: TokenAct>(
+    vault: &Vault,
+    ticket: &Ticket,
+    (domain, purpose): (Option<&DomainName>, &Purpose),
+) -> Result<Authorized<OnDetails<A>>, Problem> {
+    let admitted = ticket.take()?;
+    let policies = &vault.policies;
+    let decision = policies.authorize_on_details(admitted, (domain, purpose));
+    let asked = Asked::new(A::OPERATION).for_purpose(Some(purpose));
+    let asked = match domain {
+        Some(domain) => asked.in_domain(domain),
+        None => asked,
+    };
+    decided(vault, ticket, asked, decision).await
 }
 
 /// A class that is not there is refused as one that is not permitted: which there are is no caller's to probe.

@@ -29,6 +29,7 @@ impl GrpcGuard {
     }
 
     async fn locked(&self, ticket: &Ticket, asked: UnitRequest) -> Result<UnitResponse, Problem> {
+        ticket.because(asked.reason)?;
         let unit = UnitName::parse(&asked.unit)?;
         let proof = corridor::on_unit::<guard_act::Lock>(&self.vault, ticket, &unit).await?;
         let entry = self.vault.engine.lock_unit(proof, ticket.request()).await?;
@@ -39,6 +40,7 @@ impl GrpcGuard {
     }
 
     async fn unlocked(&self, ticket: &Ticket, asked: UnitRequest) -> Result<UnitResponse, Problem> {
+        ticket.because(asked.reason)?;
         let unit = UnitName::parse(&asked.unit)?;
         let proof = corridor::on_unit::<guard_act::Unlock>(&self.vault, ticket, &unit).await?;
         let entry = self
@@ -57,6 +59,7 @@ impl GrpcGuard {
         ticket: &Ticket,
         asked: PlantHoneytokensRequest,
     ) -> Result<PlantHoneytokensResponse, Problem> {
+        ticket.because(asked.reason)?;
         let domain = DomainName::parse(&asked.domain)?;
         let class = BTreeSet::from([ClassName::parse(&asked.class)?]);
         let proof =
@@ -79,6 +82,7 @@ impl GrpcGuard {
         ticket: &Ticket,
         asked: RequestGrantRequest,
     ) -> Result<GrantResponse, Problem> {
+        ticket.because(asked.reason)?;
         let domain = DomainName::parse(&asked.domain)?;
         let purpose = rest::purpose(&asked.purpose)?;
         let classes = asked.classes.iter().map(|class| ClassName::parse(class));
@@ -104,6 +108,7 @@ impl GrpcGuard {
         ticket: &Ticket,
         asked: GrantRequest,
     ) -> Result<GrantResponse, Problem> {
+        ticket.because(asked.reason)?;
         let id = GrantId::parse(&asked.id)?;
         let proof = corridor::on_grant(&self.vault, ticket, id).await?;
         let (grant, entry) = self
@@ -119,6 +124,7 @@ impl GrpcGuard {
         ticket: &Ticket,
         asked: GrantRequest,
     ) -> Result<GrantResponse, Problem> {
+        ticket.because(asked.reason)?;
         let id = GrantId::parse(&asked.id)?;
         let proof = corridor::on_grant(&self.vault, ticket, id).await?;
         let (grant, entry) = self

@@ -23,6 +23,7 @@ use crate::server::problem::Problem;
 type Answer<T> = Result<T, Problem>;
 
 pub(super) async fn create_key(call: Call<'_>, message: CreateKeyRequest) -> Answer<KeyResponse> {
+    call.ticket.because(message.reason)?;
     let stated = |word: String| Some(word).filter(|word| !word.is_empty());
     let words = NewKeyWords {
         kind: message.kind,
@@ -31,6 +32,7 @@ pub(super) async fn create_key(call: Call<'_>, message: CreateKeyRequest) -> Ans
         description: message.description,
         tags: message.tags,
         rotation_seconds: message.rotation_seconds,
+        reason: None,
     };
     let new = words.read()?;
     let wish = |owner: &str| Ok(new.wished(owner)?);
@@ -66,7 +68,7 @@ pub(super) async fn list_keys(
 }
 
 pub(super) async fn describe_key(call: Call<'_>, message: KeyRequest) -> Answer<KeyResponse> {
-    let proof = proven::<key_act::Describe>(call, &message.key).await?;
+    let proof = proven::<key_act::Describe>(call, (&message.key, message.reason)).await?;
     let read = call.vault.engine.describe_key(proof, call.request());
     Ok(one_key(read.await?))
 }
@@ -79,27 +81,28 @@ pub(super) async fn set_key(call: Call<'_>, message: SetKeyRequest) -> Answer<Ke
         rotation_seconds: message.rotation_seconds,
         open_from: message.open_from,
         revision: message.revision,
+        reason: None,
     };
     let change = words.read()?;
-    let proof = proven::<key_act::Set>(call, &message.key).await?;
+    let proof = proven::<key_act::Set>(call, (&message.key, message.reason)).await?;
     let set = call.vault.engine.set_key(proof, change, call.request());
     Ok(one_key(set.await?))
 }
 
 pub(super) async fn enable_key(call: Call<'_>, message: KeyRequest) -> Answer<KeyResponse> {
-    let proof = proven::<key_act::Enable>(call, &message.key).await?;
+    let proof = proven::<key_act::Enable>(call, (&message.key, message.reason)).await?;
     let enabled = call.vault.engine.enable_key(proof, call.request());
     Ok(one_key(enabled.await?))
 }
 
 pub(super) async fn disable_key(call: Call<'_>, message: KeyRequest) -> Answer<KeyResponse> {
-    let proof = proven::<key_act::Disable>(call, &message.key).await?;
+    let proof = proven::<key_act::Disable>(call, (&message.key, message.reason)).await?;
     let disabled = call.vault.engine.disable_key(proof, call.request());
     Ok(one_key(disabled.await?))
 }
 
 pub(super) async fn rotate_key(call: Call<'_>, message: KeyRequest) -> Answer<KeyResponse> {
-    let proof = proven::<key_act::Rotate>(call, &message.key).await?;
+    let proof = proven::<key_act::Rotate>(call, (&message.key, message.reason)).await?;
     let rotated = call.vault.engine.rotate_key(proof, call.request());
     Ok(one_key(rotated.await?))
 }
@@ -108,7 +111,7 @@ pub(super) async fn compromise_key_version(
     call: Call<'_>,
     message: KeyVersionRequest,
 ) -> Answer<KeyResponse> {
-    let proof = proven::<key_act::Compromise>(call, &message.key).await?;
+    let proof = proven::<key_act::Compromise>(call, (&message.key, message.reason)).await?;
     let engine = &call.vault.engine;
     let declared = engine.compromise_version(proof, message.version, call.request());
     Ok(one_key(declared.await?))
@@ -118,7 +121,7 @@ pub(super) async fn destroy_key_version(
     call: Call<'_>,
     message: KeyVersionRequest,
 ) -> Answer<KeyResponse> {
-    let proof = proven::<key_act::DestroyVersion>(call, &message.key).await?;
+    let proof = proven::<key_act::DestroyVersion>(call, (&message.key, message.reason)).await?;
     let engine = &call.vault.engine;
     let destroyed = engine.destroy_version(proof, message.version, call.request());
     Ok(one_key(destroyed.await?))
@@ -129,7 +132,7 @@ pub(super) async fn schedule_key_deletion(
     message: ScheduleKeyDeletionRequest,
 ) -> Answer<KeyResponse> {
     let waiting = Waiting(Duration::from_secs(message.waiting_seconds));
-    let proof = proven::<key_act::ScheduleDeletion>(call, &message.key).await?;
+    let proof = proven::<key_act::ScheduleDeletion>(call, (&message.key, message.reason)).await?;
     let engine = &call.vault.engine;
     let scheduled = engine.schedule_deletion(proof, waiting, call.request());
     Ok(one_key(scheduled.await?))
@@ -139,7 +142,7 @@ pub(super) async fn cancel_key_deletion(
     call: Call<'_>,
     message: KeyRequest,
 ) -> Answer<KeyResponse> {
-    let proof = proven::<key_act::CancelDeletion>(call, &message.key).await?;
+    let proof = proven::<key_act::CancelDeletion>(call, (&message.key, message.reason)).await?;
     let cancelled = call.vault.engine.cancel_deletion(proof, call.request());
     Ok(one_key(cancelled.await?))
 }
@@ -148,7 +151,7 @@ pub(super) async fn import_parameters(
     call: Call<'_>,
     message: KeyRequest,
 ) -> Answer<ImportParametersResponse> {
-    let proof = proven::<key_act::Import>(call, &message.key).await?;
+    let proof = proven::<key_act::Import>(call, (&message.key, message.reason)).await?;
     let key = proof.grant().key().id.as_str().to_owned();
     let given = call.vault.engine.import_parameters(proof, call.request());
     let (parameters, entry) = given.await?;
@@ -167,13 +170,13 @@ pub(super) async fn import_key(call: Call<'_>, message: ImportKeyRequest) -> Ans
         ticket: message.ticket,
         wrapped: message.wrapped,
     };
-    let proof = proven::<key_act::Import>(call, &message.key).await?;
+    let proof = proven::<key_act::Import>(call, (&message.key, message.reason)).await?;
     let imported = call.vault.engine.import(proof, material, call.request());
     Ok(one_key(imported.await?))
 }
 
 pub(super) async fn backup_key(call: Call<'_>, message: KeyRequest) -> Answer<BackupKeyResponse> {
-    let proof = proven::<key_act::Backup>(call, &message.key).await?;
+    let proof = proven::<key_act::Backup>(call, (&message.key, message.reason)).await?;
     let key = proof.grant().key().id.as_str().to_owned();
     let (backup, entry) = call.vault.engine.backup_key(proof, call.request()).await?;
     let entry = entry.seq();
@@ -181,6 +184,7 @@ pub(super) async fn backup_key(call: Call<'_>, message: KeyRequest) -> Answer<Ba
 }
 
 pub(super) async fn restore_key(call: Call<'_>, message: RestoreKeyRequest) -> Answer<KeyResponse> {
+    call.ticket.because(message.reason)?;
     let backup = KeyBackup::parse(&message.backup)?;
     let record = backup.record().clone();
     let wish = |_: &str| Ok(record);
@@ -193,8 +197,13 @@ pub(super) async fn reseal_values(
     call: Call<'_>,
     message: ResealValuesRequest,
 ) -> Answer<ResealValuesResponse> {
-    let ResealValuesRequest { key, place, limit } = message;
-    let proof = proven::<key_act::Reseal>(call, &key).await?;
+    let ResealValuesRequest {
+        key,
+        place,
+        limit,
+        reason,
+    } = message;
+    let proof = proven::<key_act::Reseal>(call, (&key, reason)).await?;
     let key = proof.grant().key().id.as_str().to_owned();
     let step = call
         .vault
@@ -210,7 +219,11 @@ pub(super) async fn reseal_values(
     })
 }
 
-async fn proven<A: KeyAct>(call: Call<'_>, key: &str) -> Answer<Authorized<OnKey<A>>> {
+async fn proven<A: KeyAct>(
+    call: Call<'_>,
+    (key, reason): (&str, Option<String>),
+) -> Answer<Authorized<OnKey<A>>> {
+    call.ticket.because(reason)?;
     let key = KeyRef::parse(key)?;
     corridor::on_key::<A>(call.vault, call.ticket, &key, None).await
 }

@@ -27,8 +27,9 @@ impl GrpcPolicy {
     async fn proposed(
         &self,
         ticket: &Ticket,
-        _asked: ProposePolicySetRequest,
+        asked: ProposePolicySetRequest,
     ) -> Result<PolicySetResponse, Problem> {
+        ticket.because(asked.reason)?;
         let done = policy_words::propose(&self.vault, ticket).await?;
         Ok(acted(done))
     }
@@ -38,6 +39,7 @@ impl GrpcPolicy {
         ticket: &Ticket,
         asked: ApprovePolicySetRequest,
     ) -> Result<PolicySetResponse, Problem> {
+        ticket.because(asked.reason)?;
         let done = policy_words::approve(&self.vault, ticket, &asked.digest).await?;
         Ok(acted(done))
     }

@@ -12,7 +12,8 @@ pub(super) async fn erase_tokens(
     call: Call<'_>,
     message: EraseTokensRequest,
 ) -> Answer<EraseTokensResponse> {
-    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
+    call.ticket.because(message.reason)?;
+    let scope = scope(&message.domain, &message.purpose)?;
     // An empty list and none are one message: with a subject it is none.
     let none = message.tokens.is_empty() && message.subject.is_some();
     let what = rest::erase::erasing((!none).then_some(message.tokens), message.subject)?;

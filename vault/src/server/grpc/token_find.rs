@@ -21,6 +21,7 @@ pub(super) async fn purge_tokens(
     message: PurgeTokensRequest,
 ) -> Answer<PurgeTokensResponse> {
     let Call { vault, ticket } = call;
+    ticket.because(message.reason)?;
     let scope = scope(&message.domain, &message.purpose)?;
     let class = message.class.as_deref().map(ClassName::parse).transpose()?;
     let (created, expired) = match message.age {
@@ -64,7 +65,8 @@ fn recorded(entry: Sequenced) -> TokensResponse {
 
 pub(super) async fn place_hold(call: Call<'_>, message: HoldRequest) -> Answer<TokensResponse> {
     let Call { vault, ticket } = call;
-    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
+    ticket.because(message.reason)?;
+    let scope = scope(&message.domain, &message.purpose)?;
     let matter = Matter::parse(&message.matter)?;
     let (engine, request) = (&vault.engine, ticket.request());
     match HeldBy::read(stated(message.tokens), message.subject)? {
@@ -84,7 +86,8 @@ pub(super) async fn place_hold(call: Call<'_>, message: HoldRequest) -> Answer<T
 
 pub(super) async fn lift_hold(call: Call<'_>, message: HoldRequest) -> Answer<TokensResponse> {
     let Call { vault, ticket } = call;
-    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
+    ticket.because(message.reason)?;
+    let scope = scope(&message.domain, &message.purpose)?;
     let matter = Matter::parse(&message.matter)?;
     let (engine, request) = (&vault.engine, ticket.request());
     match HeldBy::read(stated(message.tokens), message.subject)? {
@@ -164,6 +167,7 @@ pub(super) async fn reindex_tokens(
     message: ReindexTokensRequest,
 ) -> Answer<ReindexTokensResponse> {
     let Call { vault, ticket } = call;
+    ticket.because(message.reason)?;
     let scope = scope(&message.domain, &message.purpose)?;
     let class = ClassName::parse(&message.class)?;
     let proof = on_class::<token_act::Reindex>(vault, ticket, &scope, &class).await?;

@@ -99,7 +99,8 @@ pub(super) fn failed(fault: TokenFault) -> ItemError {
 }
 
 async fn describe_tokens(call: Call<'_>, message: TokensRequest) -> Answer<DescribeTokensResponse> {
-    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
+    call.ticket.because(message.reason)?;
+    let scope = scope(&message.domain, &message.purpose)?;
     let proof = on_tokens::<token_act::Describe>(call.vault, call.ticket, &scope).await?;
     let (engine, request) = (&call.vault.engine, call.ticket.request());
     let described = engine.describe_tokens(proof, tokens(message.tokens), request);
@@ -150,7 +151,8 @@ pub(super) fn done(acted: Acted<()>) -> TokensResponse {
 }
 
 async fn disable_tokens(call: Call<'_>, message: TokensRequest) -> Answer<TokensResponse> {
-    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
+    call.ticket.because(message.reason)?;
+    let scope = scope(&message.domain, &message.purpose)?;
     let proof = on_tokens::<token_act::Disable>(call.vault, call.ticket, &scope).await?;
     let (engine, request) = (&call.vault.engine, call.ticket.request());
     let disabled = engine.disable_tokens(proof, tokens(message.tokens), request);
@@ -158,7 +160,8 @@ async fn disable_tokens(call: Call<'_>, message: TokensRequest) -> Answer<Tokens
 }
 
 async fn enable_tokens(call: Call<'_>, message: TokensRequest) -> Answer<TokensResponse> {
-    let scope = scope(&message.domain, &message.purpose)?.because(message.reason)?;
+    call.ticket.because(message.reason)?;
+    let scope = scope(&message.domain, &message.purpose)?;
     let proof = on_tokens::<token_act::Enable>(call.vault, call.ticket, &scope).await?;
     let (engine, request) = (&call.vault.engine, call.ticket.request());
     let enabled = engine.enable_tokens(proof, tokens(message.tokens), request);
@@ -170,6 +173,7 @@ async fn replace_tokens(
     message: ReplaceTokensRequest,
 ) -> Answer<ReplaceTokensResponse> {
     let Call { vault, ticket } = call;
+    ticket.because(message.reason)?;
     let scope = scope(&message.domain, &message.purpose)?;
     let once = match message.idempotency_key.as_str() {
         "" => None,
@@ -215,6 +219,7 @@ async fn replace_tokens(
 }
 
 async fn move_tokens(call: Call<'_>, message: MoveTokensRequest) -> Answer<TokensResponse> {
+    call.ticket.because(message.reason)?;
     let scope = scope(&message.domain, &message.purpose)?;
     let class = ClassName::parse(&message.to_class)?;
     let proof = on_class::<token_act::Move>(call.vault, call.ticket, &scope, &class).await?;

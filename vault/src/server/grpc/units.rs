@@ -38,6 +38,7 @@ impl GrpcUnits {
         ticket: &Ticket,
         asked: SetUnitRequest,
     ) -> Result<UnitActResponse, Problem> {
+        ticket.because(asked.reason)?;
         let document = UnitDocument::parse(&asked.document)?;
         let acted = set_unit(&self.vault, ticket, &document, asked.dry_run.into());
         Ok(self.acted(&acted.await?))
@@ -48,6 +49,7 @@ impl GrpcUnits {
         ticket: &Ticket,
         asked: NamedUnit,
     ) -> Result<UnitActResponse, Problem> {
+        ticket.because(asked.reason)?;
         let unit = UnitName::parse(&asked.unit)?;
         let proof = on_registered(&self.vault, ticket, &unit).await?;
         let acted = self.vault.engine.suspend_unit(proof, ticket.request());
@@ -55,6 +57,7 @@ impl GrpcUnits {
     }
 
     async fn resumed(&self, ticket: &Ticket, asked: NamedUnit) -> Result<UnitActResponse, Problem> {
+        ticket.because(asked.reason)?;
         let unit = UnitName::parse(&asked.unit)?;
         let proof = on_registered(&self.vault, ticket, &unit).await?;
         let acted = self.vault.engine.resume_unit(proof, ticket.request());
@@ -62,6 +65,7 @@ impl GrpcUnits {
     }
 
     async fn retired(&self, ticket: &Ticket, asked: NamedUnit) -> Result<UnitActResponse, Problem> {
+        ticket.because(asked.reason)?;
         let unit = UnitName::parse(&asked.unit)?;
         let proof = on_registered(&self.vault, ticket, &unit).await?;
         let acted = self.vault.engine.retire_unit(proof, ticket.request());
@@ -116,6 +120,7 @@ impl GrpcUnits {
         ticket: &Ticket,
         asked: NamedProposal,
     ) -> Result<UnitActResponse, Problem> {
+        ticket.because(asked.reason)?;
         let id = ProposalId::parse(&asked.id)?;
         let proof = on_proposal(&self.vault, ticket, id).await?;
         let acted = self.vault.engine.approve_unit(proof, ticket.request());
@@ -127,6 +132,7 @@ impl GrpcUnits {
         ticket: &Ticket,
         asked: NamedProposal,
     ) -> Result<ProposalEndedResponse, Problem> {
+        ticket.because(asked.reason)?;
         let id = ProposalId::parse(&asked.id)?;
         let proof = on_proposal(&self.vault, ticket, id).await?;
         let ended = self.vault.engine.refuse_unit(proof, ticket.request());
@@ -139,6 +145,7 @@ impl GrpcUnits {
         ticket: &Ticket,
         asked: NamedProposal,
     ) -> Result<ProposalEndedResponse, Problem> {
+        ticket.because(asked.reason)?;
         let id = ProposalId::parse(&asked.id)?;
         let proof = on_proposal(&self.vault, ticket, id).await?;
         let ended = self.vault.engine.withdraw_unit(proof, ticket.request());

@@ -35,7 +35,8 @@ struct ErasureBody {
 
 pub(super) async fn erased(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<EraseBody>().await?;
-    let scope = scope(&body.domain, &body.purpose)?.because(body.reason)?;
+    ticket.because(body.reason)?;
+    let scope = scope(&body.domain, &body.purpose)?;
     let what = erasing(body.tokens, body.subject)?;
     let by_token = matches!(what, Erasing::Tokens(_));
     let proof = on_tokens::<token_act::Erase>(vault, ticket, &scope).await?;

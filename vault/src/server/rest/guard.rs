@@ -17,7 +17,9 @@ use crate::server::problem::Problem;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NothingBody {}
+pub(super) struct ReasonBody {
+    pub(super) reason: Option<String>,
+}
 
 #[derive(Serialize)]
 struct UnitBody {
@@ -48,7 +50,8 @@ async fn unit_act(
     if request.uri().path().rsplit('/').next() != Some(act) {
         return Err(Problem::no_such_path());
     }
-    let NothingBody {} = decode(request, vault.limits.body_bytes_max).await?;
+    let ReasonBody { reason } = decode(request, vault.limits.body_bytes_max).await?;
+    ticket.because(reason)?;
     let unit = UnitName::parse(unit)?;
     let (locked, entry) = match act {
         "lock" => {
@@ -79,6 +82,7 @@ struct PlantBody {
     count: usize,
     #[serde(default)]
     lock: bool,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -100,6 +104,7 @@ pub(in crate::server) async fn plant(
 
 async fn planted(vault: &Vault, ticket: &Ticket, request: Request) -> Result<Response, Problem> {
     let body: PlantBody = decode(request, vault.limits.body_bytes_max).await?;
+    ticket.because(body.reason)?;
     let domain = DomainName::parse(&body.domain)?;
     let class = BTreeSet::from([ClassName::parse(&body.class)?]);
     let proof = corridor::on_classes::<guard_act::Plant>(vault, ticket, &domain, class, None);
@@ -122,6 +127,7 @@ struct AskBody {
     classes: Vec<String>,
     values_max: u64,
     ttl_seconds: u64,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -180,6 +186,7 @@ pub(in crate::server) async fn ask(
 
 async fn asked(vault: &Vault, ticket: &Ticket, request: Request) -> Result<Response, Problem> {
     let body: AskBody = decode(request, vault.limits.body_bytes_max).await?;
+    ticket.because(body.reason)?;
     let (domain, why) = (DomainName::parse(&body.domain)?, purpose(&body.purpose)?);
     let classes = body.classes.iter().map(|class| ClassName::parse(class));
     let classes = classes.collect::<Result<BTreeSet<_>, _>>()?;
@@ -215,7 +222,8 @@ pub(in crate::server) async fn grant_act(
     request: Request,
 ) -> Response {
     let done = async {
-        let NothingBody {} = decode(request, vault.limits.body_bytes_max).await?;
+        let ReasonBody { reason } = decode(request, vault.limits.body_bytes_max).await?;
+        ticket.because(reason)?;
         let id = GrantId::parse(&id)?;
         let (engine, request) = (&vault.engine, ticket.request());
         let (grant, entry) = match act.as_str() {

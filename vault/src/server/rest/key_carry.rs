@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::body::{base64, bytes};
-use super::keys::{Call, NothingBody, instant, one_key};
+use super::keys::{Call, instant, one_key};
 use super::to_json;
 use crate::engine::key::{ImportMaterial, KeyBackup};
 use crate::policy::key_act;
@@ -18,6 +18,7 @@ struct ResealBody {
     #[serde(default)]
     place: i64,
     limit: u32,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +44,7 @@ struct ImportParametersBody {
 struct ImportBody {
     ticket: String,
     wrapped: String,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -59,7 +61,7 @@ pub(super) async fn carried(call: &Call<'_>, act: &str) -> Result<Response, Prob
     let (engine, request) = (&vault.engine, call.request());
     match act {
         "import-parameters" => {
-            let NothingBody {} = call.body().await?;
+            call.because().await?;
             let proof = corridor::on_key::<key_act::Import>(vault, ticket, key, None).await?;
             let (parameters, entry) = engine.import_parameters(proof, request).await?;
             to_json(&ImportParametersBody {
@@ -72,6 +74,7 @@ pub(super) async fn carried(call: &Call<'_>, act: &str) -> Result<Response, Prob
         }
         "import" => {
             let body: ImportBody = call.body().await?;
+            ticket.because(body.reason)?;
             let material = ImportMaterial {
                 ticket: bytes("ticket", &body.ticket)?,
                 wrapped: bytes("wrapped", &body.wrapped)?,
@@ -80,14 +83,19 @@ pub(super) async fn carried(call: &Call<'_>, act: &str) -> Result<Response, Prob
             one_key(engine.import(proof, material, request).await?)
         }
         "backup" => {
-            let NothingBody {} = call.body().await?;
+            call.because().await?;
             let proof = corridor::on_key::<key_act::Backup>(vault, ticket, key, None).await?;
             let (backup, entry) = engine.backup_key(proof, request).await?;
             let entry = entry.seq();
             to_json(&BackupBody { backup, entry })
         }
         "reseal" => {
-            let ResealBody { place, limit } = call.body().await?;
+            let ResealBody {
+                place,
+                limit,
+                reason,
+            } = call.body().await?;
+            ticket.because(reason)?;
             let proof = corridor::on_key::<key_act::Reseal>(vault, ticket, key, None).await?;
             let (progress, entry) = engine.reseal(proof, place, limit, request).await?;
             to_json(&ResealedBody {
@@ -105,10 +113,12 @@ pub(super) async fn carried(call: &Call<'_>, act: &str) -> Result<Response, Prob
 #[serde(deny_unknown_fields)]
 struct RestoreBody {
     backup: String,
+    reason: Option<String>,
 }
 
 pub(super) async fn restored(call: &Call<'_>) -> Result<Response, Problem> {
     let body: RestoreBody = call.body().await?;
+    call.ticket.because(body.reason)?;
     let backup = KeyBackup::parse(&body.backup)?;
     let record = backup.record().clone();
     let proof =

@@ -10,6 +10,7 @@ use kms::KeyId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::guard::ReasonBody;
 use super::{answer, decode, key_carry, key_jwe, key_use, to_json};
 use crate::commit::Sequenced;
 use crate::engine::key::{KeyDetail, PAGE_KEYS_MAX, Waiting};
@@ -42,6 +43,12 @@ impl Call<'_> {
             .take();
         let request = request.ok_or_else(Problem::no_ticket)?;
         decode(request, self.vault.limits.body_bytes_max).await
+    }
+
+    /// Takes the reason from a body that says nothing else.
+    pub(super) async fn because(&self) -> Result<(), Problem> {
+        let ReasonBody { reason } = self.body().await?;
+        self.ticket.because(reason)
     }
 }
 
@@ -140,7 +147,8 @@ pub(in crate::server) async fn create(
 }
 
 async fn created(vault: &Vault, ticket: &Ticket, request: Request) -> Result<Response, Problem> {
-    let words: NewKeyWords = decode(request, vault.limits.body_bytes_max).await?;
+    let mut words: NewKeyWords = decode(request, vault.limits.body_bytes_max).await?;
+    ticket.because(words.reason.take())?;
     let new = words.read()?;
     let wish = |owner: &str| Ok(new.wished(owner)?);
     let proof = corridor::on_wished_key::<key_act::Create>(vault, ticket, wish).await?;
@@ -320,18 +328,16 @@ pub(in crate::server) async fn without_key(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NothingBody {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct VersionNumber {
     version: u32,
+    reason: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WaitingBody {
     waiting_seconds: u64,
+    reason: Option<String>,
 }
 
 async fn administered(call: &Call<'_>, act: &str) -> Result<Response, Problem> {
@@ -342,27 +348,29 @@ async fn administered(call: &Call<'_>, act: &str) -> Result<Response, Problem> {
     match act {
         "set" => set(call).await,
         "enable" => {
-            let NothingBody {} = call.body().await?;
+            call.because().await?;
             let proof = corridor::on_key::<key_act::Enable>(vault, ticket, key, None).await?;
             one_key(engine.enable_key(proof, request).await?)
         }
         "disable" => {
-            let NothingBody {} = call.body().await?;
+            call.because().await?;
             let proof = corridor::on_key::<key_act::Disable>(vault, ticket, key, None).await?;
             one_key(engine.disable_key(proof, request).await?)
         }
         "rotate" => {
-            let NothingBody {} = call.body().await?;
+            call.because().await?;
             let proof = corridor::on_key::<key_act::Rotate>(vault, ticket, key, None).await?;
             one_key(engine.rotate_key(proof, request).await?)
         }
         "compromise-version" => {
-            let VersionNumber { version } = call.body().await?;
+            let VersionNumber { version, reason } = call.body().await?;
+            ticket.because(reason)?;
             let proof = corridor::on_key::<key_act::Compromise>(vault, ticket, key, None).await?;
             one_key(engine.compromise_version(proof, version, request).await?)
         }
         "destroy-version" => {
-            let VersionNumber { version } = call.body().await?;
+            let VersionNumber { version, reason } = call.body().await?;
+            ticket.because(reason)?;
             let proof = corridor::on_key::<key_act::DestroyVersion>(vault, ticket, key, None);
             one_key(
                 engine
@@ -371,7 +379,11 @@ async fn administered(call: &Call<'_>, act: &str) -> Result<Response, Problem> {
             )
         }
         "schedule-deletion" => {
-            let WaitingBody { waiting_seconds } = call.body().await?;
+            let WaitingBody {
+                waiting_seconds,
+                reason,
+            } = call.body().await?;
+            ticket.because(reason)?;
             let waiting = Waiting(Duration::from_secs(waiting_seconds));
             let proof = corridor::on_key::<key_act::ScheduleDeletion>(vault, ticket, key, None);
             one_key(
@@ -381,7 +393,7 @@ async fn administered(call: &Call<'_>, act: &str) -> Result<Response, Problem> {
             )
         }
         "cancel-deletion" => {
-            let NothingBody {} = call.body().await?;
+            call.because().await?;
             let proof = corridor::on_key::<key_act::CancelDeletion>(vault, ticket, key, None);
             one_key(engine.cancel_deletion(proof.await?, request).await?)
         }
@@ -390,7 +402,8 @@ async fn administered(call: &Call<'_>, act: &str) -> Result<Response, Problem> {
 }
 
 async fn set(call: &Call<'_>) -> Result<Response, Problem> {
-    let words: ChangeWords = call.body().await?;
+    let mut words: ChangeWords = call.body().await?;
+    call.ticket.because(words.reason.take())?;
     let change = words.read()?;
     let proof = corridor::on_key::<key_act::Set>(call.vault, call.ticket, &call.key, None).await?;
     one_key(

@@ -18,6 +18,7 @@ use crate::server::problem::Problem;
 struct ActBody {
     /// The set to approve; nothing is said where one is put up.
     digest: Option<String>,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +46,7 @@ async fn acted(
     request: Request,
 ) -> Result<Response, Problem> {
     let body: ActBody = decode(request, vault.limits.body_bytes_max).await?;
+    ticket.because(body.reason)?;
     let (digest, entry) = match (act, body.digest) {
         ("propose", None) => policy_words::propose(vault, ticket).await?,
         ("approve", Some(digest)) => policy_words::approve(vault, ticket, &digest).await?,

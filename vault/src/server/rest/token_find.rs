@@ -29,6 +29,7 @@ struct PurgeBody {
     #[serde(default)]
     place: i64,
     limit: u32,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +44,7 @@ struct PurgedBody {
 
 pub(super) async fn purged(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<PurgeBody>().await?;
+    ticket.because(body.reason)?;
     let scope = scope(&body.domain, &body.purpose)?;
     let class = body.class.as_deref().map(ClassName::parse).transpose()?;
     let created = body.created_before.as_deref().map(instant_of).transpose()?;
@@ -93,7 +95,8 @@ fn recorded(entry: Sequenced) -> Result<Response, Problem> {
 
 pub(super) async fn held(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<HoldBody>().await?;
-    let scope = scope(&body.domain, &body.purpose)?.because(body.reason)?;
+    ticket.because(body.reason)?;
+    let scope = scope(&body.domain, &body.purpose)?;
     let matter = Matter::parse(&body.matter)?;
     let (engine, request) = (&vault.engine, ticket.request());
     match HeldBy::read(body.tokens, body.subject)? {
@@ -112,7 +115,8 @@ pub(super) async fn held(call: Call<'_>) -> Result<Response, Problem> {
 
 pub(super) async fn released(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<HoldBody>().await?;
-    let scope = scope(&body.domain, &body.purpose)?.because(body.reason)?;
+    ticket.because(body.reason)?;
+    let scope = scope(&body.domain, &body.purpose)?;
     let matter = Matter::parse(&body.matter)?;
     let (engine, request) = (&vault.engine, ticket.request());
     match HeldBy::read(body.tokens, body.subject)? {
@@ -232,6 +236,7 @@ struct ReindexBody {
     #[serde(default)]
     place: i64,
     limit: u32,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -246,6 +251,7 @@ struct ReindexedBody {
 
 pub(super) async fn reindexed(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<ReindexBody>().await?;
+    ticket.because(body.reason)?;
     let scope = scope(&body.domain, &body.purpose)?;
     let class = ClassName::parse(&body.class)?;
     let proof = on_class::<token_act::Reindex>(vault, ticket, &scope, &class).await?;

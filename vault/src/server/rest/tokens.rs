@@ -29,10 +29,10 @@ struct TokensBody {
 }
 
 impl TokensBody {
-    fn read(self) -> Result<(Scope, Vec<TokenText>), Problem> {
+    fn read(self, ticket: &Ticket) -> Result<(Scope, Vec<TokenText>), Problem> {
+        ticket.because(self.reason)?;
         let tokens = self.tokens.into_iter().map(TokenText::new).collect();
-        let scope = scope(&self.domain, &self.purpose)?;
-        Ok((scope.because(self.reason)?, tokens))
+        Ok((scope(&self.domain, &self.purpose)?, tokens))
     }
 }
 
@@ -184,7 +184,7 @@ async fn acted(
 
 async fn described(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<TokensBody>().await?;
-    let (scope, tokens) = body.read()?;
+    let (scope, tokens) = body.read(ticket)?;
     let proof = on_tokens::<token_act::Describe>(vault, ticket, &scope).await?;
     let described = vault
         .engine
@@ -202,7 +202,7 @@ pub(super) fn done((): ()) -> Done {
 
 async fn disabled(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<TokensBody>().await?;
-    let (scope, tokens) = body.read()?;
+    let (scope, tokens) = body.read(ticket)?;
     let proof = on_tokens::<token_act::Disable>(vault, ticket, &scope).await?;
     let disabled = vault.engine.disable_tokens(proof, tokens, ticket.request());
     items(disabled.await?, done)
@@ -210,7 +210,7 @@ async fn disabled(call: Call<'_>) -> Result<Response, Problem> {
 
 async fn enabled(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<TokensBody>().await?;
-    let (scope, tokens) = body.read()?;
+    let (scope, tokens) = body.read(ticket)?;
     let proof = on_tokens::<token_act::Enable>(vault, ticket, &scope).await?;
     let enabled = vault.engine.enable_tokens(proof, tokens, ticket.request());
     items(enabled.await?, done)
@@ -226,6 +226,7 @@ struct ReplaceBody {
     to_class: Option<String>,
     ttl_seconds: Option<u64>,
     uses: Option<u32>,
+    reason: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -236,6 +237,7 @@ struct NewToken {
 async fn replaced(call: Call<'_>) -> Result<Response, Problem> {
     let key = idempotency_key(call.request.headers())?;
     let (vault, ticket, body) = call.read::<ReplaceBody>().await?;
+    ticket.because(body.reason)?;
     let scope = scope(&body.domain, &body.purpose)?;
     let tokens = body.tokens.into_iter().map(TokenText::new).collect();
     let to_class = body.to_class.as_deref().map(ClassName::parse).transpose()?;
@@ -265,10 +267,12 @@ struct MoveBody {
     purpose: String,
     tokens: Vec<String>,
     to_class: String,
+    reason: Option<String>,
 }
 
 async fn moved(call: Call<'_>) -> Result<Response, Problem> {
     let (vault, ticket, body) = call.read::<MoveBody>().await?;
+    ticket.because(body.reason)?;
     let scope = scope(&body.domain, &body.purpose)?;
     let class = ClassName::parse(&body.to_class)?;
     let tokens = body.tokens.into_iter().map(TokenText::new).collect();

@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::guard::ReasonBody;
 use super::{answer, decode, keys, to_json};
 use crate::engine::units::UnitActed;
 use crate::model::{Proposal, ProposalId, Unit, UnitDocument, UnitName};
@@ -24,11 +25,8 @@ struct SetBody {
     document: Box<RawValue>,
     #[serde(default)]
     dry_run: bool,
+    reason: Option<String>,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NothingBody {}
 
 #[derive(Serialize)]
 struct ActedBody {
@@ -157,6 +155,7 @@ pub(in crate::server) async fn set(
 ) -> Response {
     let done = async {
         let body: SetBody = decode(request, vault.limits.body_bytes_max).await?;
+        ticket.because(body.reason)?;
         let document = UnitDocument::parse(body.document.get())?;
         let run = body.dry_run.into();
         let done = corridor::units::set_unit(&vault, &ticket, &document, run).await?;
@@ -295,7 +294,8 @@ pub(in crate::server) async fn decide(
     request: Request,
 ) -> Response {
     let done = async {
-        let NothingBody {} = decode(request, vault.limits.body_bytes_max).await?;
+        let ReasonBody { reason } = decode(request, vault.limits.body_bytes_max).await?;
+        ticket.because(reason)?;
         let id = ProposalId::parse(&id)?;
         let (engine, request) = (&vault.engine, ticket.request());
         let entry = match act.as_str() {

@@ -15,15 +15,16 @@ impl Reader {
             let sql = "SELECT domain, slot, sealed FROM detail WHERE entry = ?1";
             let mut statement = connection.prepare_cached(sql)?;
             let row = statement.query_row([entry], |row| {
-                let domain: String = row.get(0)?;
+                let domain: Option<String> = row.get(0)?;
                 Ok((domain, row.get(1)?, row.get(2)?))
             });
             let Some((domain, slot, sealed)) = row.optional()? else {
                 return Ok(None);
             };
             let malformed = |_| StoreError::Malformed { table: "detail" };
+            let domain = domain.as_deref().map(DomainName::parse);
             Ok(Some(DetailRow {
-                domain: DomainName::parse(&domain).map_err(malformed)?,
+                domain: domain.transpose().map_err(malformed)?,
                 slot: ShredSlot(slot),
                 sealed: SealedValue(sealed),
             }))
@@ -36,7 +37,12 @@ impl Writer {
         match write {
             DetailWrite::Keep(row) => self.execute(
                 "INSERT INTO detail (entry, domain, slot, sealed) VALUES (?1, ?2, ?3, ?4)",
-                params![entry, row.domain.as_str(), row.slot.0, row.sealed.0],
+                params![
+                    entry,
+                    row.domain.as_ref().map(DomainName::as_str),
+                    row.slot.0,
+                    row.sealed.0
+                ],
             ),
             DetailWrite::Erase(of) => match self.forget_detail(*of)? {
                 1 => Ok(()),
