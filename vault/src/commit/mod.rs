@@ -10,7 +10,7 @@
 //! | `record` | [`Record`]: one request's change and entry |
 //! | `writer` | the thread that writes groups |
 //! | `tiles` | entries to C2SP tiles on disk |
-//! | `files` | files put into their places whole, many at a time |
+//! | `files` | files put into their places whole |
 //! | `publish` | the thread that integrates, signs and publishes checkpoints |
 //! | `press` | one round of it |
 //! | `witnesses` | the threads that collect witnesses' cosignatures |

@@ -146,7 +146,7 @@ impl Integrator {
     }
 
     fn write_tile(&mut self, tile: &Tile) -> io::Result<()> {
-        self.files.write(&tile.path(), tile.bytes())
+        self.files.write(&tile.path(), &tile.bytes())
     }
 }
 
