@@ -91,3 +91,30 @@ fn sweep(path: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Whether a file is being written, or a crash broke that off: it is no part of the log.
+pub fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == FRESH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_whole_in_its_place_and_what_a_crash_left_beside_a_partial_one_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Files::under(folder.path());
+        let partial = folder.path().join("tile/0/000.p");
+        fs::create_dir_all(&partial).unwrap();
+        fs::write(partial.join("3.new"), "torn").unwrap();
+        files.write("tile/0/000.p/4", &[7; 32]).unwrap();
+        files.settle().unwrap();
+        let names: Vec<_> = fs::read_dir(&partial)
+            .unwrap()
+            .map(|name| name.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["4"]);
+        assert_eq!(fs::read(partial.join("4")).unwrap(), [7; 32]);
+    }
+}

@@ -139,10 +139,10 @@ impl Integrator {
     fn write_bundle(&mut self, n: u64, width: Option<u8>) -> io::Result<()> {
         if self.items.iter().any(|items| !items.is_empty()) {
             self.files
-                .write(&items_path(n, width), items_bundle(&self.items))?;
+                .write(&items_path(n, width), &items_bundle(&self.items))?;
         }
         self.files
-            .write(&entries_path(n, width), bundle(&self.entries))
+            .write(&entries_path(n, width), &bundle(&self.entries))
     }
 
     fn write_tile(&mut self, tile: &Tile) -> io::Result<()> {
