@@ -86,6 +86,10 @@ impl Demands {
                 Ok(())
             }
         };
+        // A request answers none: what a signature covers of one is no word of what this one does.
+        if signed.is_of_response() {
+            return Err(SignatureFault::Component);
+        }
         needs("@method", true)?;
         // The target as a whole, or its parts.
         if !signed.covers("@target-uri") {

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use sfv::{BareItem, InnerList, ListEntry};
 
-use super::component::Component;
+use super::component::{Component, Source};
 use super::fault::SignatureFault;
 use super::message::Message;
 use super::structured;
@@ -126,6 +126,12 @@ impl Signed {
     /// What was signed (RFC 9421 section 2.5).
     pub fn base(&self, message: &Message<'_>) -> Result<String, SignatureFault> {
         message.base(&self.components, &self.written)
+    }
+
+    /// Whether something is covered of the request that a response answers (`req`).
+    pub(super) fn is_of_response(&self) -> bool {
+        let mut components = self.components.iter();
+        components.any(|one| matches!(one.source, Source::OfRequest(_)))
     }
 
     /// Whether the whole of a component is covered, by its name: `@method`, `content-digest` …; or one that its

@@ -269,6 +269,15 @@ fn all_that_says_what_a_request_does_must_be_covered() {
     let parts = "\"@method\" \"@authority\" \"@path\" \"@query\"";
     assert_eq!(fault(parts, &[], false), None);
     assert_eq!(fault("\"@method\" \"@target-uri\"", &[], false), None);
+    for of_a_response in [
+        "\"@method\";req \"@target-uri\"",
+        "\"@method\" \"@target-uri\" \"@path\";req",
+    ] {
+        assert_eq!(
+            fault(of_a_response, &[], false),
+            Some(SignatureFault::Component)
+        );
+    }
     assert_eq!(
         fault("\"@method\" \"@authority\" \"@request-target\"", &[], false),
         None
