@@ -1,5 +1,6 @@
 //! Reads files of an archive: never through a link, never outside of its folder, never without a limit.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
@@ -207,12 +208,24 @@ fn open(path: &Path) -> Result<File, ReadError> {
     File::open(path).map_err(|error| reason(&error))
 }
 
-/// What is in a file that was said to have so many bytes: with one call where it has them. No more than one
-/// byte above `bytes_max` is read.
+thread_local! {
+    /// Memory that this thread has read a bundle into, and will read the next one into: the system would clear it anew.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What was read is needed no longer.
+pub(super) fn spare(bytes: Vec<u8>) {
+    SPARE.set(bytes);
+}
+
+/// What is in a file that was said to have so many bytes: with one call where it has them. Of one that grew meanwhile no
+/// more is read than there is room for, or than one byte above `bytes_max`.
 fn whole(file: &mut File, said: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
     let said = usize::try_from(said).unwrap_or(usize::MAX);
+    let mut bytes = SPARE.take();
+    bytes.clear();
     // One more than there are, so that the end is seen without growing.
-    let mut bytes = Vec::with_capacity(said.saturating_add(1));
+    bytes.reserve_exact(said.saturating_add(1));
     begun(file, &mut bytes)?;
     if bytes.len() != said {
         let left = bytes_max.saturating_add(1);

@@ -1,6 +1,6 @@
 //! Cuts an entry bundle into its entries, naming the place where it cannot be cut.
 
-use super::archive::Archive;
+use super::archive::{Archive, spare};
 use super::code::Code;
 use super::files::{Found, Position};
 use super::finding::{Finding, Findings};
@@ -40,6 +40,12 @@ impl Bundle {
                 None
             }
         }
+    }
+
+    /// Its path; what was read is needed no longer.
+    pub(super) fn into_path(self) -> String {
+        spare(self.bytes);
+        self.path
     }
 
     /// The offset in the file, and the bytes, of an entry.

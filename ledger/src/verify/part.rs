@@ -117,7 +117,7 @@ impl Part {
         };
         part.hash(bundle.as_ref(), count);
         part.check_items(archive, n, count);
-        part.bundle = bundle.map(|bundle| bundle.path);
+        part.bundle = bundle.map(Bundle::into_path);
         part
     }
 
