@@ -233,8 +233,7 @@ impl Chain {
 
     /// A key that was retired could take the statement away and go on signing.
     fn check_handover(&mut self, entry: &Said, place: &Place<'_>, findings: &mut Findings) {
-        let to_a_signer = entry.hands_over && entry.operation == Operation::SignerRotate;
-        let Some(known) = self.handovers.as_ref().filter(|_| to_a_signer) else {
+        let Some(known) = self.handovers.as_ref().filter(|_| entry.hands_over) else {
             return;
         };
         if known.followed.contains(&place.seq) {

@@ -72,8 +72,7 @@ pub(super) struct Said {
     pub(super) operation: Operation,
     pub(super) batch: Option<Batch>,
     pub(super) format_known: bool,
-    /// Whether from it on another key signs (it carries a statement for its own place), or names items (it opens or
-    /// erases an epoch): no stretch goes over it.
+    /// Whether it carries a statement, for its own place, that hands over to another key.
     pub(super) hands_over: bool,
     /// The epoch that it opens or erases.
     pub(super) epoch: Option<u32>,
@@ -186,7 +185,7 @@ impl Said {
             operation: seen.operation,
             batch: seen.batch,
             format_known: false,
-            hands_over: epochs::changes(seen.operation),
+            hands_over: false,
             epoch: None,
         }
     }
@@ -200,7 +199,7 @@ impl Said {
             operation: entry.facts.operation,
             batch: entry.facts.batch,
             format_known: entry.facts.format == Some(FORMAT),
-            hands_over: hands_over(entry) || epochs::changes(entry.facts.operation),
+            hands_over: hands_over(entry),
             epoch: epochs::told(&entry.facts),
         }
     }

@@ -4,6 +4,7 @@
 
 use super::bundle::Bundle;
 use super::chain::{Before, in_time};
+use super::epochs;
 use super::items::Stated;
 use super::part::Said;
 use super::tiles::Stored;
@@ -96,7 +97,8 @@ fn in_place(bytes: &[u8], seq: u64, hash: &Hash) -> Option<Said> {
         said.operation,
         Operation::Genesis | Operation::IncarnationOpen
     );
-    let plain = said.seq == seq && !begins && !said.hands_over;
+    let apart = begins || said.hands_over || epochs::changes(said.operation);
+    let plain = said.seq == seq && !apart;
     (plain && leaf_hash(bytes) == *hash).then_some(said)
 }
 

@@ -58,6 +58,11 @@ pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(write_whole(path, bytes)?)?.sync_all()
 }
 
+/// Keeps a time stamp at this path, of which the folders may not be there yet: whole or not at all.
+pub fn keep_stamp(path: &Path, response: &[u8]) -> io::Result<()> {
+    write_durably(path, response)
+}
+
 /// Temp file, fsync, rename. Gives the folder, whose fsync makes it last.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let folder = path

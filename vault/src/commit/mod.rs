@@ -43,7 +43,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 pub use backlog::{Backlog, Sizes};
-pub use files::is_unfinished;
+pub use files::{is_unfinished, keep_stamp};
 pub use handover::{can_hand_over, hand_over, signer_settled};
 pub use incarnation::{Opening, incarnation_opened, incarnation_told};
 pub use publish::{
@@ -53,7 +53,6 @@ pub use quota::quota_book;
 pub use receipt::{NoReceipt, Receipts};
 pub use record::Record;
 pub use replay::{Replay, ReplayError, Replayed, standing_tree};
-pub use tiles::keep_stamp;
 pub use withheld::{Spoiled, Withheld};
 pub use witnesses::{Ask, WitnessAnswer, WitnessFault, Witnesses};
 pub use writer::{OpenLog, WriterThread};

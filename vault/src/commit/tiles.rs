@@ -9,7 +9,7 @@ use ledger::tile::{
 };
 use ledger::{Frontier, Hash, leaf_hash};
 
-use super::files::{Files, write_durably};
+use super::files::Files;
 use crate::store::StoredEntry;
 
 /// The right edge of the tree, and the last bundle, which is not full yet.
@@ -148,11 +148,6 @@ impl Integrator {
     fn write_tile(&mut self, tile: &Tile) -> io::Result<()> {
         self.files.write(&tile.path(), &tile.bytes())
     }
-}
-
-/// Keeps a time stamp at this path, of which the folders may not be there yet: whole or not at all.
-pub fn keep_stamp(path: &Path, response: &[u8]) -> io::Result<()> {
-    write_durably(path, response)
 }
 
 #[cfg(test)]
