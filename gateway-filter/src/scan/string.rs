@@ -1,88 +1,93 @@
 //! Owns the string grammar of RFC 8259 §7: checks a literal, and resolves the escapes of one that
 //! was checked.
 
-use super::{Fault, Scanner};
+use super::Fault;
+use super::read::{Stopped, stopped, unexpected};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-impl Scanner<'_, '_> {
-    /// A literal from its opening quote to its closing one; yields whether it has escapes.
-    #[inline]
-    pub(super) fn string(&mut self) -> Result<bool, Fault> {
-        self.at += 1;
-        self.run()?;
-        if self.eat(b'"') {
-            return Ok(false);
-        }
-        while self.eat(b'\\') {
-            self.escape()?;
-            self.run()?;
-        }
-        self.at += 1;
-        Ok(true)
+/// A literal from its opening quote at `at` to behind its closing one; and whether it has escapes.
+#[inline]
+pub(super) fn string(bytes: &[u8], at: usize) -> Result<(usize, bool), Stopped> {
+    let end = run(bytes, at + 1);
+    if bytes.get(end) == Some(&b'"') {
+        return Ok((end + 1, false));
     }
+    Ok((escaped(bytes, end)?, true))
+}
 
-    /// Up to the next quote or backslash, eight bytes at a time.
-    #[inline]
-    fn run(&mut self) -> Result<(), Fault> {
-        while let Some(chunk) = self.bytes[self.at..].first_chunk::<8>() {
-            let stops = stops(u64::from_le_bytes(*chunk));
-            if stops == 0 {
-                self.at += 8;
-                continue;
-            }
-            self.at += (stops.trailing_zeros() / 8) as usize;
-            break;
-        }
-        loop {
-            match self.peek().ok_or(Fault::Truncated)? {
-                b'"' | b'\\' => return Ok(()),
-                0..=0x1F => return Err(Fault::Control),
-                _ => self.at += 1,
-            }
+/// On from the first byte that is not plain to behind the closing quote.
+#[inline(never)]
+fn escaped(bytes: &[u8], mut at: usize) -> Result<usize, Stopped> {
+    loop {
+        match bytes.get(at) {
+            Some(b'\\') => at = run(bytes, escape(bytes, at + 1)?),
+            Some(b'"') => return Ok(at + 1),
+            Some(_) => return Err(stopped(at, Fault::Control)),
+            None => return Err(stopped(at, Fault::Truncated)),
         }
     }
+}
 
-    fn escape(&mut self) -> Result<(), Fault> {
-        match self.peek().ok_or(Fault::Truncated)? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
-                self.at += 1;
-                Ok(())
-            }
-            b'u' => {
-                self.at += 1;
-                self.unicode()
-            }
-            _ => Err(Fault::Escape),
+/// Up to the next quote, backslash or control character, eight bytes at a time; or to the end.
+#[inline]
+fn run(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let stops = stops(u64::from_le_bytes(*chunk));
+        if stops != 0 {
+            return at + (stops.trailing_zeros() / 8) as usize;
         }
+        at += 8;
     }
+    while let Some(byte) = bytes.get(at)
+        && !matches!(byte, b'"' | b'\\' | ..0x20)
+    {
+        at += 1;
+    }
+    at
+}
 
-    fn unicode(&mut self) -> Result<(), Fault> {
-        match self.hex4()? {
-            0xD800..=0xDBFF => {}
-            0xDC00..=0xDFFF => return Err(Fault::LoneSurrogate),
-            _ => return Ok(()),
-        }
-        if !(self.eat(b'\\') && self.eat(b'u')) {
-            return Err(self.unexpected(Fault::LoneSurrogate));
-        }
-        match self.hex4()? {
-            0xDC00..=0xDFFF => Ok(()),
-            _ => Err(Fault::LoneSurrogate),
-        }
+fn escape(bytes: &[u8], at: usize) -> Result<usize, Stopped> {
+    match bytes.get(at) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 1),
+        Some(b'u') => unicode(bytes, at + 1),
+        _ => Err(unexpected(bytes, at, Fault::Escape)),
     }
+}
 
-    fn hex4(&mut self) -> Result<u32, Fault> {
-        let mut code = 0;
-        for _ in 0..4 {
-            let byte = self.peek().ok_or(Fault::Truncated)?;
-            let digit = char::from(byte).to_digit(16).ok_or(Fault::Escape)?;
-            code = code * 16 + digit;
-            self.at += 1;
-        }
-        Ok(code)
+fn unicode(bytes: &[u8], at: usize) -> Result<usize, Stopped> {
+    let at = match hex4(bytes, at)? {
+        (0xD800..=0xDBFF, at) => at,
+        (0xDC00..=0xDFFF, at) => return Err(stopped(at, Fault::LoneSurrogate)),
+        (_, at) => return Ok(at),
+    };
+    let at = wanted(bytes, at, b'\\')?;
+    let at = wanted(bytes, at, b'u')?;
+    match hex4(bytes, at)? {
+        (0xDC00..=0xDFFF, at) => Ok(at),
+        (_, at) => Err(stopped(at, Fault::LoneSurrogate)),
     }
+}
+
+/// A byte of the second half of a surrogate pair.
+fn wanted(bytes: &[u8], at: usize, byte: u8) -> Result<usize, Stopped> {
+    if bytes.get(at) == Some(&byte) {
+        Ok(at + 1)
+    } else {
+        Err(unexpected(bytes, at, Fault::LoneSurrogate))
+    }
+}
+
+fn hex4(bytes: &[u8], start: usize) -> Result<(u32, usize), Stopped> {
+    let mut code = 0;
+    for at in start..start + 4 {
+        let digit = bytes
+            .get(at)
+            .and_then(|byte| char::from(*byte).to_digit(16));
+        code = code * 16 + digit.ok_or_else(|| unexpected(bytes, at, Fault::Escape))?;
+    }
+    Ok((code, start + 4))
 }
 
 /// The high bit of each byte that ends a run; the lowest of them is exact.

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::read::Reader;
 use super::string::resolved;
-use super::{Bounds, Fault, ScanError, Scanner};
+use super::{Bounds, Fault, ScanError};
 
 /// What stands at a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl<'a> Tape<'a> {
     pub(crate) fn read(body: &'a [u8], bounds: &Bounds) -> Result<Self, ScanError> {
         let text = std::str::from_utf8(body)
             .map_err(|error| ScanError::at(body, error.valid_up_to(), Fault::NotUtf8))?;
-        Scanner::read(text, bounds)
+        Reader::read(text, bounds)
     }
 
     pub(super) fn empty(text: &'a str) -> Self {
@@ -234,8 +235,12 @@ impl Iterator for Children<'_, '_> {
     }
 }
 
-/// Documents of 4 GiB and more are refused before the first record.
+/// A place, shortened.
 #[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "documents of 4 GiB and more are refused before the first record"
+)]
 fn short(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
+    at as u32
 }

@@ -175,6 +175,33 @@ fn keys_are_told_apart_in_small_objects_and_large() {
     assert!(scan(nested.as_bytes(), &[], &BOUNDS).is_ok());
 }
 
+/// Objects with many keys, one within the other: each has its own.
+#[test]
+fn an_object_takes_up_its_keys_again_behind_those_within_it() {
+    let keys = |from: usize, to: usize| {
+        let keys = (from..to).map(|n| format!("\"k{n}\":0,"));
+        keys.collect::<String>()
+    };
+    for (outer, inner) in [(30, 30), (3, 30), (30, 3), (24, 25)] {
+        let within = format!("{{{}\"x\":0}}", keys(0, inner));
+        let document = |last: &str| {
+            let before = keys(0, outer);
+            format!("{{{before}\"a\":{within},\"b\":[{within}],\"{last}\":0}}")
+        };
+        assert!(scan(document("x").as_bytes(), &[], &BOUNDS).is_ok());
+        let first = "k0".to_owned();
+        for again in [first, format!("k{}", outer - 1), "a".into(), "b".into()] {
+            assert_eq!(
+                fault(document(&again)),
+                Fault::DuplicateKey,
+                "{outer} {again}"
+            );
+        }
+        let new = format!("k{outer}");
+        assert!(scan(document(&new).as_bytes(), &[], &BOUNDS).is_ok());
+    }
+}
+
 #[test]
 fn a_path_that_costs_too_much_is_refused() {
     let body = format!("[{}0]", "0,".repeat(20_000));

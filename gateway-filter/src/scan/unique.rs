@@ -11,8 +11,10 @@ const LINEAR_MAX: usize = 24;
 
 /// The keys of all objects that are open, the innermost last.
 #[derive(Default)]
-pub(super) struct Names {
+pub(super) struct Names<'a> {
     open: Vec<Name>,
+    /// Those of the objects that have many.
+    hashed: Vec<HashSet<Cow<'a, str>>>,
 }
 
 struct Name {
@@ -21,29 +23,44 @@ struct Name {
 }
 
 /// One object's part of the keys.
-pub(super) struct Frame<'a> {
+pub(super) struct Frame {
     first: usize,
-    hashed: Option<HashSet<Cow<'a, str>>>,
+    hashed: bool,
 }
 
-impl Names {
-    pub(super) fn enter<'a>(&self) -> Frame<'a> {
+impl<'a> Names<'a> {
+    #[inline]
+    pub(super) fn enter(&self) -> Frame {
         Frame {
             first: self.open.len(),
-            hashed: None,
+            hashed: false,
         }
     }
 
-    pub(super) fn leave(&mut self, frame: &Frame<'_>) {
+    /// The innermost object ends.
+    #[inline]
+    pub(super) fn leave(&mut self, frame: &Frame) {
         self.open.truncate(frame.first);
+        if frame.hashed {
+            self.hashed.pop();
+        }
     }
 
-    /// False where the object has the key already, however it is spelled.
-    pub(super) fn insert<'a>(&mut self, frame: &mut Frame<'a>, tape: &Tape<'a>, node: u32) -> bool {
-        if let Some(hashed) = &mut frame.hashed {
-            return hashed.insert(tape.text(node));
+    /// False where the innermost object has the key already, however it is spelled. `plain` is its text, where
+    /// it has no escapes.
+    #[inline]
+    pub(super) fn insert(
+        &mut self,
+        frame: &mut Frame,
+        tape: &Tape<'a>,
+        node: u32,
+        plain: Option<&[u8]>,
+    ) -> bool {
+        if frame.hashed {
+            let innermost = self.hashed.last_mut();
+            return innermost.is_some_and(|hashed| hashed.insert(tape.text(node)));
         }
-        let mark = match tape.plain(node) {
+        let mark = match plain {
             Some(plain) => mark(plain),
             None => mark(tape.text(node).as_bytes()),
         };
@@ -54,15 +71,20 @@ impl Names {
         if taken {
             return false;
         }
-        if keys.len() == LINEAR_MAX {
-            let mut hashed: HashSet<_> = keys.iter().map(|key| tape.text(key.node)).collect();
-            hashed.insert(tape.text(node));
-            frame.hashed = Some(hashed);
-            self.open.truncate(frame.first);
-            return true;
-        }
         self.open.push(Name { mark, node });
+        if self.open.len() - frame.first > LINEAR_MAX {
+            self.hash(frame, tape);
+        }
         true
+    }
+
+    /// The innermost object has many keys.
+    #[cold]
+    fn hash(&mut self, frame: &mut Frame, tape: &Tape<'a>) {
+        let keys = self.open.drain(frame.first..);
+        self.hashed
+            .push(keys.map(|key| tape.text(key.node)).collect());
+        frame.hashed = true;
     }
 }
 
