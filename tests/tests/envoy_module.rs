@@ -131,6 +131,26 @@ fn only_tokens_reach_the_upstream_and_each_unit_sees_its_view() {
     assert_eq!(library.body.as_bytes(), &tokens[..]);
 }
 
+/// sched(7): whoever runs is not interrupted for a thread of this class, 3 in `/proc/PID/stat`.
+#[test]
+fn the_threads_that_wait_for_the_vault_give_way_to_envoys_workers() {
+    let city = City::open();
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", city.envoy.id())).unwrap();
+    let mut classes = Vec::new();
+    for task in tasks {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        let (name, rest) = stat.rsplit_once(") ").unwrap();
+        // The 41st field of proc_pid_stat(5); the third is the first behind the name.
+        let class = rest.split(' ').nth(41 - 3).unwrap().to_owned();
+        classes.push((name.ends_with("(jinku"), class));
+    }
+    let ours: Vec<_> = classes.iter().filter(|(ours, _)| *ours).collect();
+    assert!(!ours.is_empty(), "{classes:?}");
+    for (ours, class) in &classes {
+        assert_eq!(class, if *ours { "3" } else { "0" }, "{classes:?}");
+    }
+}
+
 #[test]
 fn a_refused_request_never_reaches_the_upstream() {
     let mut city = City::open();

@@ -1,5 +1,6 @@
 //! Owns Envoy's C functions for HTTP filters of dynamic modules (ABI `v0.2.0`): those that it offers, with
-//! safe faces, and in `hooks` those that it calls. The shapes are those of Envoy's `abi.h`.
+//! safe faces, and in `hooks` those that it calls. The shapes are those of Envoy's `abi.h`. In `scheduling` is
+//! one of the system's.
 
 #![expect(
     unsafe_code,
@@ -7,6 +8,9 @@
 )]
 
 mod hooks;
+mod scheduling;
+
+pub(crate) use scheduling::give_way;
 
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -229,7 +233,7 @@ impl Stream {
 
     /// The body so far: with the part that is shown now, or what was kept.
     pub(crate) fn body(&self, side: Side, place: Place) -> Vec<u8> {
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(self.body_bytes(side));
         self.copy(buffered_body(side), &mut body);
         if place == Place::Shown {
             self.copy(received_body(side), &mut body);
@@ -337,7 +341,6 @@ impl Stream {
         if !there {
             return;
         }
-        into.reserve_exact(parts.iter().map(|part| part.length).sum());
         for part in &parts {
             into.extend_from_slice(part.shown());
         }

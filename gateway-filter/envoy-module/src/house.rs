@@ -11,8 +11,10 @@ use gateway_filter::{
 };
 use tokio::runtime::{Handle, Runtime};
 
-/// Threads that wait for the vault; Envoy's own workers do the rest.
-const THREADS: usize = 2;
+use crate::abi;
+
+/// Most threads that wait for the vault.
+const THREADS_MAX: usize = 4;
 
 /// One filter of Envoy's configuration.
 pub(crate) struct House {
@@ -50,8 +52,9 @@ impl House {
             return Err(HouseError::Path);
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
+            .worker_threads(threads())
             .thread_name("jinku")
+            .on_thread_start(abi::give_way)
             .enable_all()
             .build()?;
         let metrics = Arc::new(Metrics::default());
@@ -90,6 +93,12 @@ impl Drop for House {
             runtime.shutdown_background();
         }
     }
+}
+
+/// One thread for two processors waits for the vault: Envoy's own workers do the rest, and a thread more than there
+/// is work for only wakes to find none.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2).min(THREADS_MAX))
 }
 
 /// Reads the settings again when a file changes; SIGHUP is Envoy's own.
