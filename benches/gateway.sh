@@ -6,8 +6,8 @@
 #
 #   --seconds N   of one measurement, 1 to 60; default 3
 #   --rounds N    measurements of each case and side, 1 to 15; the table shows medians; default 5
-#   --connections N   that wrk keeps busy, 1 to 256; default 16. With one, nothing waits for another: `- no-op` is then
-#                 the filter's own time, and not the time that others take before it
+#   --connections N   that wrk keeps busy, 1 to 256; default 16. With one, nothing waits for another: `- put-back`
+#                 is then the filter's own time, and not the time that others take before it
 #   --apart       the vault and its HSM have the first processor, all else has the others: as on two machines, where
 #                 a gateway takes nothing from the vault
 #   --case NAME   in-1k, in-64k: five fields become tokens on their way in; both-1k, both-64k: and values again
@@ -16,6 +16,8 @@
 #       upstream      no gateway at all
 #       envoy         Envoy alone: what the ratios are to
 #       no-op         Envoy and an external processor that is shown all and changes nothing
+#       put-back      the same, but it answers with the body that it was shown: what handing a body over and taking it
+#                     back costs
 #       ext-proc      Envoy and the filter, bodies whole (BUFFERED), over a vault in memory
 #       duplex        Envoy and the filter, bodies in parts (FULL_DUPLEX_STREAMED), over a vault in memory
 #       proxy         the filter as a proxy, over a vault in memory
@@ -24,7 +26,9 @@
 #       vault-grpc    no gateway and no HTTP: the same calls of five values straight to that vault, over as many
 #                     connections; what the ratios `/ vault` are to
 #
-# A vault in memory answers at once, so `ext-proc` less `no-op` is the filter's own time. From the environment:
+# A vault in memory answers at once, so `ext-proc` less `put-back` is the filter's own time. `cpu us` is the processor's
+# time that a side's own processes take for one request: Envoy with its filter, or the vault for `vault-grpc`; neither wrk's
+# nor the upstream's, which share the processors. From the environment:
 # JINKU_TEST_ENVOY (an Envoy 1.40; `bash tests/run.sh prepare` gets one into .tools), BENCH_BIN (where the
 # programs are; default target/release), BENCH_FOLDER (a real disk for the vault; default: the system's
 # temporary folder).
@@ -35,7 +39,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly ALL_SIDES=(upstream envoy no-op ext-proc duplex proxy vault-grpc ext-proc-vault proxy-vault module-vault)
+readonly ALL_SIDES=(upstream envoy no-op put-back ext-proc duplex proxy vault-grpc ext-proc-vault proxy-vault module-vault)
 readonly ALL_CASES=(in-1k in-64k both-1k both-64k)
 readonly BIN=${BENCH_BIN:-$PWD/target/release}
 readonly ENVOY=${JINKU_TEST_ENVOY:-$(find .tools/envoy -type f -name envoy -size +10M -print -quit 2>/dev/null || true)}
@@ -83,6 +87,8 @@ done
 
 folder=$(mktemp -d -p "${BENCH_FOLDER:-${TMPDIR:-/tmp}}")
 started=()
+# The process ids of each side.
+declare -A own
 finish() {
     local status=$?
     trap - EXIT INT TERM
@@ -96,12 +102,13 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# launch NAME COMMAND...: in the background, its output in NAME.log.
+# launch NAME COMMAND...: in the background, its output in NAME.log. What is called SIDE-parts is of that side too.
 launch() {
     local name=$1
     shift
     "$@" >"$folder/$name.log" 2>&1 &
     started+=($!)
+    own[${name%-parts}]+=" $!"
 }
 
 # ready PORT NAME: until somebody listens there.
@@ -222,7 +229,7 @@ for side in "${sides[@]}"; do
     case "$side" in
     upstream) port[upstream]=$upstream ;;
     envoy | module-vault) envoy_of "$side" "$processor" ;;
-    no-op) launch no-op-parts "$BIN/examples/bench_parts" no-op "127.0.0.1:$processor" ;;
+    no-op | put-back) launch "$side-parts" "$BIN/examples/bench_parts" "$side" "127.0.0.1:$processor" ;;
     ext-proc | duplex)
         launch "$side-parts" "$BIN/examples/bench_parts" ext-proc "127.0.0.1:$processor" "$folder/memory.toml"
         ;;
@@ -233,7 +240,7 @@ for side in "${sides[@]}"; do
     proxy-vault) launch proxy-vault "$BIN/jinku-filter" proxy --config "$folder/city/bench.toml" --listen "127.0.0.1:$processor" ;;
     esac
     case "$side" in
-    no-op | ext-proc | duplex | ext-proc-vault) ready "$processor" "$side-parts" && envoy_of "$side" "$processor" ;;
+    no-op | put-back | ext-proc | duplex | ext-proc-vault) ready "$processor" "$side-parts" && envoy_of "$side" "$processor" ;;
     proxy | proxy-vault) ready "$processor" "$side" && port[$side]=$processor ;;
     esac
 done
@@ -250,6 +257,17 @@ function done(summary, latency)
         latency:percentile(50), latency:percentile(99), failed))
 end
 LUA
+
+# processor_us SIDE: what its processes have taken of the processors so far, in microseconds.
+processor_us() {
+    local side=$1 id total=0
+    [ "$side" != upstream ] || side=echo
+    [ "$side" != vault-grpc ] || side=vault
+    for id in ${own[$side]}; do
+        total=$((total + $(awk -v hertz="$(getconf CLK_TCK)" '{ print ($14 + $15) * int(1e6 / hertz) }' "/proc/$id/stat")))
+    done
+    echo "$total"
+}
 
 # measure SIDE CASE SECONDS: requests a second, p50 and p99 in microseconds, failures.
 measure() {
@@ -270,7 +288,9 @@ for case in "${cases[@]}"; do
         for side in "${sides[@]}"; do
             [[ "$side.$case" != *vault*.both-* ]] || continue
             measure "$side" "$case" 1 >/dev/null
-            echo "$side $case $(measure "$side" "$case" "$seconds")" >>"$folder/results"
+            before=$(processor_us "$side")
+            line=$(measure "$side" "$case" "$seconds")
+            echo "$side $case $line $((($(processor_us "$side") - before) / seconds))" >>"$folder/results"
         done
     done
 done
@@ -280,19 +300,19 @@ import sys
 from statistics import median
 rows = {}
 for line in open(sys.argv[1]):
-    side, case, rate, p50, p99, failed = line.split()
-    rows.setdefault(case, {}).setdefault(side, []).append((int(rate), int(p50), int(p99), int(failed)))
+    side, case, rate, p50, p99, failed, busy = line.split()
+    rows.setdefault(case, {}).setdefault(side, []).append((int(rate), int(p50), int(p99), int(busy) / int(rate), int(failed)))
 failed = 0
-print(f"{'case':9} {'side':15} {'req/s':>9} {'/ envoy':>8} {'/ vault':>8} {'p50 us':>8} {'- no-op':>8} {'p99 us':>8} {'failed':>7}")
+print(f"{'case':9} {'side':15} {'req/s':>9} {'/ envoy':>8} {'/ vault':>8} {'p50 us':>8} {'- no-op':>8} {'- put-back':>10} {'p99 us':>8} {'cpu us':>7} {'failed':>7}")
 for case, sides in rows.items():
     middle = {side: [median(column) for column in zip(*runs)] for side, runs in sides.items()}
-    for side, (rate, p50, p99, _) in middle.items():
+    for side, (rate, p50, p99, busy, _) in middle.items():
         ratio = f"{rate / middle['envoy'][0]:.2f}" if "envoy" in middle else "-"
         alone = "vault-grpc" in middle and side.endswith("-vault")
         share = f"{rate / middle['vault-grpc'][0]:.2f}" if alone else "-"
-        over = f"{p50 - middle['no-op'][1]:+.0f}" if "no-op" in middle else "-"
-        bad = sum(run[3] for run in sides[side])
+        over, back = (f"{p50 - middle[beside][1]:+.0f}" if beside in middle else "-" for beside in ("no-op", "put-back"))
+        bad = sum(run[4] for run in sides[side])
         failed += bad
-        print(f"{case:9} {side:15} {rate:9.0f} {ratio:>8} {share:>8} {p50:8.0f} {over:>8} {p99:8.0f} {bad:7}")
+        print(f"{case:9} {side:15} {rate:9.0f} {ratio:>8} {share:>8} {p50:8.0f} {over:>8} {back:>10} {p99:8.0f} {busy:7.0f} {bad:7}")
 sys.exit(1 if failed else 0)
 PYTHON

@@ -1,5 +1,5 @@
 //! The parts of `benches/gateway.sh` that are not under test: an upstream that gives back what it is sent, an
-//! external processor that changes nothing, and the filter over a vault in memory, which answers at once.
+//! external processor that changes nothing or puts bodies back, and the filter over a vault in memory, which answers at once.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,13 +12,15 @@ use api::v1::{
     Revealed, TokenizeRequest, View,
 };
 use bytes::Bytes;
+use envoy_types::pb::envoy::service::ext_proc::v3::body_mutation::Mutation;
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::{
     ExternalProcessor, ExternalProcessorServer,
 };
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request as Message;
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_response::Response as Reply;
 use envoy_types::pb::envoy::service::ext_proc::v3::{
-    BodyResponse, HeadersResponse, ProcessingRequest, ProcessingResponse, TrailersResponse,
+    BodyMutation, BodyResponse, CommonResponse, HeadersResponse, HttpBody, ProcessingRequest,
+    ProcessingResponse, TrailersResponse,
 };
 use gateway_filter::{
     Filter, KeyUse, Listener, Live, Proxy, Recorded, Settings, Vault, VaultError, ext_proc,
@@ -42,7 +44,8 @@ async fn main() -> Result<(), Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["echo", address] => echo(address.parse()?).await,
-        ["no-op", address] => no_op(address.parse()?).await,
+        ["no-op", address] => beside(address.parse()?, Beside::GoesOn).await,
+        ["put-back", address] => beside(address.parse()?, Beside::PutsBack).await,
         ["ext-proc", address, settings] => {
             let (settings, live) = open(settings)?;
             let listener = Listener::bind(address.parse()?).await?;
@@ -58,9 +61,10 @@ async fn main() -> Result<(), Failure> {
             proxy.serve(listener, shutdown_on_signal()?).await;
             Ok(())
         }
-        _ => {
-            Err("usage: bench_parts echo|no-op ADDRESS, ext-proc|proxy ADDRESS FILTER.TOML".into())
-        }
+        _ => Err(
+            "usage: bench_parts echo|no-op|put-back ADDRESS, ext-proc|proxy ADDRESS FILTER.TOML"
+                .into(),
+        ),
     }
 }
 
@@ -165,7 +169,7 @@ async fn echo(address: SocketAddr) -> Result<(), Failure> {
     }
 }
 
-async fn no_op(address: SocketAddr) -> Result<(), Failure> {
+async fn beside(address: SocketAddr, processor: Beside) -> Result<(), Failure> {
     let socket = TcpListener::bind(address).await?;
     let incoming = TcpListenerStream::new(socket).map(|accepted| {
         let stream = accepted?;
@@ -174,17 +178,23 @@ async fn no_op(address: SocketAddr) -> Result<(), Failure> {
         Ok::<_, std::io::Error>(stream)
     });
     tonic::transport::Server::builder()
-        .add_service(ExternalProcessorServer::new(NoOp))
+        .add_service(ExternalProcessorServer::new(processor))
         .serve_with_incoming(incoming)
         .await?;
     Ok(())
 }
 
-/// It is shown every part, as the filter is, and changes none.
-struct NoOp;
+/// An external processor that is shown every part, as the filter is.
+#[derive(Clone, Copy)]
+enum Beside {
+    /// It changes none.
+    GoesOn,
+    /// It answers with the body that it was shown: what handing a body over and taking it back costs.
+    PutsBack,
+}
 
 #[tonic::async_trait]
-impl ExternalProcessor for NoOp {
+impl ExternalProcessor for Beside {
     type ProcessStream = ReceiverStream<Result<ProcessingResponse, Status>>;
 
     async fn process(
@@ -192,6 +202,7 @@ impl ExternalProcessor for NoOp {
         request: tonic::Request<tonic::Streaming<ProcessingRequest>>,
     ) -> Result<tonic::Response<Self::ProcessStream>, Status> {
         let (answers, stream) = mpsc::channel(1);
+        let processor = *self;
         tokio::spawn(async move {
             let mut messages = request.into_inner();
             while let Some(Ok(message)) = messages.next().await {
@@ -199,7 +210,7 @@ impl ExternalProcessor for NoOp {
                     break;
                 };
                 let answer = ProcessingResponse {
-                    response: Some(go_on(&message)),
+                    response: Some(processor.answer(message)),
                     ..ProcessingResponse::default()
                 };
                 if answers.send(Ok(answer)).await.is_err() {
@@ -211,13 +222,29 @@ impl ExternalProcessor for NoOp {
     }
 }
 
-fn go_on(message: &Message) -> Reply {
-    match message {
-        Message::RequestHeaders(_) => Reply::RequestHeaders(HeadersResponse::default()),
-        Message::ResponseHeaders(_) => Reply::ResponseHeaders(HeadersResponse::default()),
-        Message::RequestBody(_) => Reply::RequestBody(BodyResponse::default()),
-        Message::ResponseBody(_) => Reply::ResponseBody(BodyResponse::default()),
-        Message::RequestTrailers(_) => Reply::RequestTrailers(TrailersResponse::default()),
-        Message::ResponseTrailers(_) => Reply::ResponseTrailers(TrailersResponse::default()),
+impl Beside {
+    fn answer(self, message: Message) -> Reply {
+        match message {
+            Message::RequestHeaders(_) => Reply::RequestHeaders(HeadersResponse::default()),
+            Message::ResponseHeaders(_) => Reply::ResponseHeaders(HeadersResponse::default()),
+            Message::RequestBody(part) => Reply::RequestBody(self.body(part)),
+            Message::ResponseBody(part) => Reply::ResponseBody(self.body(part)),
+            Message::RequestTrailers(_) => Reply::RequestTrailers(TrailersResponse::default()),
+            Message::ResponseTrailers(_) => Reply::ResponseTrailers(TrailersResponse::default()),
+        }
+    }
+
+    fn body(self, part: HttpBody) -> BodyResponse {
+        match self {
+            Self::GoesOn => BodyResponse::default(),
+            Self::PutsBack => BodyResponse {
+                response: Some(CommonResponse {
+                    body_mutation: Some(BodyMutation {
+                        mutation: Some(Mutation::Body(part.body)),
+                    }),
+                    ..CommonResponse::default()
+                }),
+            },
+        }
     }
 }
