@@ -301,7 +301,7 @@ from statistics import median
 rows = {}
 for line in open(sys.argv[1]):
     side, case, rate, p50, p99, failed, busy = line.split()
-    rows.setdefault(case, {}).setdefault(side, []).append((int(rate), int(p50), int(p99), int(busy) / int(rate), int(failed)))
+    rows.setdefault(case, {}).setdefault(side, []).append((int(rate), int(p50), int(p99), int(busy) / max(int(rate), 1), int(failed)))
 failed = 0
 print(f"{'case':9} {'side':15} {'req/s':>9} {'/ envoy':>8} {'/ vault':>8} {'p50 us':>8} {'- no-op':>8} {'- put-back':>10} {'p99 us':>8} {'cpu us':>7} {'failed':>7}")
 for case, sides in rows.items():

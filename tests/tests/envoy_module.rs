@@ -138,7 +138,10 @@ fn the_threads_that_wait_for_the_vault_give_way_to_envoys_workers() {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", city.envoy.id())).unwrap();
     let mut classes = Vec::new();
     for task in tasks {
-        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        // A thread may have ended since.
+        let Ok(stat) = std::fs::read_to_string(task.unwrap().path().join("stat")) else {
+            continue;
+        };
         let (name, rest) = stat.rsplit_once(") ").unwrap();
         // The 41st field of proc_pid_stat(5); the third is the first behind the name.
         let class = rest.split(' ').nth(41 - 3).unwrap().to_owned();

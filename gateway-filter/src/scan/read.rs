@@ -33,14 +33,6 @@ struct Open {
     frame: Frame,
 }
 
-/// What is behind a value.
-enum Behind {
-    /// An element or, in an object, a member.
-    Next(usize),
-    /// Nothing.
-    End,
-}
-
 impl<'a, 'b> Reader<'a, 'b> {
     /// The tape of a whole document.
     pub(super) fn read(text: &'a str, bounds: &'b Bounds) -> Result<Tape<'a>, ScanError> {
@@ -91,26 +83,26 @@ impl<'a, 'b> Reader<'a, 'b> {
                 at = self.leaf(at)?;
             }
             match self.behind(at)? {
-                Behind::Next(next) => at = next,
-                Behind::End => return Ok(()),
+                Some(next) => at = next,
+                None => return Ok(()),
             }
         }
     }
 
-    /// Behind a value containers end, until one goes on.
+    /// Behind a value containers end, until one goes on with an element or a member. `None` at the document's end.
     #[inline]
-    fn behind(&mut self, mut at: usize) -> Result<Behind, Stopped> {
+    fn behind(&mut self, mut at: usize) -> Result<Option<usize>, Stopped> {
         loop {
             at = blank(self.bytes, at);
             let byte = self.bytes.get(at).copied();
             let Some(closing) = self.inner.closing else {
                 return match byte {
-                    None => Ok(Behind::End),
+                    None => Ok(None),
                     Some(_) => Err(stopped(at, Fault::Trailing)),
                 };
             };
             if byte == Some(b',') {
-                return Ok(Behind::Next(blank(self.bytes, at + 1)));
+                return Ok(Some(blank(self.bytes, at + 1)));
             }
             if byte != Some(closing) {
                 return Err(unexpected(self.bytes, at, Fault::Separator));

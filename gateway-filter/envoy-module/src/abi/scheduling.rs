@@ -1,6 +1,6 @@
 //! Owns the one C function of the system's that the module calls: how a thread of ours is scheduled.
 
-/// `SCHED_BATCH` of sched(7): the same share of the processor, but whoever runs is not interrupted for it.
+/// `SCHED_BATCH` of sched(7): the same share of the processor, but whoever runs is not interrupted because it woke.
 const BATCH: i32 = 3;
 
 /// `struct sched_param`.
